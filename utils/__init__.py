@@ -1,0 +1,1 @@
+"""What the two data sets share: data, labels, lists, optimisation, metrics, files."""
