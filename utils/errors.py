@@ -1,0 +1,36 @@
+"""Bad input ends a command with one clear line and exit code 2, never with a traceback."""
+
+import argparse
+import functools
+import sys
+
+EXIT_BAD_INPUT = 2
+
+
+class UserError(ValueError):
+    """Something the user can put right: the message names file and row, what was found, what was
+    expected and what to do, in one line."""
+
+
+def command(main):
+    """Decorator of a script's `main`: a `UserError` becomes one line on stderr and exit code 2."""
+
+    @functools.wraps(main)
+    def run(*args, **kwargs):
+        try:
+            return main(*args, **kwargs)
+        except UserError as error:
+            # A DataLoader worker's error comes back as the text of its traceback, message last.
+            message = str(error).strip().splitlines()[-1].removeprefix("utils.errors.UserError: ")
+            print(f"error: {message}", file=sys.stderr)
+            sys.exit(EXIT_BAD_INPUT)
+
+    return run
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """argparse whose errors are one line, like every other."""
+
+    def error(self, message):
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)

@@ -1,0 +1,74 @@
+"""Files that come whole or not at all, and pickled arrays read without executing anything."""
+
+import json
+import os
+import pickle
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import UserError
+
+
+@contextmanager
+def whole_file(path: Path | str):
+    """Path to write to instead of `path`, renamed to it when the block ends without an error.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path | str, value: dict) -> None:
+    """One line per key, so that people and diffs can read it."""
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items())
+    with whole_file(path) as partial:
+        partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Admits what an object array of plain values is made of, and nothing that could act."""
+
+    MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
+    NAMES = ("ndarray", "dtype", "_reconstruct", "scalar")
+
+    def find_class(self, module, name):
+        if module not in self.MODULES or name not in self.NAMES:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return super().find_class(module, name)
+
+
+def load_object_array(path: Path | str) -> np.ndarray:
+    """Read a `.npy` of pickled objects, such as the official segments and labels.
+
+    Raises:
+        UserError: the file is damaged, or holds anything but arrays, lists, strings and numbers.
+    """
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, _, dtype = read_header(file)
+            if not dtype.hasobject:
+                raise ValueError(f"it holds {dtype}")
+            return _ArrayUnpickler(file).load().reshape(shape)
+    except Exception as error:  # a damaged pickle can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{path} is refused as an array of lists ({reason}): expected the official file or a "
+            ".json made by 'python -m utils.make_lists'"
+        ) from None

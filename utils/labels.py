@@ -1,0 +1,103 @@
+"""The facts of the two data sets: classes, the texts that describe them, how labels are written."""
+
+from dataclasses import dataclass
+
+import torch
+
+from utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What distinguishes one data set from the other; everything else is shared code.
+
+    Attributes:
+        name: short name, as in the list and weight files (`ucf`, `xd`).
+        title: name for people.
+        classes: class codes in order, the normal class first.
+        texts: for each class, the descriptions that the text encoder reads.
+        train_list, test_list, gt, gt_segment, gt_label: official names of the data set's lists and
+            ground truth (without a folder).
+        test_crop: which of the ten crops the official test list holds.
+        selection_metric: what picks the best weights during training (`auc1` or `ap1`).
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
+    train_list: str
+    test_list: str
+    gt: str
+    gt_segment: str
+    gt_label: str
+    test_crop: int
+    selection_metric: str
+
+    @property
+    def normal(self) -> str:
+        """Label of a normal video in the lists."""
+        return self.classes[0]
+
+    def encode(self, label: str) -> torch.Tensor:
+        """Label of a list row -> multi-hot row.
+
+        Args:
+            label: class codes joined by `-`; `0` stands for none (`Robbery`, `B1-B2-G`, `B2-0-0`).
+
+        Returns:
+            (C,) float32, 1 for every class named.
+
+        Raises:
+            UserError: a code is unknown, or none is named.
+        """
+        codes = {code.strip().casefold() for code in str(label).split("-")} - {"0"}
+        known = [code.casefold() for code in self.classes]
+        if not codes or not codes.issubset(known):
+            raise UserError(
+                f"unknown {self.title} label '{label}': allowed are {', '.join(self.classes)}"
+            )
+        return torch.tensor([float(code in codes) for code in known])
+
+
+# The official ground truth names normal test videos so, in both data sets. It is no UCF-Crime
+# class, which is why UCF's class Normal never scores in mAP.
+GROUND_TRUTH_NORMAL = "A"
+
+UCF_CRIME = Dataset(
+    name="ucf",
+    title="UCF-Crime",
+    classes=(
+        "Normal", "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Explosion", "Fighting",
+        "RoadAccidents", "Robbery", "Shooting", "Shoplifting", "Stealing", "Vandalism",
+    ),
+    texts=(
+        ("normal",), ("abuse",), ("arrest",), ("arson",), ("assault",), ("burglary",),
+        ("explosion",), ("fighting",), ("roadaccidents",), ("robbery",), ("shooting",),
+        ("shoplifting",), ("stealing",), ("vandalism",),
+    ),
+    train_list="ucf_CLIP_rgb.csv",
+    test_list="ucf_CLIP_rgbtest.csv",
+    gt="gt_ucf.npy",
+    gt_segment="gt_segment_ucf",
+    gt_label="gt_label_ucf",
+    test_crop=5,
+    selection_metric="auc1",
+)  # fmt: skip
+
+XD_VIOLENCE = Dataset(
+    name="xd",
+    title="XD-Violence",
+    classes=("A", "B1", "B2", "B4", "B5", "B6", "G"),
+    texts=(
+        ("normal",), ("fighting",), ("shooting",), ("riot",), ("abuse",), ("car accident",),
+        ("explosion",),
+    ),
+    train_list="xd_CLIP_rgb.csv",
+    test_list="xd_CLIP_rgbtest.csv",
+    gt="gt.npy",
+    gt_segment="gt_segment",
+    gt_label="gt_label",
+    test_crop=0,
+    selection_metric="ap1",
+)  # fmt: skip
