@@ -1,0 +1,234 @@
+"""CLIP ViT-B/16's text transformer and tokenizer, from the package `openai-clip`.
+
+`import clip` would need torchvision. Only two modules of the package are needed here, `clip.model`
+and `clip.simple_tokenizer`; they are executed on their own, without the package's `__init__`.
+The visual tower is never built: training and testing read features that it has made before.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import math
+import os
+import sys
+import urllib.error
+import urllib.request
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from utils.errors import UserError
+
+CLIP_NAME = "ViT-B/16"
+RANDOM = "random"
+RANDOM_SEED = 0
+CACHE_DIR = Path("~/.cache/clip")
+
+WIDTH = 512
+HEADS = 8
+LAYERS = 12
+CONTEXT_LENGTH = 77  # tokens
+VOCABULARY = 49408  # tokens
+
+# Entries of an official weight file that are no parameters of the text side.
+NOT_TEXT = ("visual.", "input_resolution", "context_length", "vocab_size")
+
+
+def _package_file(name: str) -> Path:
+    spec = importlib.util.find_spec("clip")
+    folders = spec.submodule_search_locations if spec else None
+    path = Path(folders[0]) / name if folders else None
+    if path is None or not path.is_file():
+        raise UserError(
+            f"the package openai-clip, which has clip/{name}, is not installed: "
+            "run 'pip install -r requirements.txt'"
+        )
+    return path
+
+
+@cache
+def _package_module(name: str):
+    """Module `clip.<name>`, executed without `clip/__init__.py`."""
+    spec = importlib.util.spec_from_file_location(
+        f"openai_clip_{name}", _package_file(f"{name}.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+clip_model = _package_module("model")  # ResidualAttentionBlock, Transformer, LayerNorm, QuickGELU
+
+
+@cache
+def _tokenizer():
+    return _package_module("simple_tokenizer").SimpleTokenizer()
+
+
+def tokenize(texts: list[str]) -> torch.Tensor:
+    """Texts -> (len(texts), L) token ids, L = the longest text's length with its two end tokens.
+
+    CLIP pads to 77 tokens. Its mask is causal, so nothing behind the end-of-text token (the largest
+    id of a row) can influence it, and the padding that all rows share is left out.
+
+    Raises:
+        UserError: a text has more than 77 tokens.
+    """
+    tokenizer = _tokenizer()
+    start, end = (tokenizer.encoder[f"<|{name}oftext|>"] for name in ("start", "end"))
+    rows = [[start, *tokenizer.encode(text), end] for text in texts]
+    for text, row in zip(texts, rows, strict=True):
+        if len(row) > CONTEXT_LENGTH:
+            raise UserError(
+                f"the text '{text[:60]}…' has {len(row)} tokens; CLIP reads at most "
+                f"{CONTEXT_LENGTH}: shorten it"
+            )
+    return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+
+
+class TextTransformer(nn.Module):
+    """CLIP's text transformer. Parameters are named as in CLIP, so its weights load as they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(VOCABULARY, WIDTH)
+        self.positional_embedding = nn.Parameter(torch.empty(CONTEXT_LENGTH, WIDTH))
+        self.transformer = clip_model.Transformer(WIDTH, LAYERS, HEADS)
+        self.ln_final = clip_model.LayerNorm(WIDTH)
+        # Neither is used by DSANet; they are part of the weight files.
+        self.text_projection = nn.Parameter(torch.empty(WIDTH, WIDTH))
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        mask = torch.full((CONTEXT_LENGTH, CONTEXT_LENGTH), float("-inf")).triu(1)
+        self.register_buffer("causal_mask", mask, persistent=False)
+
+    def initialize(self) -> None:
+        """CLIP's own initialisation, from the current random state."""
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.positional_embedding, std=0.01)
+        nn.init.normal_(self.text_projection, std=WIDTH**-0.5)
+        residual_std = WIDTH**-0.5 * (2 * LAYERS) ** -0.5
+        for block in self.transformer.resblocks:
+            nn.init.normal_(block.attn.in_proj_weight, std=WIDTH**-0.5)
+            nn.init.normal_(block.attn.out_proj.weight, std=residual_std)
+            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * WIDTH) ** -0.5)
+            nn.init.normal_(block.mlp.c_proj.weight, std=residual_std)
+            for layer in (block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj):
+                nn.init.zeros_(layer.bias)
+
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(P, L) token ids -> (L, P, 512), what the first block reads."""
+        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
+        return x.transpose(0, 1)  # [P, L, D] -> [L, P, D]
+
+    def block(self, index: int, x: torch.Tensor) -> torch.Tensor:
+        """Block `index` on (L, P, 512), under the causal mask."""
+        layer = self.transformer.resblocks[index]
+        y = layer.ln_1(x)
+        mask = self.causal_mask[: len(x), : len(x)]
+        x = x + layer.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
+        return x + layer.mlp(layer.ln_2(x))
+
+
+def _official_url(name: str) -> str:
+    """Address of CLIP's weights, read from the table in `clip/clip.py` without executing it."""
+    for node in ast.parse(_package_file("clip.py").read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_MODELS":
+            return ast.literal_eval(node.value)[name]
+    raise UserError("openai-clip holds no table of weight addresses: install version 1.0.1")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download(url: str, folder: Path = CACHE_DIR) -> Path:
+    """CLIP's weight file in `folder`, downloaded once; the checksum stands in the address.
+
+    Raises:
+        UserError: it cannot be fetched, or its sha256 is wrong.
+    """
+    folder = folder.expanduser()
+    expected, name = url.split("/")[-2:]
+    target = folder / name
+    if target.is_file() and _sha256(target) == expected:
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        with urllib.request.urlopen(url, timeout=30) as source, partial.open("wb") as file:
+            size = int(source.headers.get("Content-Length", 0)) or None
+            with tqdm.wrapattr(file, "write", total=size, desc=name, disable=None) as out:
+                while chunk := source.read(1 << 20):
+                    out.write(chunk)
+        if (found := _sha256(partial)) != expected:
+            raise UserError(
+                f"{url} came with sha256 {found[:12]}…, expected {expected[:12]}…: try again"
+            )
+        partial.replace(target)
+    except (OSError, urllib.error.URLError) as error:
+        raise UserError(
+            f"CLIP's weights are not at {target} and {url} cannot be fetched "
+            f"({getattr(error, 'reason', error)}): download it elsewhere and put it there, "
+            "or name a file with --clip-weights PATH"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def read_text_weights(path: Path) -> dict[str, torch.Tensor]:
+    """CLIP's text weights from an official TorchScript archive or a saved state dict, in fp32.
+
+    Raises:
+        UserError: the file is missing or is neither of the two.
+    """
+    if not path.is_file():
+        raise UserError(f"CLIP weights {path} not found: give {CLIP_NAME} or the path of a file")
+    try:
+        state = torch.jit.load(path, map_location="cpu").state_dict()
+    except RuntimeError:
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+            state.items()
+        except Exception:
+            raise UserError(
+                f"{path} is neither a TorchScript archive nor a state dict of CLIP"
+            ) from None
+    return {k: v.float() for k, v in state.items() if not k.startswith(NOT_TEXT)}
+
+
+def load_text_transformer(source: str | None) -> TextTransformer:
+    """The frozen text transformer, fp32, on the CPU.
+
+    Args:
+        source: `ViT-B/16` (downloaded to ~/.cache/clip if need be), the path of a weight file,
+            `random` (seeded, for the demo and tests only), or None for weights that the caller
+            loads afterwards.
+    """
+    # The random state outside is left as it was: the rest of the model starts from the same
+    # numbers whatever the source.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        text = TextTransformer()
+        if source == RANDOM:
+            print(
+                "WARNING: CLIP's text weights are RANDOM. Good for the demo and for tests, "
+                "never for results.",
+                file=sys.stderr,
+            )
+            text.initialize()
+    if source not in (None, RANDOM):
+        path = download(_official_url(CLIP_NAME)) if source == CLIP_NAME else Path(source)
+        try:
+            text.load_state_dict(read_text_weights(path))
+        except RuntimeError as error:
+            raise UserError(
+                f"{path} is not CLIP {CLIP_NAME}: {' '.join(str(error).split())[:200]}"
+            ) from None
+    return text.requires_grad_(False)
