@@ -1,0 +1,219 @@
+"""DSANet: learning to tell apart (Yin et al., AAAI 2026, arXiv 2511.10334).
+
+A video is N snippets of 16 frames, each a frozen CLIP feature. A temporal encoder gives visual
+features v; the detection branch says *when* (logits1), the alignment branch says *what* (logits2);
+SG-NM (sgnm.py) and DCSA (dcsa.py) teach the two to tell normal from abnormal and event from
+background. Class texts come through CLIP's adapted text transformer (clip_text_adapter.py).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from clip_text_adapter import ClipTextAdapter
+from dcsa import dcsa_logits
+from sgnm import SGNM
+from utils.clip_loader import (
+    CLIP_NAME,
+    WIDTH,
+    TextTransformer,
+    load_text_transformer,
+    tokenize,
+)
+from utils.errors import UserError
+from utils.labels import Dataset
+from utils.layers import (
+    DistanceAdjacency,
+    GraphConvolution,
+    WindowTransformer,
+    cosine_logits,
+    quick_gelu,
+    quick_gelu_mlp,
+    similarity_adjacency,
+)
+
+
+class Outputs(NamedTuple):
+    """What the model says of B videos of N snippets, for C classes; see DSANet.forward."""
+
+    text_features: torch.Tensor  # (C, D) unit rows
+    logits1: torch.Tensor  # (B, N, 1) detection
+    logits2: torch.Tensor  # (B, N, C) alignment
+    logits3: torch.Tensor  # (B, 1, C) event against text
+    logits4: torch.Tensor  # (B, 1, C) background against text
+    visual_features: torch.Tensor  # (B, N, D)
+    reconstructed_features: torch.Tensor | None  # (B, N, D) in training with SG-NM, else None
+    compactness: torch.Tensor | None  # scalar in training with SG-NM, else None
+
+
+class DSANet(nn.Module):
+    """The network. Parameter names are those of the released weight files.
+
+    Args:
+        clip: CLIP's frozen text transformer.
+        texts: the descriptions of each class.
+        visual_length: N, snippets of a clip.
+        visual_layers, visual_head, attn_window: blocks, heads and window of the temporal encoder.
+        text_adapt_until, t_w: adapted text blocks and the adapters' share in them.
+        num_prototypes, normal_selection_ratio, decoder_depth: see SGNM.
+        use_sgnm: whether SG-NM runs in training (`--DNP_use`).
+    """
+
+    def __init__(
+        self,
+        *,
+        clip: TextTransformer,
+        texts: tuple[tuple[str, ...], ...],
+        visual_length: int,
+        visual_layers: int,
+        visual_head: int,
+        attn_window: int,
+        text_adapt_until: int,
+        t_w: float,
+        num_prototypes: int,
+        normal_selection_ratio: float,
+        decoder_depth: int,
+        use_sgnm: bool,
+    ):
+        super().__init__()
+        self.use_sgnm = use_sgnm
+
+        self.frame_position_embeddings = nn.Embedding(visual_length, WIDTH)
+        nn.init.normal_(self.frame_position_embeddings.weight, std=0.01)
+        self.temporal = WindowTransformer(WIDTH, visual_layers, visual_head, attn_window)
+        self.gc1 = GraphConvolution(WIDTH, WIDTH // 2)
+        self.gc2 = GraphConvolution(WIDTH // 2, WIDTH // 2)
+        self.gc3 = GraphConvolution(WIDTH, WIDTH // 2)
+        self.gc4 = GraphConvolution(WIDTH // 2, WIDTH // 2)
+        self.disAdj = DistanceAdjacency(visual_length)
+        self.linear = nn.Linear(WIDTH, WIDTH)
+
+        self.mlp1 = quick_gelu_mlp(WIDTH)
+        self.mlp2 = quick_gelu_mlp(WIDTH)
+        self.classifier = nn.Linear(WIDTH, 1)
+
+        self.clipmodel = clip.requires_grad_(False)
+        self.clip_adapter = ClipTextAdapter(width=WIDTH, adapt_until=text_adapt_until, weight=t_w)
+        self.register_buffer("tokens", tokenize(sum(texts, ())), persistent=False)  # (P, L)
+        # (C, P): row c averages the descriptions of class c.
+        mean = torch.block_diag(*(torch.full((1, len(t)), 1 / len(t)) for t in texts))
+        self.register_buffer("description_mean", mean, persistent=False)
+
+        self.video_anomaly_refiner = SGNM(
+            width=WIDTH,
+            num_prototypes=num_prototypes,
+            normal_selection_ratio=normal_selection_ratio,
+            decoder_depth=decoder_depth,
+        )
+
+    def encode_video(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Temporal encoder: CLIP features (B, N, D) -> visual features v (B, N, D)."""
+        n = features.shape[1]
+        x = self.temporal(features + self.frame_position_embeddings.weight[:n])
+        similarity = similarity_adjacency(x, lengths)
+        distance = self.disAdj(n)
+        x1 = quick_gelu(self.gc2(quick_gelu(self.gc1(x, similarity)), similarity))
+        x2 = quick_gelu(self.gc4(quick_gelu(self.gc3(x, distance)), distance))
+        return self.linear(torch.cat([x1, x2], dim=-1))
+
+    def encode_text(self) -> torch.Tensor:
+        """The class texts through CLIP and its adapters -> (C, D), unit rows."""
+        descriptions = self.clip_adapter(self.clipmodel, self.tokens)
+        return F.normalize(self.description_mean @ descriptions, dim=-1)
+
+    def align(self, v: torch.Tensor, logits1: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        """Alignment branch: (B, N, D), (B, N, 1), (C, D) -> logits2 (B, N, C).
+
+        Each class text is shifted by what the video is about, its score-weighted feature sum.
+        """
+        video = F.normalize(logits1.transpose(1, 2) @ v, dim=-1)  # [B, 1, N] @ [B, N, D]
+        text = text + video  # [C, D] + [B, 1, D] -> [B, C, D]
+        return cosine_logits(v, text + self.mlp1(text))
+
+    def forward(
+        self,
+        visual: torch.Tensor,
+        lengths: torch.Tensor,
+        text_features: torch.Tensor | None = None,
+    ) -> Outputs:
+        """Score B videos, or segments of videos.
+
+        Args:
+            visual: (B, N, 512) CLIP features, zero behind each video's end.
+            lengths: (B,) valid snippets of each, at least 1.
+            text_features: (C, 512) from `encode_text`, where the caller has them already.
+        """
+        lengths = lengths.to(visual.device)
+        v = self.encode_video(visual, lengths)
+        text = self.encode_text() if text_features is None else text_features
+        logits1 = self.classifier(v + self.mlp2(v))
+        logits2 = self.align(v, logits1, text)
+        scores = logits1.squeeze(-1).sigmoid()
+        logits3, logits4 = dcsa_logits(v, scores, text)
+        reconstructed, compactness = None, None
+        if self.training and self.use_sgnm:
+            reconstructed, compactness = self.video_anomaly_refiner(v, scores)
+        return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
+
+
+def hierarchical_belief_modulation(
+    logits1: torch.Tensor, logits2: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Class probabilities per snippet: the detection score decides how much of the mass is
+    anomalous, the alignment how that is shared among the anomaly classes.
+
+    Args:
+        logits1: (..., 1).
+        logits2: (..., C), class 0 normal.
+        temperature: β, softens both (`--temp`).
+
+    Returns:
+        (..., C), rows summing to 1.
+    """
+    anomalous = torch.sigmoid(logits1 / temperature)
+    classes = torch.softmax(logits2 / temperature, dim=-1)[..., 1:]
+    classes = classes / (classes.sum(dim=-1, keepdim=True) + 1e-12)
+    return torch.cat([1 - anomalous, anomalous * classes], dim=-1)
+
+
+def build_model(args, dataset: Dataset, device="cpu") -> DSANet:
+    """DSANet from parsed options.
+
+    Args:
+        args: what `ucf_option.parser` or `xd_option.parser` returned. `clip_weights` is a name or
+            path as in the option, or None where the caller loads weights that hold CLIP's text
+            side.
+        dataset: the facts of the data set.
+        device: where the model goes.
+
+    Raises:
+        UserError: options contradict the data set, or CLIP's weights cannot be had.
+    """
+    if args.classes_num != len(dataset.classes):
+        raise UserError(
+            f"--classes-num is {args.classes_num}, but {dataset.title} has "
+            f"{len(dataset.classes)} classes: leave the option out"
+        )
+    for name in ("embed_dim", "visual_width"):
+        if getattr(args, name) != WIDTH:
+            raise UserError(
+                f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {CLIP_NAME} "
+                f"features and texts are {WIDTH} wide: leave the option out"
+            )
+    model = DSANet(
+        clip=load_text_transformer(args.clip_weights),
+        texts=dataset.texts,
+        visual_length=args.visual_length,
+        visual_layers=args.visual_layers,
+        visual_head=args.visual_head,
+        attn_window=args.attn_window,
+        text_adapt_until=args.text_adapt_until,
+        t_w=args.t_w,
+        num_prototypes=args.num_prototypes,
+        normal_selection_ratio=args.normal_selection_ratio,
+        decoder_depth=args.decoder_depth,
+        use_sgnm=args.DNP_use,
+    )
+    return model.to(device)

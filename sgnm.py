@@ -1,0 +1,163 @@
+"""SG-NM: self-guided normality modelling (DSANet, arXiv 2511.10334).
+
+A video's own most normal snippets are condensed into a few dynamic normal prototypes, and every
+snippet is reconstructed from these alone. What is abnormal cannot be rebuilt from normality, so the
+reconstruction's error must agree with the detection score (the consistency loss). Training only:
+no score needs this branch.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils.layers import quick_gelu_mlp
+
+HEADS = 8
+NORM_EPS = 1e-8
+INIT_STD = 0.01
+INIT_BOUND = 0.03
+
+
+class MLP(nn.Module):
+    """Linear(D, 4D) -> GELU -> Linear(4D, D)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class CrossAttention(nn.Module):
+    """Queries from x, keys and values from a context; subclasses say how the two are weighted."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.q = nn.Linear(width, width)
+        self.kv = nn.Linear(width, 2 * width)
+        self.proj = nn.Linear(width, width)
+
+    def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        """(B, H, N, d), (B, H, M, d) -> (B, H, N, M)."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """(B, N, D), (B, M, D) -> (B, N, D)."""
+        q = self.q(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, N, D] -> [B, H, N, d]
+        kv = self.kv(context).unflatten(-1, (2, HEADS, -1))  # [B, M, 2D] -> [B, M, 2, H, d]
+        k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, H, M, d]
+        y = self.weigh(q, k) @ v
+        return self.proj(y.transpose(1, 2).flatten(2))  # [B, H, N, d] -> [B, N, D]
+
+
+class SoftmaxAttention(CrossAttention):
+    """Scaled dot products and softmax: how prototypes gather normal snippets."""
+
+    def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(dim=-1)
+
+
+class CosineReluAttention(CrossAttention):
+    """Cosines times a learned scale per head, ReLU instead of softmax: a snippet unlike every
+    prototype gets nothing to rebuild itself from."""
+
+    def __init__(self, width: int):
+        super().__init__(width)
+        self.learn_scale = nn.Parameter(torch.ones(HEADS, 1, 1))
+
+    def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        cosine = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-1, -2)
+        return F.relu(cosine * self.learn_scale)
+
+
+class Block(nn.Module):
+    """Pre-norm cross attention and MLP; one LayerNorm serves both sides of the attention.
+
+    The residual around the attention is optional. The official decoder has none in any block (the
+    paper removes it in the first only), so all that reaches the output comes from the prototypes.
+    """
+
+    def __init__(self, width: int, attention: type[CrossAttention], residual: bool):
+        super().__init__()
+        self.residual = residual
+        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.attn = attention(width)
+        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.mlp = MLP(width)
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """(B, N, D), (B, M, D) -> (B, N, D)."""
+        y = self.attn(self.norm1(x), self.norm1(context))
+        x = x + y if self.residual else y
+        return x + self.mlp(self.norm2(x))
+
+
+class SGNM(nn.Module):
+    """Normal-frame selection, dynamic normal prototypes, and reconstruction from them.
+
+    Args:
+        width: D, of the visual features.
+        num_prototypes: K, prototypes per video.
+        normal_selection_ratio: share of the N snippets, those with the lowest scores, that counts
+            as normal. Taken over all N positions, padding included, as the official code does.
+        decoder_depth: number of decoder blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        num_prototypes: int,
+        normal_selection_ratio: float,
+        decoder_depth: int,
+    ):
+        super().__init__()
+        self.normal_selection_ratio = normal_selection_ratio
+        self.video_prototypes = nn.Parameter(torch.randn(num_prototypes, width))
+        self.dnp_extractor = nn.ModuleList([Block(width, SoftmaxAttention, residual=True)])
+        self.bottleneck = quick_gelu_mlp(width)
+        self.decoder = nn.ModuleList(
+            Block(width, CosineReluAttention, residual=False) for _ in range(decoder_depth)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=INIT_STD, a=-INIT_BOUND, b=INIT_BOUND)
+                nn.init.zeros_(module.bias)
+
+    def forward(
+        self, visual: torch.Tensor, scores: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstruct features from normality.
+
+        Args:
+            visual: (B, N, D) visual features.
+            scores: (B, N) detection scores S_det.
+
+        Returns:
+            the reconstruction (B, N, D) and the compactness loss, a scalar.
+        """
+        normal = self.select_normal(visual, scores)
+        prototypes = self.video_prototypes.expand(len(visual), -1, -1)  # [K, D] -> [B, K, D]
+        for block in self.dnp_extractor:
+            prototypes = block(prototypes, normal)
+        x = self.bottleneck(visual)
+        for block in self.decoder:
+            x = block(x, prototypes)
+        return x, compactness(normal, prototypes)
+
+    def select_normal(self, visual: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """(B, N, D), (B, N) -> (B, M, D), the M = ⌊N·ratio⌋ snippets with the lowest scores.
+
+        Detached: neither compactness nor the prototypes pull on the visual features.
+        """
+        count = max(1, int(visual.shape[1] * self.normal_selection_ratio))
+        index = scores.topk(count, dim=1, largest=False).indices  # [B, M]
+        return visual.detach().take_along_dim(index[:, :, None], dim=1)
+
+
+def compactness(normal: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:
+    """Mean distance 1 − cos of each normal snippet (B, M, D) to its nearest prototype (B, K, D)."""
+    cosine = F.normalize(normal, dim=-1) @ F.normalize(prototypes, dim=-1).transpose(1, 2)
+    return (1 - cosine.amax(dim=-1)).mean()
