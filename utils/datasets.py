@@ -1,0 +1,237 @@
+"""Lists of features, the features themselves, and the clips and segments the model reads (§1 of the
+data format in the README): a snippet is 16 frames, a row of a feature file is a snippet."""
+
+import re
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from utils.clip_loader import WIDTH
+from utils.errors import UserError
+from utils.labels import Dataset as DatasetFacts
+
+SNIPPET_FRAMES = 16
+COLUMNS = ["path", "label"]
+
+
+class Row(NamedTuple):
+    """One row of a list."""
+
+    path: Path
+    label: torch.Tensor  # (C,) multi-hot
+
+    @property
+    def normal(self) -> bool:
+        return bool(self.label[0])
+
+    @property
+    def video(self) -> str:
+        return video_name(self.path)
+
+
+def video_name(path: Path) -> str:
+    """Name of the video of a feature file `<video>__<crop>.npy`."""
+    return path.stem.rsplit("__", 1)[0]
+
+
+def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -> list[Row]:
+    """Read a list `path,label`.
+
+    Args:
+        path: of the CSV.
+        facts: of the data set, which knows the labels.
+        feature_root: folder to find the features in. Of a row's path the longest tail that exists
+            under it counts, so the folder that the list was written for does not matter.
+
+    Raises:
+        UserError: the list is missing, empty, without the two columns, names an unknown label or a
+            feature file that does not exist.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(
+            f"list {path} not found: make it with 'python -m utils.make_lists', see list/README.md"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"list {path} cannot be read: {' '.join(str(error).split())}") from None
+    if missing := set(COLUMNS).difference(table.columns):
+        raise UserError(
+            f"list {path} has the columns {', '.join(map(str, table.columns))}; expected "
+            f"path,label (no {' and no '.join(sorted(missing))})"
+        )
+    if table.empty:
+        raise UserError(f"list {path} is empty: expected a row path,label per feature file")
+    encode = cache(facts.encode)
+    rows = []
+    for line, (file, label) in enumerate(table[COLUMNS].itertuples(index=False), start=2):
+        try:
+            rows.append(Row(find_feature(file, feature_root), encode(label)))
+        except UserError as error:
+            raise UserError(f"{path}, line {line}: {error}") from None
+    return rows
+
+
+def find_feature(file: str, feature_root: str | None) -> Path:
+    """Where a list's feature file is, see `read_list`."""
+    if feature_root is None:
+        if (path := Path(file)).is_file():
+            return path
+        raise UserError(
+            f"feature file {file} not found: if the list was made elsewhere, say with "
+            "--feature-root where the features are"
+        )
+    parts = PurePosixPath(re.sub(r"\\", "/", file)).parts
+    if ".." not in parts:
+        for start in range(parts[0] == "/", len(parts)):
+            if (path := Path(feature_root, *parts[start:])).is_file():
+                return path
+    raise UserError(f"feature file {file} not found under --feature-root {feature_root}")
+
+
+def read_features(path: Path, header_only: bool = False) -> np.ndarray:
+    """Read a feature file.
+
+    Args:
+        path: `.npy`, (T, 512), any floating type.
+        header_only: leave the values on disk, where only the shape is wanted.
+
+    Returns:
+        (T, 512) float32 (as the file has it with `header_only`).
+
+    Raises:
+        UserError: the file is missing, empty, damaged, of another shape or type, or not finite.
+    """
+    try:
+        features = np.load(path, mmap_mode="r" if header_only else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"feature file {path} not found") from None
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"feature file {path} is damaged or no .npy file ({reason}): extract or copy it again"
+        ) from None
+    shape = getattr(features, "shape", None)
+    if shape is None or len(shape) != 2 or shape[1] != WIDTH or not shape[0]:
+        raise UserError(
+            f"feature file {path} has shape {shape}; expected (T, {WIDTH}) with a row per "
+            f"{SNIPPET_FRAMES} frames: CLIP ViT-B/16 image features"
+        )
+    if features.dtype.kind != "f":
+        raise UserError(f"feature file {path} holds {features.dtype}; expected floating point")
+    if header_only:
+        return features
+    if not np.isfinite(features).all():
+        row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+        raise UserError(
+            f"feature file {path} holds NaN or infinite values, first in row {row}: "
+            "extract it again"
+        )
+    return features.astype(np.float32)
+
+
+def process_feat(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
+    """Training clip of a video: padded, or averaged down, to `length` rows.
+
+    Args:
+        feat: (T, D).
+        length: N.
+
+    Returns:
+        (N, D) float32 and the number of valid rows. T ≤ N: zeros behind row T. T > N: row i is the
+        mean of the rows r[i]…r[i+1]−1, r = linspace(0, T, N + 1) cut to integers.
+    """
+    feat = np.asarray(feat, dtype=np.float32)
+    if len(feat) <= length:
+        return np.pad(feat, ((0, length - len(feat)), (0, 0))), len(feat)
+    bounds = np.linspace(0, len(feat), length + 1).astype(int)
+    first, count = bounds[:-1], np.diff(bounds)
+    total = np.zeros((length, feat.shape[1]), dtype=np.float32)
+    for offset in range(count.max()):  # in order, as np.mean adds: equal to the last bit
+        more = count > offset
+        total[more] += feat[first[more] + offset]
+    return total / count.astype(np.float32)[:, None], length
+
+
+def process_split(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
+    """Test segments of a video.
+
+    Args:
+        feat: (T, D).
+        length: N.
+
+    Returns:
+        (S, N, D) float32 and T, with S = ⌊T/N⌋ + 1 and zeros behind row T; where N divides T the
+        whole last segment is zeros.
+    """
+    feat = np.asarray(feat, dtype=np.float32)
+    segments = len(feat) // length + 1
+    padded = np.pad(feat, ((0, segments * length - len(feat)), (0, 0)))
+    return padded.reshape(segments, length, -1), len(feat)
+
+
+class TrainingClips(Dataset):
+    """A clip, its label and its valid length per row: (N, 512), (C,), scalar."""
+
+    def __init__(self, rows: list[Row], visual_length: int):
+        self.rows = rows
+        self.visual_length = visual_length
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int):
+        row = self.rows[index]
+        clip, length = process_feat(read_features(row.path), self.visual_length)
+        return torch.from_numpy(clip), row.label, torch.tensor(length)
+
+
+class VideoSegments(Dataset):
+    """The segments of a video and their valid lengths per row: (S, N, 512), (S,).
+
+    A last segment of padding alone is left out: no score comes from it.
+    """
+
+    def __init__(self, rows: list[Row], visual_length: int):
+        self.rows = rows
+        self.visual_length = visual_length
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int):
+        n = self.visual_length
+        segments, count = process_split(read_features(self.rows[index].path), n)
+        lengths = (count - n * torch.arange(len(segments))).clamp(max=n)
+        used = int((lengths > 0).sum())
+        return torch.from_numpy(segments[:used]), lengths[:used]
+
+
+def training_batches(rows: list[Row], args, *, drop_last: bool, what: str) -> DataLoader:
+    """Shuffled batches of training clips; the order depends on seed and epoch alone.
+
+    Args:
+        rows: of the list.
+        args: options, of which batch size, visual length, workers and device count.
+        drop_last: leave out an incomplete last batch.
+        what: the rows' kind, for the error that says that they do not fill one batch.
+    """
+    if drop_last and len(rows) < args.batch_size:
+        raise UserError(
+            f"{args.train_list} has {len(rows)} {what} rows, fewer than one batch of "
+            f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
+        )
+    return DataLoader(
+        TrainingClips(rows, args.visual_length),
+        batch_size=args.batch_size,
+        shuffle=True,
+        drop_last=drop_last,
+        num_workers=args.num_workers,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),
+    )

@@ -1,0 +1,154 @@
+"""Ground truth of the test videos: a 0 or 1 per frame, and segments with their class."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.datasets import SNIPPET_FRAMES, Row, read_features
+from utils.errors import UserError
+from utils.files import load_object_array
+from utils.labels import GROUND_TRUTH_NORMAL, Dataset
+
+
+@dataclass
+class GroundTruth:
+    """Ground truth of the V videos of a test list, in its order.
+
+    Attributes:
+        frames: (Σ 16·T,) float32, 1 inside an annotated segment.
+        segments: per video, frames [start, end).
+        labels: per video, the class of each segment; `A` where the video is normal.
+    """
+
+    frames: np.ndarray
+    segments: list[list[tuple[int, int]]]
+    labels: list[list[str]]
+
+    def snippet_frames(self) -> np.ndarray:
+        """(Σ T, 16) view of `frames`, a row per snippet."""
+        return self.frames.reshape(-1, SNIPPET_FRAMES)
+
+
+def rasterize(segments, snippets: int) -> np.ndarray:
+    """Segments of a video of `snippets` snippets -> (16·snippets,) float32 of 0 and 1."""
+    frames = np.zeros(SNIPPET_FRAMES * snippets, dtype=np.float32)
+    for start, end in segments:
+        frames[start:end] = 1
+    return frames
+
+
+def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
+    """Segments or labels per video, and the videos' names where the file has them.
+
+    `x.npy` and `x.json` are two forms of one file: whichever of the two is there is read.
+
+    Raises:
+        UserError: none is there, both are, or the file is no such list.
+    """
+    given = Path(path)
+    present = [p for p in (given.with_suffix(".json"), given.with_suffix(".npy")) if p.is_file()]
+    if len(present) > 1:
+        raise UserError(f"{present[0]} and {present[1]} both exist: remove the one not meant")
+    if not present:
+        raise UserError(
+            f"ground truth {given.with_suffix('')} not found, neither .json nor .npy: make it with "
+            "'python -m utils.make_lists', see list/README.md"
+        )
+    if present[0].suffix == ".npy":
+        return list(load_object_array(present[0])), None
+    try:
+        videos = json.loads(present[0].read_text(encoding="utf-8"))
+        return list(videos.values()), list(videos)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{present[0]} is no JSON object of lists per video: {error}") from None
+
+
+def read_frames(path: str) -> np.ndarray:
+    """The frame ground truth, (F,) of 0 and 1."""
+    try:
+        frames = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(
+            f"ground truth {path} not found: make it with 'python -m utils.make_lists', "
+            "see list/README.md"
+        ) from None
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"ground truth {path} is damaged or no .npy file ({reason})") from None
+    if getattr(frames, "ndim", 0) != 1 or not np.isin(frames, (0, 1)).all():
+        raise UserError(f"ground truth {path} must be one row of 0 and 1, one per frame")
+    return frames.astype(np.float32)
+
+
+def read_ground_truth(args, facts: Dataset, rows: list[Row]) -> GroundTruth:
+    """Read the three ground-truth files of a test list and see that they belong to it.
+
+    Args:
+        args: options, of which the three paths and the test list's count.
+        facts: of the data set.
+        rows: of the test list.
+
+    Raises:
+        UserError: a file is missing or damaged, or does not fit the list.
+    """
+    frames = read_frames(args.gt_path)
+    segments, names = read_per_video(args.gt_segment_path)
+    labels, label_names = read_per_video(args.gt_label_path)
+    try:
+        segments = [[(int(start), int(end)) for start, end in video] for video in segments]
+    except (TypeError, ValueError):
+        raise UserError(f"{args.gt_segment_path}: expected pairs start, end per video") from None
+    truth = GroundTruth(frames, segments, labels)
+    counts = [len(read_features(row.path, header_only=True)) for row in rows]
+    _check(truth, counts, rows, args, facts)
+    for given in (names, label_names):
+        if given is not None:
+            _check_names(given, rows, args)
+    return truth
+
+
+def _check(truth: GroundTruth, counts: list[int], rows: list[Row], args, facts: Dataset) -> None:
+    predicted = SNIPPET_FRAMES * sum(counts)
+    if len(truth.frames) != predicted or len(truth.segments) != len(rows):
+        where = _first_disagreement(truth, counts, rows)
+        raise UserError(
+            f"{args.test_list} makes predictions for {predicted} frames of {len(rows)} rows, but "
+            f"{args.gt_path} has {len(truth.frames)} frames and {args.gt_segment_path} "
+            f"{len(truth.segments)} videos{where}; the usual cause is a test list with all ten "
+            "crops: it must have one row per video"
+        )
+    allowed = {*facts.classes, GROUND_TRUTH_NORMAL}
+    for row, segments, labels in zip(rows, truth.segments, truth.labels, strict=False):
+        if len(segments) != len(labels) or not allowed.issuperset(labels):
+            raise UserError(
+                f"{args.gt_label_path}: {row.video} has {len(segments)} segments and the labels "
+                f"{', '.join(map(str, labels))}; expected one of {', '.join(sorted(allowed))} each"
+            )
+    if len(truth.labels) != len(rows):
+        raise UserError(
+            f"{args.gt_label_path} has {len(truth.labels)} videos, {args.test_list} {len(rows)}"
+        )
+
+
+def _first_disagreement(truth: GroundTruth, counts: list[int], rows: list[Row]) -> str:
+    """The first video whose frames are not those its segments say, where that can be told."""
+    start = 0
+    for row, count, segments in zip(rows, counts, truth.segments, strict=False):
+        end = start + SNIPPET_FRAMES * count
+        expected = rasterize([] if row.normal else segments, count)
+        wrong_length = row.normal and segments and segments[0][1] != SNIPPET_FRAMES * count
+        if wrong_length or not np.array_equal(truth.frames[start:end], expected):
+            return f" (they part company at {row.video})"
+        start = end
+    return ""
+
+
+def _check_names(names: list[str], rows: list[Row], args) -> None:
+    for name, row in zip(names, rows, strict=False):
+        if name != row.video:
+            raise UserError(
+                f"{args.test_list} has {row.video} where the ground truth has {name}: they must "
+                "list the same videos in the same order"
+            )

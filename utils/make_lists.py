@@ -1,0 +1,294 @@
+"""Build the lists and the ground truth of a data set from its features and annotations.
+
+    python -m utils.make_lists ucf --features DIR --annotations Temporal_Anomaly_Annotation.txt
+    python -m utils.make_lists xd --features TRAIN_DIR --test-features TEST_DIR \\
+        --annotations annotations.txt annotations_multiclasses.txt
+
+Order as in the official lists: anomalous videos by name, then normal ones by name. A training list
+has all crops of a video, a test list one.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from utils.datasets import COLUMNS, SNIPPET_FRAMES, read_features, video_name
+from utils.errors import OneLineParser, UserError, command
+from utils.files import whole_file, write_json
+from utils.ground_truth import rasterize
+from utils.labels import GROUND_TRUTH_NORMAL, UCF_CRIME, XD_VIOLENCE, Dataset
+
+CROPS = 10
+UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
+
+
+class Video(NamedTuple):
+    """A video that has features."""
+
+    name: str
+    label: str  # as the lists have it
+    crops: dict[int, Path]  # feature file by crop
+
+
+class Annotation(NamedTuple):
+    """What the annotation files say of an anomalous test video."""
+
+    frames: list[tuple[int, int]]  # [start, end) of what is abnormal
+    segments: list[tuple[int, int]]  # the same by class
+    labels: list[str]  # class of each segment
+
+
+def scan(folder: Path, facts: Dataset) -> list[Video]:
+    """The videos under a feature folder: anomalous ones by name, then normal ones by name.
+
+    Raises:
+        UserError: the folder has no features, a file is not named `<video>__<crop>.npy`, or its
+            label (UCF: class folder, XD: in the file name) is unknown.
+    """
+    crops: dict[tuple[str, str], dict[int, Path]] = {}
+    for path in tqdm(sorted(folder.rglob("*.npy")), desc=str(folder), unit="file", disable=None):
+        crop = path.stem.rpartition("__")[2]
+        if not crop.isdecimal():
+            raise UserError(f"{path} is not named <video>__<crop>.npy, as a feature file must be")
+        name = video_name(path)
+        label = ucf_label(path) if facts is UCF_CRIME else xd_label(name, path)
+        try:
+            facts.encode(label)
+        except UserError as error:
+            raise UserError(f"{path}: {error}; move it out of the feature folder") from None
+        crops.setdefault((name, label), {})[int(crop)] = path.absolute()
+    if not crops:
+        raise UserError(f"{folder} holds no features: expected files <video>__<crop>.npy in it")
+    videos = [Video(name, label, files) for (name, label), files in crops.items()]
+    return sorted(videos, key=lambda video: (video.label == facts.normal, video.name))
+
+
+def ucf_label(path: Path) -> str:
+    folder = path.parent.name
+    return UCF_CRIME.normal if folder in UCF_NORMAL_FOLDERS else folder
+
+
+def xd_label(name: str, path: Path) -> str:
+    _, marker, label = name.rpartition("_label_")
+    if not marker:
+        raise UserError(f"{path} has no label in its name: expected <video>_label_<codes>__<crop>")
+    return label
+
+
+def annotation_lines(path: Path):
+    """Place, video name and further words of each line of an annotation file."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"annotations {path} cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if words := line.split():
+            yield f"{path}, line {number}", words[0].removesuffix(".mp4"), words[1:]
+
+
+def frame_pairs(words: list[str], place: str) -> list[tuple[int, int]]:
+    """Start and end frames in turn -> pairs; −1 stands for no segment."""
+    try:
+        numbers = [int(word) for word in words]
+        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+    except ValueError:
+        raise UserError(
+            f"{place}: expected frames start end …, found '{' '.join(words)}'"
+        ) from None
+    pairs = [pair for pair in pairs if pair != (-1, -1)]
+    if any(not 0 <= start < end for start, end in pairs):
+        raise UserError(f"{place}: a segment must have 0 ≤ start < end, found {pairs}")
+    return pairs
+
+
+def read_ucf_annotations(path: Path) -> dict[str, tuple[str, Annotation]]:
+    """`Temporal_Anomaly_Annotation.txt`, lines `video label start end start end` -> by video, its
+    label and annotation."""
+    videos = {}
+    for place, name, words in annotation_lines(path):
+        if not words:
+            raise UserError(f"{place}: expected 'video label start end start end'")
+        label, segments = words[0], frame_pairs(words[1:], place)
+        videos[name] = label, Annotation(segments, segments, [label] * len(segments))
+    return videos
+
+
+def read_xd_annotations(frames_path: Path, classes_path: Path) -> dict[str, Annotation]:
+    """`annotations.txt`, lines `video start end …`, and `annotations_multiclasses.txt`, lines
+    `video class start end …` -> by video."""
+    frames = {
+        name: frame_pairs(words, place) for place, name, words in annotation_lines(frames_path)
+    }
+    videos = {}
+    for place, name, words in annotation_lines(classes_path):
+        labels, rest = words[::3], [w for i, w in enumerate(words) if i % 3]
+        if unknown := set(labels).difference(XD_VIOLENCE.classes):
+            raise UserError(f"{place}: unknown class {sorted(unknown)[0]}")
+        if name not in frames:
+            raise UserError(f"{place}: {name} is missing in {frames_path}")
+        videos[name] = Annotation(frames[name], frame_pairs(rest, place), labels)
+    return videos
+
+
+def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:
+    """All crops of each video, crop by crop."""
+    fewer = [video.name for video in videos if len(video.crops) < CROPS]
+    if fewer:
+        say(f"note: {len(fewer)} training videos have fewer than {CROPS} crops: {fewer[0]}, …")
+    rows = [(v.crops[crop], v.label) for v in videos for crop in sorted(v.crops)]
+    write_list(rows, out / facts.train_list)
+    count_videos(videos, out / facts.train_list, facts)
+
+
+def write_test_side(
+    videos: list[Video],
+    annotations: dict[str, Annotation],
+    out: Path,
+    facts: Dataset,
+    crop: int,
+) -> None:
+    """Test list, frame ground truth, segments and labels."""
+    for name in (facts.gt_segment, facts.gt_label):
+        if (other := out / f"{name}.npy").exists():
+            raise UserError(f"{other} exists and would stand beside {name}.json: move it away")
+    rows, frames, segments, labels = [], [], {}, {}
+    for video in tqdm(videos, desc="ground truth", unit="video", disable=None):
+        if crop not in video.crops:
+            raise UserError(
+                f"test video {video.name} has no crop {crop}, only {sorted(video.crops)}: extract "
+                "it, or choose another with --test-crop"
+            )
+        path = video.crops[crop]
+        count = len(read_features(path, header_only=True))
+        normal = Annotation([], [(0, SNIPPET_FRAMES * count)], [GROUND_TRUTH_NORMAL])
+        annotation = normal if video.label == facts.normal else annotations[video.name]
+        rows.append((path, video.label))
+        frames.append(rasterize(annotation.frames, count))
+        segments[video.name] = annotation.segments
+        labels[video.name] = annotation.labels
+    write_list(rows, out / facts.test_list)
+    with whole_file(out / facts.gt) as partial:
+        np.save(partial, np.concatenate(frames))
+    write_json(out / f"{facts.gt_segment}.json", segments)
+    write_json(out / f"{facts.gt_label}.json", labels)
+    count_videos(videos, out / facts.test_list, facts)
+    say(f"{out / facts.gt}: {sum(map(len, frames))} frames")
+
+
+def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
+    with whole_file(path) as partial:
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False, lineterminator="\n")
+
+
+def count_videos(videos: list[Video], path: Path, facts: Dataset) -> None:
+    normal = Counter(video.label == facts.normal for video in videos)[True]
+    say(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def build_ucf(
+    features: Path, annotations: Path, out: Path, test_crop: int = UCF_CRIME.test_crop
+) -> None:
+    """Lists and ground truth of UCF-Crime.
+
+    Args:
+        features: folder of class folders, training and test videos together.
+        annotations: `Temporal_Anomaly_Annotation.txt`; its videos are the test set.
+        out: folder to write to.
+        test_crop: the crop in the test list.
+
+    Raises:
+        UserError: features and annotations do not fit each other; nothing is written then.
+    """
+    annotated = read_ucf_annotations(annotations)
+    videos = scan(features, UCF_CRIME)
+    test = [video for video in videos if video.name in annotated]
+    require_all(annotated, test, features, annotations)
+    for video in test:
+        if video.label != annotated[video.name][0]:
+            raise UserError(
+                f"{video.name} is {annotated[video.name][0]} in {annotations}, but its features "
+                f"lie in the folder of {video.label}"
+            )
+    by_name = {name: annotation for name, (_, annotation) in annotated.items()}
+    write_test_side(test, by_name, out, UCF_CRIME, test_crop)
+    training = [video for video in videos if video.name not in annotated]
+    if training:
+        write_training_list(training, out, UCF_CRIME)
+
+
+def build_xd(
+    features: Path | None,
+    test_features: Path,
+    annotations: Path,
+    annotations_multiclasses: Path,
+    out: Path,
+    test_crop: int = XD_VIOLENCE.test_crop,
+) -> None:
+    """Lists and ground truth of XD-Violence.
+
+    Args:
+        features: folder of the training videos; None to build the test side alone.
+        test_features: folder of the test videos.
+        annotations, annotations_multiclasses: of the anomalous test videos.
+        out, test_crop: as for `build_ucf`.
+
+    Raises:
+        UserError: features and annotations do not fit each other; nothing is written then.
+    """
+    annotated = read_xd_annotations(annotations, annotations_multiclasses)
+    test = scan(test_features, XD_VIOLENCE)
+    anomalous = [video for video in test if video.label != XD_VIOLENCE.normal]
+    require_all(annotated, anomalous, test_features, annotations)
+    for video in anomalous:
+        if video.name not in annotated:
+            raise UserError(f"{video.name} is anomalous, but {annotations} does not have it")
+    training = scan(features, XD_VIOLENCE) if features else []
+    write_test_side(test, annotated, out, XD_VIOLENCE, test_crop)
+    if training:
+        write_training_list(training, out, XD_VIOLENCE)
+
+
+def require_all(annotated, videos: list[Video], features: Path, annotations: Path) -> None:
+    if missing := sorted(annotated.keys() - {video.name for video in videos}):
+        raise UserError(
+            f"{len(missing)} of the {len(annotated)} videos of {annotations} have no features in "
+            f"{features}, first {missing[0]}: extract them; without them results compare to none"
+        )
+
+
+@command
+def main(argv=None) -> None:
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", choices=("ucf", "xd"))
+    parser.add_argument("--features", type=Path, help="feature folder (XD: of the training videos)")
+    parser.add_argument("--test-features", type=Path, help="XD: feature folder of the test videos")
+    parser.add_argument("--annotations", type=Path, nargs="+", required=True, help="one file for "
+                        "ucf; annotations.txt annotations_multiclasses.txt for xd")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("list"), help="folder to write to")
+    parser.add_argument("--test-crop", type=int, help="crop in the test list (ucf 5, xd 0)")
+    args = parser.parse_args(argv)
+    ucf = args.dataset == "ucf"
+    if len(args.annotations) != (1 if ucf else 2):
+        parser.error(f"--annotations: {args.dataset} has {'one file' if ucf else 'two files'}")
+    if ucf and (args.features is None or args.test_features is not None):
+        parser.error("ucf takes --features, with training and test videos together")
+    if not ucf and args.test_features is None:
+        parser.error("xd takes --test-features (and --features for the training list)")
+    crop = {} if args.test_crop is None else {"test_crop": args.test_crop}
+    if ucf:
+        build_ucf(args.features, *args.annotations, args.out, **crop)
+    else:
+        build_xd(args.features, args.test_features, *args.annotations, args.out, **crop)
+
+
+if __name__ == "__main__":
+    main()
