@@ -1,0 +1,138 @@
+"""What a test run reports: AUC, AP, mAP@IoU. Protocol of VadCLIP and DSANet."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from utils.datasets import SNIPPET_FRAMES, Row
+from utils.detection_map import IOU_THRESHOLDS, average_precisions
+from utils.errors import UserError
+from utils.files import whole_file
+from utils.ground_truth import GroundTruth
+from utils.labels import Dataset
+
+
+class Prediction(NamedTuple):
+    """Scores of one video of T snippets."""
+
+    score: np.ndarray  # (T,) S_det = σ(logits1)
+    probabilities: np.ndarray  # (T, C) by hierarchical belief modulation
+
+
+def frame_metrics(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """ROC-AUC and average precision, by frame, of scores per snippet.
+
+    Args:
+        scores: (S,) per snippet.
+        truth: (S, 16), 1 for every abnormal frame.
+    """
+    scores = np.repeat(scores, truth.shape[1])
+    truth = truth.reshape(-1)
+    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))
+
+
+def compute_metrics(
+    predictions: list[Prediction], truth: GroundTruth, rows: list[Row], facts: Dataset
+) -> dict:
+    """All metrics of a test list.
+
+    Returns:
+        `auc1 ap1` of S_det, `auc2 ap2` of 1 − P(normal), `ano_auc` (AUC1 over anomalous videos
+        only), all in 0…1; `map` and `anomaly_map` (without the normal class) by IoU, their means
+        `average_map` and `average_anomaly_map`, and `per_class_ap` by class and IoU, in percent.
+
+    Raises:
+        UserError: the ground truth has no abnormal frame, or no normal one.
+    """
+    frames = truth.snippet_frames()
+    if frames.min() == frames.max():
+        raise UserError("the ground truth has only one kind of frame: AUC and AP are not defined")
+    score = np.concatenate([p.score for p in predictions])
+    anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
+    in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
+    ap = average_precisions(
+        [p.probabilities for p in predictions],
+        truth.segments,
+        truth.labels,
+        facts.classes,
+        frames_per_snippet=SNIPPET_FRAMES,
+    )
+    auc1, ap1 = frame_metrics(score, frames)
+    auc2, ap2 = frame_metrics(anomaly, frames)
+    return {
+        "auc1": auc1,
+        "ap1": ap1,
+        "auc2": auc2,
+        "ap2": ap2,
+        "ano_auc": frame_metrics(score[in_anomalous], frames[in_anomalous])[0],
+        "map": by_iou(ap.mean(axis=1)),
+        "average_map": float(ap.mean()),
+        "anomaly_map": by_iou(ap[:, 1:].mean(axis=1)),
+        "average_anomaly_map": float(ap[:, 1:].mean()),
+        "per_class_ap": {name: by_iou(ap[:, c]) for c, name in enumerate(facts.classes)},
+    }
+
+
+def by_iou(values: np.ndarray) -> dict[str, float]:
+    return {str(iou): float(value) for iou, value in zip(IOU_THRESHOLDS, values, strict=True)}
+
+
+def official_lines(metrics: dict) -> list[str]:
+    """The lines that users of the official code know."""
+    return [
+        f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}",
+        f"AUC2:  {metrics['auc2']}  AP2: {metrics['ap2']}",
+        *(f"mAP@{iou} ={value:.2f}%" for iou, value in metrics["map"].items()),
+        f"average MAP: {metrics['average_map']:.2f}",
+    ]
+
+
+def report_lines(metrics: dict) -> list[str]:
+    """The official lines, and what they leave out."""
+    ious = list(metrics["map"])
+    table = {
+        **metrics["per_class_ap"],
+        "mAP": metrics["map"],
+        "mAP, anomalies": metrics["anomaly_map"],
+    }
+    return [
+        *official_lines(metrics),
+        f"Ano-AUC: {metrics['ano_auc']:.4f} (anomalous videos only)",
+        f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}",
+        "",
+        f"{'AP (%) at IoU':16}" + "".join(f"{iou:>8}" for iou in ious) + f"{'mean':>8}",
+        *(
+            f"{name:16}" + "".join(f"{v:8.2f}" for v in [*row.values(), np.mean([*row.values()])])
+            for name, row in table.items()
+        ),
+    ]
+
+
+def save_predictions(
+    path: str, predictions: list[Prediction], rows: list[Row], facts: Dataset
+) -> None:
+    """Keep what was scored in plain arrays, in list order: `videos` (V,), `lengths` (V,) in
+    snippets, `scores` (Σ T,), `probabilities` (Σ T, C), `classes` (C,)."""
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(
+            file,
+            videos=np.array([row.video for row in rows]),
+            lengths=np.array([len(p.score) for p in predictions]),
+            scores=np.concatenate([p.score for p in predictions]),
+            probabilities=np.concatenate([p.probabilities for p in predictions]),
+            classes=np.array(facts.classes),
+        )
+
+
+def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]:
+    """What `save_predictions` kept: video names, predictions, class codes."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            splits = np.cumsum(file["lengths"])[:-1]
+            scores = np.split(file["scores"], splits)
+            probabilities = np.split(file["probabilities"], splits)
+            names, classes = file["videos"].tolist(), file["classes"].tolist()
+    except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} holds no predictions of a test run ({error})") from None
+    return names, list(map(Prediction, scores, probabilities)), classes
