@@ -1,0 +1,25 @@
+"""The options of ucf_train.py and ucf_test.py; the defaults are the paper's on UCF-Crime."""
+
+from utils.options import make_parser
+
+parser = make_parser(
+    "DSANet on UCF-Crime",
+    classes_num=14,
+    visual_layers=2,
+    attn_window=8,
+    text_adapt_until=3,
+    t_w=0.1,
+    temp=5.0,
+    batch_size=64,
+    lr=7e-5,
+    loss2_weight=1.1,
+    eval_every=10,
+    train_list="list/ucf_CLIP_rgb.csv",
+    test_list="list/ucf_CLIP_rgbtest.csv",
+    gt_path="list/gt_ucf.npy",
+    gt_segment_path="list/gt_segment_ucf.npy",
+    gt_label_path="list/gt_label_ucf.npy",
+    model_path="model/model_ucf.pth",
+    checkpoint_path="model/checkpoint_ucf.pth",
+    output_dir="runs/ucf",
+)

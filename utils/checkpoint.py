@@ -1,0 +1,117 @@
+"""Weights on disk: the released files, ours, and training checkpoints."""
+
+import re
+
+import torch
+from torch import nn
+
+from utils.errors import UserError
+from utils.files import whole_file
+
+# The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
+LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
+TEXT = "clipmodel."
+
+
+def save(value, path) -> None:
+    """`torch.save`, whole or not at all."""
+    with whole_file(path) as partial:
+        torch.save(value, partial)
+
+
+def load(path) -> dict:
+    """Read a file of tensors and plain values, on the CPU, without executing anything in it.
+
+    Raises:
+        UserError: it is missing, damaged, or holds anything else.
+    """
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(
+            f"weights {path} not found: give the file with --model-path, or train first"
+        ) from None
+    except Exception as error:  # a damaged archive can raise anything
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else repr(error)
+        raise UserError(f"{path} is damaged or no PyTorch weight file ({reason})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a {type(value).__name__}; expected a state dict")
+    return value
+
+
+def read_weights(path) -> dict[str, torch.Tensor]:
+    """State dict of a weight file or training checkpoint, without what DSANet does not need."""
+    value = load(path)
+    state = value.get("model_state_dict", value)
+    if not (
+        isinstance(state, dict)
+        and state
+        and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    ):
+        raise UserError(f"{path} holds no state dict of tensors")
+    return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
+
+
+def holds_text_weights(path) -> bool:
+    """Whether a weight file has CLIP's text side, so that it is scored without CLIP's own file."""
+    return any(key.startswith(TEXT) for key in read_weights(path))
+
+
+def load_weights(model: nn.Module, path) -> None:
+    """Load weights into the model.
+
+    Args:
+        model: DSANet.
+        path: an official released `.pth` (bare state dict), one of ours, or a training checkpoint.
+            Where it has no CLIP text weights the model keeps its own.
+
+    Raises:
+        UserError: the file cannot be read or its weights are not this model's; the message says by
+            which options the two differ.
+    """
+    state = read_weights(path)
+    own = model.state_dict()
+    if not any(key.startswith(TEXT) for key in state):
+        state |= {key: tensor for key, tensor in own.items() if key.startswith(TEXT)}
+    missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
+    reshaped = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
+    if missing or unexpected or reshaped:
+        raise UserError(f"{path} does not fit this model: {_difference(state, own, reshaped)}")
+    model.load_state_dict(state)
+
+
+def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int]:
+    """The options that shape a state dict, as far as it shows them."""
+
+    def blocks(prefix: str) -> int:
+        found = (re.match(rf"{re.escape(prefix)}\.(\d+)\.", key) for key in state)
+        return len({match[1] for match in found if match})
+
+    def rows(key: str) -> int:
+        return len(state[key]) if key in state else 0
+
+    return {
+        "--visual-layers": blocks("temporal.resblocks"),
+        "--text_adapt_until": blocks("clip_adapter.text_adapter") - 1,
+        "--decoder_depth": blocks("video_anomaly_refiner.decoder"),
+        "--num_prototypes": rows("video_anomaly_refiner.video_prototypes"),
+        "--visual-length": rows("frame_position_embeddings.weight"),
+    }
+
+
+def _difference(state, own, reshaped) -> str:
+    theirs, ours = _architecture(state), _architecture(own)
+    if not theirs["--visual-layers"]:
+        return f"it holds no DSANet weights (its first entry is '{next(iter(state))}')"
+    differing = [
+        f"{name} is {theirs[name]} in the file and {ours[name]} here"
+        for name in ours
+        if theirs[name] != ours[name]
+    ]
+    if differing:
+        return (
+            f"{', '.join(differing)}: are these the weights of the other data set? Test with the "
+            "script and options they were trained with"
+        )
+    odd = sorted(reshaped or own.keys() ^ state.keys())
+    return f"{len(odd)} entries differ, the first is '{odd[0]}'"

@@ -1,0 +1,177 @@
+"""Training steps, evaluation and optimizers, shared by both data sets."""
+
+import random
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from losses import dsanet_losses
+from model import DSANet, hierarchical_belief_modulation
+from utils.datasets import Row, VideoSegments, read_list
+from utils.errors import UserError
+from utils.ground_truth import GroundTruth, read_ground_truth
+from utils.labels import Dataset
+from utils.metrics import Prediction, compute_metrics
+from utils.optim import StableAdamW, WarmCosineScheduler
+
+WARMUP_STEPS = 100
+SGNM_PREFIX = "video_anomaly_refiner."
+
+
+def set_seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of `--device`.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+        return device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name} is not available ({reason}): try --device cpu") from None
+
+
+class Optimization:
+    """The two optimizers and their schedules (§ Implementation details of the paper).
+
+    SG-NM: StableAdamW under a warm cosine, per step. Everything else: AdamW under a cosine, per
+    epoch.
+
+    Args:
+        model: whose trainable parameters are optimised.
+        lr: base learning rate of both.
+        epochs: length of the cosine of the main parameters.
+        planned_steps: length of the warm cosine.
+    """
+
+    def __init__(self, model: nn.Module, *, lr: float, epochs: int, planned_steps: int):
+        trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        sgnm = [p for name, p in trainable if name.startswith(SGNM_PREFIX)]
+        main = [p for name, p in trainable if not name.startswith(SGNM_PREFIX)]
+        self.main = torch.optim.AdamW(main, lr=lr)
+        self.sgnm = StableAdamW(sgnm, lr=lr, weight_decay=1e-4, amsgrad=True, eps=1e-10)
+        self.main_schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.main, T_max=epochs)
+        self.sgnm_schedule = WarmCosineScheduler(
+            self.sgnm,
+            base_value=lr,
+            final_value=0.1 * lr,
+            total_iters=planned_steps,
+            warmup_iters=WARMUP_STEPS,
+        )
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One update along the gradient of the loss."""
+        for optimizer in (self.main, self.sgnm):
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in (self.main, self.sgnm):
+            optimizer.step()
+        self.sgnm_schedule.step()
+
+    def end_epoch(self) -> None:
+        self.main_schedule.step()
+
+    def state_dict(self) -> dict:
+        return {name: part.state_dict() for name, part in vars(self).items()}
+
+    def load_state_dict(self, state: dict) -> None:
+        for name, part in vars(self).items():
+            part.load_state_dict(state[name])
+
+
+def train_one_epoch(model: DSANet, batches, steps: int, optimization: Optimization, args):
+    """Train on `steps` batches of visual (B, N, D), labels (B, C), lengths (B,).
+
+    Yields:
+        after every optimizer step, its number (1, 2, …) and its losses, detached.
+    """
+    device = next(model.parameters()).device
+    model.train()
+    progress = tqdm(batches, desc="training", total=steps, unit="step", leave=False, disable=None)
+    for step, batch in enumerate(progress, start=1):
+        visual, labels, lengths = (tensor.to(device, non_blocking=True) for tensor in batch)
+        losses = dsanet_losses(model(visual, lengths), labels, lengths, args.loss2_weight)
+        optimization.step(losses["total"])
+        yield step, {name: loss.detach() for name, loss in losses.items()}
+
+
+class EvaluationSet:
+    """The test videos and their ground truth, read and checked against each other.
+
+    Args:
+        args: options.
+        facts: of the data set.
+    """
+
+    def __init__(self, args, facts: Dataset):
+        self.facts = facts
+        self.rows: list[Row] = read_list(args.test_list, facts, args.feature_root)
+        self.truth: GroundTruth = read_ground_truth(args, facts, self.rows)
+        self.temperature = args.temp
+        self.segments = DataLoader(
+            VideoSegments(self.rows, args.visual_length),
+            batch_size=None,  # one video after another
+            num_workers=args.num_workers,
+        )
+
+
+@contextmanager
+def eval_mode(model: nn.Module):
+    """The model in eval mode and without gradients, left as it was found."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+
+
+def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
+    """Score every test video, in list order."""
+    device = next(model.parameters()).device
+    predictions = []
+    with eval_mode(model):
+        text = model.encode_text()  # once per evaluation, so never stale
+        for segments, lengths in tqdm(
+            test.segments, desc="scoring", unit="video", leave=False, disable=None
+        ):
+            outputs = model(segments.to(device), lengths, text_features=text)
+            score = outputs.logits1.squeeze(-1).sigmoid()
+            probabilities = hierarchical_belief_modulation(
+                outputs.logits1, outputs.logits2, test.temperature
+            )
+            if not score.isfinite().all() or not probabilities.isfinite().all():
+                raise UserError(
+                    f"the scores of {test.rows[len(predictions)].video} are not finite: the "
+                    "weights are damaged, or training diverged and wants a smaller --lr"
+                )
+            count = int(lengths.sum())
+            # [S, N, …] -> [S·N, …], of which the first T rows are the video's
+            predictions.append(
+                Prediction(
+                    score.flatten()[:count].cpu().numpy(),
+                    probabilities.flatten(0, 1)[:count].cpu().numpy(),
+                )
+            )
+    return predictions
+
+
+def evaluate(model: DSANet, test: EvaluationSet) -> tuple[dict, list[Prediction]]:
+    """Metrics of the model on the test set (see `compute_metrics`), and what they came from."""
+    predictions = score(model, test)
+    return compute_metrics(predictions, test.truth, test.rows, test.facts), predictions

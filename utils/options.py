@@ -1,0 +1,183 @@
+"""The options that both data sets share, and the parser that reads them.
+
+`ucf_option.py` and `xd_option.py` name the defaults that differ. Names may be spelled with hyphens
+or underscores; `--config FILE.yml` gives values by name, below the command line in precedence.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+from utils.clip_loader import CLIP_NAME, LAYERS, RANDOM, WIDTH
+from utils.errors import OneLineParser
+
+
+def positive_int(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def count(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def positive_float(text: str) -> float:
+    if not 0 < (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def ratio(text: str) -> float:
+    if not 0 < (value := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in (0, 1]")
+    return value
+
+
+def share(text: str) -> float:
+    if not 0 <= (value := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1]")
+    return value
+
+
+def boolean(text: str) -> bool:
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"{text} is neither True nor False")
+    return values[text.lower()]
+
+
+def head_count(text: str) -> int:
+    if WIDTH % (value := positive_int(text)):
+        raise argparse.ArgumentTypeError(f"{text} heads do not divide the width {WIDTH}")
+    return value
+
+
+def clip_block_count(text: str) -> int:
+    if not 0 <= (value := int(text)) <= LAYERS:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0…{LAYERS}, CLIP's text blocks")
+    return value
+
+
+class OptionParser(OneLineParser):
+    """argparse with both spellings of every option, `--config`, and errors of one line."""
+
+    def __init__(self, description: str):
+        super().__init__(
+            description=description,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.config_file = None
+        self.add_argument("--config", metavar="FILE.yml", help="options by name: value")
+
+    def error(self, message):
+        source = f"{self.config_file}: " if self.config_file else ""
+        super().error(source + message)
+
+    def parse_known_args(self, args=None, namespace=None):
+        args = [self._spelled(token) for token in (sys.argv[1:] if args is None else args)]
+        finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        finder.add_argument("--config")
+        self.config_file = finder.parse_known_args(args)[0].config
+        if self.config_file:
+            written = self._config_arguments()
+            super().parse_known_args(written)  # so that an error in the file names the file
+            self.config_file = None
+            args = written + args
+        return super().parse_known_args(args, namespace)
+
+    def _spelled(self, token: str) -> str:
+        """A token of the command line, an option's hyphens and underscores as it was defined."""
+        name, equals, value = token.partition("=")
+        known = {option.replace("-", "_"): option for option in self._option_string_actions}
+        return known.get(name.replace("-", "_"), name) + equals + value
+
+    def _config_arguments(self) -> list[str]:
+        """The options of the config file as they would stand on the command line."""
+        try:
+            options = yaml.safe_load(Path(self.config_file).read_text()) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            self.error(f"cannot be read: {' '.join(str(error).split())}")
+        if not isinstance(options, dict):
+            self.error("expected lines of the form 'option: value'")
+        arguments = []
+        for name, value in options.items():
+            option = self._spelled(f"--{name}")
+            if option not in self._option_string_actions or option in ("--config", "--help"):
+                self.error(f"unknown option '{name}': --help lists the options")
+            if isinstance(value, list):
+                arguments += [option, *map(str, value)]
+            elif value is not None:
+                arguments.append(f"{option}={value}")
+        return arguments
+
+
+def make_parser(description: str, **defaults) -> OptionParser:
+    """Parser of all options of training and testing.
+
+    Args:
+        description: what `--help` says first.
+        defaults: of the options whose default is the data set's own, by destination.
+    """
+    parser = OptionParser(description)
+
+    add = parser.add_argument_group("data").add_argument
+    add("--train-list", help="CSV path,label of the training features")
+    add("--test-list", help="CSV path,label of the test features, one crop per video")
+    add("--feature-root", help="folder to find the lists' features in, wherever they say they are")
+    add("--gt-path", help=".npy, a 0 or 1 for every test frame in list order")
+    add("--gt-segment-path", help="anomalous segments per test video, .json or official .npy")
+    add("--gt-label-path", help="classes of these segments, .json or official .npy")
+    add("--classes-num", type=positive_int, help="number of classes; must be the data set's")
+
+    add = parser.add_argument_group("model").add_argument
+    add("--embed-dim", type=positive_int, default=512, help="width of text features")
+    add("--visual-length", type=positive_int, default=256, help="snippets of a clip, N")
+    add("--visual-width", type=positive_int, default=512, help="width of CLIP features")
+    add("--visual-head", type=head_count, default=1, help="heads of the temporal encoder")
+    add("--visual-layers", type=positive_int, help="blocks of the temporal encoder")
+    add("--attn-window", type=positive_int, help="attention window, in snippets")
+    add("--prompt-prefix", type=count, default=10, help="learnable tokens before a class name "
+        "(VadCLIP's prompts; DSANet has none and ignores it)")  # fmt: skip
+    add("--prompt-postfix", type=count, default=10, help="learnable tokens after it (ignored)")
+    add("--text_adapt_until", type=clip_block_count, help="CLIP text blocks with an adapter")
+    add("--t_w", type=share, help="share of the adapter's output in such a block")
+    add("--DNP_use", type=boolean, default=True, help="train with SG-NM (True, False)")
+    add("--decoder_depth", type=positive_int, default=8, help="SG-NM: decoder blocks")
+    add("--normal_selection_ratio", type=ratio, default=0.8,
+        help="SG-NM: share of the snippets that counts as normal")  # fmt: skip
+    add("--num_prototypes", type=positive_int, default=16, help="SG-NM: prototypes per video, K")
+    add("--clip-weights", default=CLIP_NAME, help=f"{CLIP_NAME} (downloaded once to ~/.cache/clip),"
+        f" a file, or {RANDOM} (for the demo and tests)")  # fmt: skip
+
+    add = parser.add_argument_group("training").add_argument
+    add("--seed", type=count, default=234)
+    add("--max-epoch", type=positive_int, default=10, help="epochs")
+    add("--batch-size", type=positive_int, help="videos per loader and step")
+    add("--lr", type=positive_float, help="learning rate, of the SG-NM branch and of the rest")
+    add("--loss2_weight", type=positive_float, help="weight of the align loss")
+    add("--log-every", type=positive_int, default=10, help="optimizer steps between log lines")
+    add("--eval-every", type=count, help="optimizer steps between evaluations within an epoch; "
+        "0: at the end of the epoch only")  # fmt: skip
+    add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
+        "test set, as the official code does, or those of the last step")  # fmt: skip
+    add("--checkpoint-path", help="where an interrupted run is resumed from")
+    add("--use-checkpoint", type=boolean, default=False, help="resume from it (True, False)")
+
+    add = parser.add_argument_group("testing").add_argument
+    add("--temp", type=positive_float, help="temperature β of the class probabilities")
+    add("--predictions", metavar="FILE.npz", help="keep what was scored, per snippet")
+
+    add = parser.add_argument_group("run").add_argument
+    add("--model-path", help="weights: training writes them, testing reads them")
+    add("--output-dir", help="folder of options.yml, log.jsonl and results.json")
+    add("--num-workers", type=count, default=4, help="processes that read features")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
+
+    parser.set_defaults(**defaults)
+    return parser

@@ -1,0 +1,41 @@
+"""A test run: weights and test list -> what the official code prints, and `results.json`."""
+
+from pathlib import Path
+
+from model import build_model
+from utils import checkpoint
+from utils.clip_loader import RANDOM
+from utils.engine import EvaluationSet, evaluate, pick_device
+from utils.errors import UserError
+from utils.files import write_json
+from utils.labels import Dataset
+from utils.metrics import report_lines, save_predictions
+
+
+def load_for_test(args, facts: Dataset, device):
+    """The model with the weights of `--model-path`, in eval mode.
+
+    CLIP's own file is read only where the weights lack its text side.
+    """
+    if checkpoint.holds_text_weights(args.model_path):
+        args.clip_weights = None
+    elif args.clip_weights == RANDOM:
+        raise UserError(
+            f"{args.model_path} has no CLIP text weights, and --clip-weights {RANDOM} cannot stand "
+            "in for those it was trained with: name CLIP's file"
+        )
+    model = build_model(args, facts)
+    checkpoint.load_weights(model, args.model_path)
+    return model.to(device).eval()
+
+
+def run_test(args, facts: Dataset) -> None:
+    """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
+    device = pick_device(args.device)
+    test = EvaluationSet(args, facts)
+    model = load_for_test(args, facts, device)
+    metrics, predictions = evaluate(model, test)
+    if args.predictions:
+        save_predictions(args.predictions, predictions, test.rows, facts)
+    write_json(Path(args.output_dir) / "results.json", metrics)
+    print("\n".join(report_lines(metrics)))

@@ -1,0 +1,20 @@
+"""Test weights on XD-Violence: AUC, AP and mAP@IoU, printed and written to results.json.
+
+    python xd_test.py --model-path model/model_xd.pth
+
+Reads released weights, ours, and training checkpoints. The options are in xd_option.py.
+"""
+
+from utils.errors import command
+from utils.labels import XD_VIOLENCE
+from utils.testing import run_test
+from xd_option import parser
+
+
+@command
+def main(argv=None):
+    run_test(parser.parse_args(argv), XD_VIOLENCE)
+
+
+if __name__ == "__main__":
+    main()
