@@ -156,7 +156,7 @@ def make_parser(description: str, **defaults) -> OptionParser:
         f" a file, or {RANDOM} (for the demo and tests)")  # fmt: skip
 
     add = parser.add_argument_group("training").add_argument
-    add("--seed", type=count, default=234)
+    add("--seed", type=count, default=234, help="of the weights and of the order of the videos")
     add("--max-epoch", type=positive_int, default=10, help="epochs")
     add("--batch-size", type=positive_int, help="videos per loader and step")
     add("--lr", type=positive_float, help="learning rate, of the SG-NM branch and of the rest")

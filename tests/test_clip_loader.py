@@ -1,0 +1,160 @@
+import hashlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from utils import clip_loader
+from utils.clip_loader import (
+    CONTEXT_LENGTH,
+    LAYERS,
+    TextTransformer,
+    download,
+    load_text_transformer,
+    tokenize,
+)
+from utils.errors import UserError
+
+# The official weights are a TorchScript archive, whatever torch thinks of these now.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def random_text():
+    return load_text_transformer("random")
+
+
+def test_neither_the_package_nor_torchvision_is_imported():
+    code = (
+        "import utils.clip_loader, sys; print('clip' in sys.modules, 'torchvision' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["False", "False"]
+
+
+def test_tokens():
+    tokens = tokenize(["normal", "car accident"])
+    assert tokens.tolist() == [[49406, 5967, 49407, 0], [49406, 1615, 6608, 49407]]
+
+
+def test_a_text_too_long_for_clip_is_refused():
+    with pytest.raises(UserError, match="at most 77"):
+        tokenize(["car " * 80])
+
+
+def test_leaving_out_the_common_padding_changes_nothing(random_text):
+    def encode(tokens):
+        x = random_text.embed(tokens)
+        for i in range(LAYERS):
+            x = random_text.block(i, x)
+        return x[tokens.argmax(-1), torch.arange(len(tokens))]
+
+    tokens = tokenize(["normal", "car accident"])
+    padded = torch.zeros(2, CONTEXT_LENGTH, dtype=tokens.dtype)
+    padded[:, : tokens.shape[1]] = tokens
+    torch.testing.assert_close(encode(tokens), encode(padded))
+
+
+def test_no_visual_tower_and_nothing_to_train(random_text):
+    assert not any("visual" in name for name in random_text.state_dict())
+    assert not any(p.requires_grad for p in random_text.parameters())
+
+
+def test_random_weights_are_seeded_loud_and_leave_the_random_state(random_text, capsys):
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    again = load_text_transformer("random")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert "RANDOM" in capsys.readouterr().err
+    for name, value in random_text.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert random_text.token_embedding.weight.std().item() == pytest.approx(0.02, rel=0.01)
+
+
+def official_state(text: TextTransformer) -> dict:
+    """As an official file has it: half precision, a visual tower, sizes."""
+    state = {k: v.half() if v.ndim > 1 else v for k, v in text.state_dict().items()}
+    sizes = {k: torch.tensor(1) for k in ("input_resolution", "context_length", "vocab_size")}
+    return {**state, "visual.conv1.weight": torch.zeros(4, 3, 2, 2), **sizes}
+
+
+def test_weights_from_a_state_dict(random_text, tmp_path):
+    torch.save(official_state(random_text), tmp_path / "clip.pt")
+    text = load_text_transformer(str(tmp_path / "clip.pt"))
+    expected = random_text.ln_final.weight
+    assert torch.equal(text.ln_final.weight, expected)
+    assert text.token_embedding.weight.dtype == torch.float32
+    half = random_text.token_embedding.weight.half().float()
+    assert torch.equal(text.token_embedding.weight, half)
+
+
+class Archive(torch.nn.Module):
+    """Stands for the official TorchScript archive: modules named as CLIP names them."""
+
+    def __init__(self, state):
+        super().__init__()
+        for name, value in state.items():
+            *path, leaf = name.split(".")
+            module = self
+            for part in path:
+                if not hasattr(module, part):
+                    module.add_module(part, torch.nn.Module())
+                module = getattr(module, part)
+            module.register_buffer(leaf, value)
+
+    def forward(self, x: torch.Tensor):
+        return x
+
+
+def test_weights_from_a_torchscript_archive(random_text, tmp_path):
+    torch.jit.script(Archive(official_state(random_text))).save(tmp_path / "clip.pt")
+    text = load_text_transformer(str(tmp_path / "clip.pt"))
+    block = "transformer.resblocks.11.attn.in_proj_bias"
+    assert torch.equal(text.state_dict()[block], random_text.state_dict()[block])
+
+
+def test_files_that_are_not_clip(tmp_path):
+    with pytest.raises(UserError, match="not found"):
+        load_text_transformer(str(tmp_path / "none.pt"))
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    with pytest.raises(UserError, match="neither a TorchScript archive nor a state dict"):
+        load_text_transformer(str(tmp_path / "junk.pt"))
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(UserError, match="is not CLIP ViT-B/16"):
+        load_text_transformer(str(tmp_path / "other.pt"))
+
+
+def test_the_official_address_carries_its_checksum():
+    digest, name = clip_loader._official_url("ViT-B/16").split("/")[-2:]
+    assert name == "ViT-B-16.pt"
+    assert len(digest) == 64
+
+
+def served(folder, content: bytes) -> str:
+    """A file: address of the form …/<sha256>/<name>."""
+    target = folder / hashlib.sha256(b"good").hexdigest() / "clip.pt"
+    target.parent.mkdir()
+    target.write_bytes(content)
+    return target.as_uri()
+
+
+def test_download_checks_and_keeps_the_file(tmp_path):
+    url = served(tmp_path, b"good")
+    path = download(url, tmp_path / "cache")
+    assert path.read_bytes() == b"good"
+    (tmp_path / url.split("/")[-2] / "clip.pt").unlink()
+    assert download(url, tmp_path / "cache") == path  # no second fetch
+
+
+def test_a_download_with_a_wrong_checksum_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="sha256"):
+        download(served(tmp_path, b"bad"), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_offline_the_error_says_where_to_put_the_file(tmp_path):
+    url = f"file://{tmp_path}/{'0' * 64}/clip.pt"
+    with pytest.raises(UserError, match=r"put it there, or name a file with --clip-weights") as e:
+        download(url, tmp_path / "cache")
+    assert str(tmp_path / "cache" / "clip.pt") in str(e.value)

@@ -1,0 +1,71 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from utils import checkpoint
+from utils.errors import UserError
+from utils.files import load_object_array, whole_file
+
+
+def test_a_file_comes_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "folder" / "a.txt"
+    with whole_file(path) as partial:
+        partial.write_text("first")
+    with pytest.raises(RuntimeError), whole_file(path) as partial:
+        partial.write_text("sec")
+        raise RuntimeError
+    assert path.read_text() == "first"
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"), whole_file(tmp_path / "file" / "a"):
+        pass
+
+
+def test_object_arrays_of_plain_values(tmp_path):
+    array = np.empty(2, dtype=object)
+    array[:] = [[["165", "240"]], [[0, 2016], [np.int64(3), 4]]]
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    assert load_object_array(tmp_path / "a.npy").tolist() == array.tolist()
+
+
+class Malicious:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_nothing_in_a_file_is_executed(tmp_path):
+    planted = tmp_path / "planted"
+    array = np.empty(1, dtype=object)
+    array[0] = [Malicious(planted)]
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(UserError, match=r"asks for (io|_io)\.open"):
+        load_object_array(tmp_path / "a.npy")
+    torch.save({"x": Malicious(planted)}, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth"):
+        checkpoint.load(tmp_path / "a.pth")
+    assert not planted.exists()
+    pickle.loads(pickle.dumps(Malicious(planted))).close()  # it would have worked
+    assert planted.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", None])
+def test_damaged_object_arrays(tmp_path, content):
+    path = tmp_path / "a.npy"
+    np.save(path, np.array([[1, 2]], dtype=object), allow_pickle=True)
+    path.write_bytes(path.read_bytes()[:-10] if content is None else content)
+    with pytest.raises(UserError, match="refused"):
+        load_object_array(path)
+    np.save(path, np.ones(3))
+    with pytest.raises(UserError, match="refused"):
+        load_object_array(path)

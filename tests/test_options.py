@@ -1,0 +1,113 @@
+import pytest
+
+import ucf_option
+import xd_option
+
+SHARED = {
+    "seed": 234, "embed_dim": 512, "visual_length": 256, "visual_width": 512, "visual_head": 1,
+    "prompt_prefix": 10, "prompt_postfix": 10, "max_epoch": 10, "decoder_depth": 8,
+    "normal_selection_ratio": 0.8, "num_prototypes": 16, "DNP_use": True, "use_checkpoint": False,
+}  # fmt: skip
+OWN = {
+    "ucf": {
+        "visual_layers": 2, "attn_window": 8, "classes_num": 14, "batch_size": 64, "lr": 7e-5,
+        "text_adapt_until": 3, "t_w": 0.1, "temp": 5.0, "loss2_weight": 1.1,
+        "model_path": "model/model_ucf.pth",
+    },
+    "xd": {
+        "visual_layers": 1, "attn_window": 64, "classes_num": 7, "batch_size": 96, "lr": 1e-5,
+        "text_adapt_until": 1, "t_w": 0.6, "temp": 1.0, "loss2_weight": 5.0,
+        "model_path": "model/model_xd.pth",
+    },
+}  # fmt: skip
+PARSERS = {"ucf": ucf_option.parser, "xd": xd_option.parser}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_official_defaults(name):
+    options = vars(PARSERS[name].parse_args([]))
+    for key, value in {**SHARED, **OWN[name]}.items():
+        assert options[key] == value, key
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize("key", ["visual_length", "decoder_depth", "num_prototypes", "batch_size"])
+def test_both_spellings(name, key):
+    for spelling in (key, key.replace("_", "-")):
+        for tokens in ([f"--{spelling}", "3"], [f"--{spelling}=3"]):
+            assert getattr(PARSERS[name].parse_args(tokens), key) == 3
+
+
+def test_booleans():
+    for text, value in (("True", True), ("False", False), ("false", False)):
+        assert ucf_option.parser.parse_args(["--DNP_use", text]).DNP_use is value
+        assert ucf_option.parser.parse_args(["--use-checkpoint", text]).use_checkpoint is value
+
+
+def test_dead_xd_options_are_accepted():
+    tokens = ["--scheduler-rate", "0.1", "--scheduler-milestones", "3", "6", "10"]
+    assert xd_option.parser.parse_args(tokens)
+
+
+def test_a_config_file_stands_below_the_command_line(tmp_path):
+    path = tmp_path / "c.yml"
+    path.write_text("lr: 1e-3\nDNP-use: false\nmax_epoch: 3\nfeature-root: /data\n")
+    args = ucf_option.parser.parse_args(["--max-epoch", "7", "--config", str(path)])
+    assert (args.lr, args.DNP_use, args.max_epoch) == (1e-3, False, 7)
+    assert args.feature_root == "/data"
+
+
+def test_every_option_explains_itself():
+    for parser in PARSERS.values():
+        assert all(action.help for action in parser._actions)
+        parser.format_help()
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["--visual-length", "0"],
+        ["--visual-length", "-5"],
+        ["--lr", "-1"],
+        ["--lr", "nan"],
+        ["--normal_selection_ratio", "1.5"],
+        ["--num_prototypes", "0"],
+        ["--DNP_use", "maybe"],
+        ["--visual-head", "3"],
+        ["--text_adapt_until", "13"],
+        ["--no-such-option", "1"],
+        ["--select", "worst"],
+    ],
+)
+def test_bad_options_end_in_one_line(tokens, capsys):
+    with pytest.raises(SystemExit) as end:
+        ucf_option.parser.parse_args(tokens)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert tokens[0] in error
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("lrr: 3", "unknown option 'lrr'"),
+        ("lr: fast", "invalid"),
+        ("- lr", "expected lines"),
+        ("lr: [", "cannot be read"),
+        (None, "cannot be read"),
+        ("config: other.yml", "unknown option"),
+    ],
+)
+def test_bad_config_files_are_named(tmp_path, content, message, capsys):
+    path = tmp_path / "c.yml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SystemExit) as end:
+        ucf_option.parser.parse_args(["--config", str(path)])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert str(path) in error
+    assert message in error
+    assert error.count("\n") == 1
