@@ -1,0 +1,131 @@
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import golden
+from test_make_lists import features, official_features, run_ucf, ucf  # noqa: F401
+from utils.datasets import read_list
+from utils.errors import UserError
+from utils.ground_truth import rasterize, read_ground_truth
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.make_lists import build_ucf, build_xd
+
+UCF_SUFFIX = {"ucf": "_ucf", "xd": ""}
+
+
+def paths(folder, name="ucf"):
+    return SimpleNamespace(
+        test_list=str(folder / f"{name}_CLIP_rgbtest.csv"),
+        gt_path=str(folder / f"gt{UCF_SUFFIX[name]}.npy"),
+        gt_segment_path=str(folder / f"gt_segment{UCF_SUFFIX[name]}.npy"),
+        gt_label_path=str(folder / f"gt_label{UCF_SUFFIX[name]}.npy"),
+    )
+
+
+@pytest.fixture
+def lists(ucf):  # noqa: F811
+    run_ucf(ucf)
+    return ucf / "list"
+
+
+def read(folder, name="ucf", facts=UCF_CRIME, root=None):
+    args = paths(folder, name)
+    return read_ground_truth(args, facts, read_list(args.test_list, facts, root))
+
+
+def as_object_array(values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def test_json_and_official_arrays_are_the_same_ground_truth(lists):
+    ours = read(lists)
+    for name, values in (("gt_segment_ucf", ours.segments), ("gt_label_ucf", ours.labels)):
+        (lists / f"{name}.json").unlink()
+        np.save(lists / f"{name}.npy", as_object_array(values), allow_pickle=True)
+    theirs = read(lists)
+    assert ours.segments == theirs.segments
+    assert ours.labels == theirs.labels
+    assert ours.snippet_frames().shape == (11, 16)
+
+
+def test_rasterize():
+    assert rasterize([(2, 5), (30, 90)], 2).tolist() == [0.0] * 2 + [1] * 3 + [0] * 25 + [1] * 2
+
+
+def edit_list(lists, edit):
+    path = lists / "ucf_CLIP_rgbtest.csv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *edit(rows)]) + "\n")
+
+
+def test_all_ten_crops_in_the_test_list_are_recognised(lists):
+    edit_list(lists, lambda rows: [r.replace("__5", f"__{k}") for r in rows for k in range(10)])
+    with pytest.raises(UserError) as error:
+        read(lists)
+    for part in ("1760 frames of 30 rows", "176 frames", "Abuse028_x264", "all ten crops"):
+        assert part in str(error.value)
+
+
+def test_the_first_video_of_another_length_is_named(lists):
+    features(lists.parent / "f", {"Arson/Arson001_x264": 3}, crops=[5])
+    with pytest.raises(UserError, match=r"192 frames.*176 frames.*part company at Arson001_x264"):
+        read(lists)
+
+
+def test_another_order_is_refused(lists):
+    edit_list(lists, lambda rows: [rows[1], rows[0], rows[2]])
+    with pytest.raises(UserError, match="same videos in the same order"):
+        read(lists)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("gt_ucf.npy", None, "gt_ucf.npy not found"),
+        ("gt_ucf.npy", b"", "damaged"),
+        ("gt_segment_ucf.json", None, "neither .json nor .npy"),
+        ("gt_segment_ucf.json", b"[1]", "no JSON object"),
+        ("gt_segment_ucf.json", b"{", "no JSON object"),
+        ("gt_segment_ucf.json", b'{"a": [[1]], "b": [], "c": []}', "pairs start, end"),
+        ("gt_segment_ucf.npy", b"junk", "both exist"),
+        ("gt_label_ucf.json", b'{"a": ["X", "X"], "b": [], "c": []}', "expected one of"),
+    ],
+)
+def test_bad_ground_truth(lists, name, content, message):
+    if content is None:
+        (lists / name).unlink()
+    else:
+        (lists / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read(lists)
+
+
+@pytest.mark.parametrize("values", [np.ones((4, 4)), np.full(176, 2.0)])
+def test_frames_must_be_a_row_of_0_and_1(lists, values):
+    np.save(lists / "gt_ucf.npy", values)
+    with pytest.raises(UserError, match="one row of 0 and 1"):
+        read(lists)
+
+
+@golden.needs_real_data
+@pytest.mark.parametrize("name, facts", [("ucf", UCF_CRIME), ("xd", XD_VIOLENCE)])
+def test_an_official_list_folder_drops_in_unchanged(tmp_path, name, facts):
+    root = official_features(tmp_path / "f", name)
+    annotations = golden.REAL / "annotations"
+    if name == "ucf":
+        build_ucf(root, annotations / "Temporal_Anomaly_Annotation.txt", tmp_path)
+    else:
+        both = annotations / "annotations.txt", annotations / "annotations_multiclasses.txt"
+        build_xd(None, root, *both, tmp_path)
+    ours = read(tmp_path, name, facts)
+    for path in tmp_path.glob("gt_*.json"):
+        shutil.copy(golden.REAL / "lists" / f"{path.stem}.npy", tmp_path)
+        path.unlink()
+    shutil.copy(golden.REAL / "lists" / f"{name}_CLIP_rgbtest.csv", tmp_path)
+    theirs = read(tmp_path, name, facts, root=str(root))
+    assert ours.segments == theirs.segments
+    assert ours.labels == theirs.labels
