@@ -1,0 +1,164 @@
+"""Both data sets through their own scripts: prepare, train, resume, test; and bad input."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import ucf_test
+import ucf_train
+import xd_test
+import xd_train
+from utils import demo_report
+from utils.checkpoint import load
+from utils.demo_data import generate
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.metrics import load_predictions
+
+SCRIPTS = {
+    "ucf": SimpleNamespace(
+        train=ucf_train.main, test=ucf_test.main, facts=UCF_CRIME, suffix="_ucf"
+    ),
+    "xd": SimpleNamespace(train=xd_train.main, test=xd_test.main, facts=XD_VIOLENCE, suffix=""),
+}
+
+
+def make_data(folder, name, **sizes):
+    """A demo data set and the options that name it."""
+    facts, suffix = SCRIPTS[name].facts, SCRIPTS[name].suffix
+    generate(facts, folder, **sizes)
+    lists = folder / "list"
+    return {
+        "train-list": str(lists / facts.train_list),
+        "test-list": str(lists / facts.test_list),
+        "gt-path": str(lists / facts.gt),
+        "gt-segment-path": str(lists / f"gt_segment{suffix}.json"),
+        "gt-label-path": str(lists / f"gt_label{suffix}.json"),
+        "clip-weights": "random",
+        "device": "cpu",
+        "num-workers": 0,
+        "visual-length": 32,
+        "decoder_depth": 1,
+        "visual-layers": 1,
+        "batch-size": 4,
+        "max-epoch": 2,
+        "log-every": 2,
+    }
+
+
+@pytest.fixture(scope="session", params=SCRIPTS)
+def small(request, tmp_path_factory):
+    """Name and options of a data set of a few videos."""
+    folder = tmp_path_factory.mktemp(request.param)
+    sizes = {"train_videos": 3, "test_videos": 6}
+    return request.param, make_data(folder, request.param, **sizes)
+
+
+@pytest.fixture(scope="session")
+def small_ucf(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp("ucf"), "ucf", train_videos=3, test_videos=6)
+
+
+def run(main, folder, options, **more):
+    """Run a script with its files in `folder`."""
+    places = {
+        "output-dir": folder,
+        "model-path": folder / "model.pth",
+        "checkpoint-path": folder / "checkpoint.pth",
+    }
+    options = {**options, **places, **{k.replace("_", "-"): v for k, v in more.items()}}
+    main([f"--{name}={value}" for name, value in options.items()])
+
+
+def test_train_then_test(small, tmp_path, capsys):
+    name, options = small
+    scripts = SCRIPTS[name]
+    run(scripts.train, tmp_path, options)
+    printed = capsys.readouterr().out
+    assert "epoch: 1 | step: 2 | loss1: " in printed
+    assert "consistency_loss: " in printed
+    trained = json.loads((tmp_path / "results.json").read_text())
+
+    run(scripts.test, tmp_path, options, predictions=tmp_path / "p.npz")
+    printed = capsys.readouterr().out
+    tested = json.loads((tmp_path / "results.json").read_text())
+    assert tested == trained
+    assert f"AUC1:  {tested['auc1']}  AP1:  {tested['ap1']}" in printed
+    assert {"auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "average_map"} <= set(tested)
+    names, predictions, classes = load_predictions(tmp_path / "p.npz")
+    assert len(names) == 6
+    assert predictions[0].probabilities.shape == (len(predictions[0].score), len(classes))
+
+    written = yaml.safe_load((tmp_path / "options.yml").read_text())
+    assert written["visual_length"] == 32
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [r["epoch"] for r in log if "metrics" in r] == [1, 2]
+    assert all(np.isfinite(r["losses"]["total"]) for r in log if "losses" in r)
+    weights = load(tmp_path / "model.pth")
+    assert not any("visual" in key.split(".")[1] for key in weights)
+
+
+def test_a_resumed_run_ends_like_one_that_never_stopped(small, tmp_path):
+    name, options = small
+    train = SCRIPTS[name].train
+
+    class Killed(Exception):
+        pass
+
+    def kill_in_epoch_2(folder):
+        """Stop the run in the middle of its second epoch."""
+        import utils.run as module
+
+        original = module.Run.after_step
+
+        def after_step(self, epoch, step, losses):
+            original(self, epoch, step, losses)
+            if epoch == 1 and step == 2:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module.Run, "after_step", after_step)
+            with pytest.raises(Killed):
+                run(train, folder, options)
+
+    run(train, tmp_path / "whole", options)
+    kill_in_epoch_2(tmp_path / "cut")
+    run(train, tmp_path / "cut", options, use_checkpoint=True)
+    whole, cut = load(tmp_path / "whole" / "model.pth"), load(tmp_path / "cut" / "model.pth")
+    assert all(torch.equal(whole[key], cut[key]) for key in whole)
+    for file in ("log.jsonl", "results.json"):
+        assert (tmp_path / "whole" / file).read_text() == (tmp_path / "cut" / file).read_text()
+
+
+def test_evaluation_every_few_steps_keeps_the_best(small_ucf, tmp_path):
+    run(ucf_train.main, tmp_path, small_ucf, eval_every=1, max_epoch=1)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    values = [record["metrics"]["auc1"] for record in log if "metrics" in record]
+    assert len(values) > 1
+    assert json.loads((tmp_path / "results.json").read_text())["auc1"] == max(values)
+
+
+def test_selecting_the_last_weights(small_ucf, tmp_path):
+    run(ucf_train.main, tmp_path, small_ucf, select="last")
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    last = [record["metrics"] for record in log if "metrics" in record][-1]
+    assert json.loads((tmp_path / "results.json").read_text()) == last
+
+
+def test_without_sgnm(small_ucf, tmp_path):
+    run(ucf_train.main, tmp_path, small_ucf, DNP_use=False, max_epoch=1)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    losses = next(record["losses"] for record in log if "losses" in record)
+    assert losses["consistency"] == losses["compactness"] == 0
+
+
+def test_xd_learns(tmp_path):
+    """The demo of XD-Violence; the one of UCF-Crime is `make demo`."""
+    options = make_data(tmp_path, "xd", train_videos=60, test_videos=40)
+    run(xd_train.main, tmp_path, {**options, "batch-size": 16, "lr": 1e-4})
+    run(xd_test.main, tmp_path, options, predictions=tmp_path / "p.npz")
+    more = [f"--{name}={value}" for name, value in options.items()]
+    demo_report.main(["xd", *more, f"--output-dir={tmp_path}", f"--predictions={tmp_path}/p.npz"])
