@@ -12,7 +12,7 @@ from utils.labels import Dataset
 from utils.metrics import Prediction
 
 # Okabe and Ito's palette, legible to the colour-blind.
-SCORE, CLASS_SCORE, TRUTH = "#0072B2", "#D55E00", "#E69F00"
+SCORE, TRUTH = "#0072B2", "#E69F00"
 
 
 def choose_videos(rows: list[Row], anomalous: int, normal: int) -> list[int]:
@@ -30,6 +30,15 @@ def choose_videos(rows: list[Row], anomalous: int, normal: int) -> list[int]:
     return chosen[:anomalous] + [i for i, row in enumerate(rows) if row.normal][:normal]
 
 
+def caption(prediction: Prediction, row: Row, facts: Dataset) -> str:
+    """Name and label of a video, and the anomaly class that the model finds likeliest in it."""
+    label = "-".join(code for code, y in zip(facts.classes, row.label, strict=True) if y)
+    if row.normal:
+        return f"{row.video} ({label})"
+    likeliest = facts.classes[prediction.probabilities[:, 1:].max(axis=0).argmax() + 1]
+    return f"{row.video} ({label}), taken for {likeliest}"
+
+
 def score_curves(
     path: Path,
     predictions: list[Prediction],
@@ -41,8 +50,7 @@ def score_curves(
 ) -> None:
     """Scores of a few test videos over their ground truth, as a picture file.
 
-    Per video: the detection score, the highest anomaly class's probability, and the annotated
-    frames shaded.
+    Per video: the detection score, and the annotated frames shaded.
     """
     indices = choose_videos(rows, anomalous, normal)
     figure = Figure(figsize=(11, 1.9 * ((len(indices) + 1) // 2)), layout="constrained")
@@ -55,14 +63,8 @@ def score_curves(
             np.arange(len(abnormal)), abnormal, step="post", color=TRUTH, alpha=0.35, lw=0,
             label="annotated",
         )  # fmt: skip
-        best = predictions[i].probabilities[:, 1:].max(axis=0).argmax() + 1
-        axis.step(
-            frames, predictions[i].probabilities[:, best], where="post", color=CLASS_SCORE, lw=1.2,
-            ls="--", label="highest class",
-        )  # fmt: skip
         axis.step(frames, predictions[i].score, where="post", color=SCORE, lw=1.6, label="score")
-        label = "-".join(c for c, y in zip(facts.classes, rows[i].label, strict=True) if y)
-        axis.set_title(f"{rows[i].video}: {label}, highest {facts.classes[best]}", fontsize=9)
+        axis.set_title(caption(predictions[i], rows[i], facts), fontsize=9)
         axis.set(xlim=(0, len(abnormal)), ylim=(0, 1.02))
     for axis in axes[len(indices) :]:
         axis.set_visible(False)
@@ -70,6 +72,6 @@ def score_curves(
         axis.set_ylabel("score")
     for axis in axes[max(0, len(indices) - 2) : len(indices)]:
         axis.set_xlabel("frame")
-    axes[0].legend(fontsize=8, loc="upper right", framealpha=0.9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     with whole_file(path) as partial:
         figure.savefig(partial, dpi=130)

@@ -1,0 +1,300 @@
+"""A small synthetic data set in the real file formats, for `make demo` and the tests.
+
+    python -m utils.demo_data ucf --out demo/ucf    (or xd)
+
+Nothing here comes from a video: it shows that the code runs and learns, not how good the method
+is. The features imitate CLIP ViT-B/16 and what makes the task hard: scene cuts, harmless bursts,
+classes that look alike or that the background gives away, events short or hard to see.
+
+A feature is  norm · unit(common + place + context + scene + drift + noise + bursts + events).
+"""
+
+import json
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from utils.clip_loader import WIDTH
+from utils.datasets import SNIPPET_FRAMES
+from utils.errors import OneLineParser, UserError, command
+from utils.files import write_json
+from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
+from utils.make_lists import CROPS, UCF_NORMAL_FOLDERS, build_ucf, build_xd
+
+# Formats.
+FIRST_UCF_TEST_NUMBER = 501  # UCF-Crime numbers train and test videos of a class in one series
+UCF_EVENTS, XD_CODES = 2, 3  # events in a line of annotation; codes in a label, filled up with 0
+
+# Size: about seven train and three test videos for each of the 13 UCF-Crime anomalies.
+TRAIN_VIDEOS, TEST_VIDEOS, ANOMALOUS_SHARE = 160, 70, 0.58  # 93 of 160, 41 of 70 are anomalous
+SNIPPETS = (16, 64)  # of a video, log-uniform
+
+# CLIP ViT-B/16 statistics. Strengths are norms, relative to 1 for the direction all images share.
+COMMON_COORDINATES = {442: 24, 81: 8, 382: -8}  # large in every image; the others have std 1
+RAW_NORM = (9.5, 10.5)  # of a whole feature: the files are not normalised
+SPECTRUM_DECAY = 0.8  # variance of the i-th direction ~ 1/i^0.8: pictures differ in few ways
+PLACE = (0.42, 0.58)  # what a video shows all along: sets the cosine of video means, 0.65-0.87
+SCENE = 0.20  # what changes at a cut
+DRIFT = 0.19  # what changes slowly within a scene
+NOISE = 0.155  # what changes with every snippet: sets the cosine of neighbours, 0.95-0.98
+RESTLESSNESS = (0.8, 1.2)  # a video's factor on the last three: a fixed camera or a shaken one
+SCENE_SNIPPETS, DRIFT_SNIPPETS = 22.0, 6.0  # mean time between cuts; time constant of the drift
+
+# What makes it hard.
+CONTEXT = (0.10, 0.30)  # background typical of the class, over the whole video
+NORMAL_CONTEXT_CHANCE = 0.3  # that a normal video has one: shops are mostly peaceful
+EVENT = (0.48, 0.72)  # strength of an event, on average over its time
+EVENT_OWN_SHARE = 0.3  # variance of its look that it shares with no other event
+UPS_AND_DOWNS, UPS_AND_DOWNS_SNIPPETS = 0.45, 3.0  # std of its strength over time; time constant
+RAMP_FRAMES = 8.0  # softness of its two ends around the annotated frames
+BURSTS_PER_SNIPPET = 0.04  # harmless ones, in normal and in anomalous videos
+BURST, BURST_SNIPPETS = (0.25, 0.50), (2, 7)  # strength and length, nearly an event's
+BURST_LOOKALIKE_SHARE = 0.15  # variance of its look borrowed from events: running is no fight
+ANOMALY_SHARE = 0.35  # variance that events of all classes share: haste, people gathering
+GROUP_SHARE = 0.65  # variance of the rest that the classes of a confusable group share
+CONFUSABLE = {
+    "ucf": (("Robbery", "Stealing", "Shoplifting", "Burglary"), ("Fighting", "Assault", "Abuse")),
+    "xd": (("B1", "B5", "B4"), ("B2", "G")),  # fighting, abuse, riot; shooting, explosion
+}
+EVENT_SHARE = {"ucf": (0.03, 0.60), "xd": (0.08, 0.60)}  # of the video, in total, log-uniform
+EVENT_COUNT_ODDS = {"ucf": (0.85, 0.15), "xd": (0.5, 0.3, 0.2)}  # of one, two, three events
+MIN_EVENT_FRAMES = 2 * SNIPPET_FRAMES  # so that an event fills at least one whole snippet
+EXTRA_CLASSES = (2, 0.15)  # of an XD-Violence video beside its first: number, chance of each
+CROP_OFFSET, CROP_NOISE = 0.15, 0.10  # how other crops differ from the centre: always, by snippet
+
+
+class World(NamedTuple):  # what the videos of a data set have in common
+    facts: Dataset
+    seed: int
+    common: np.ndarray  # (512,) unit vector, the direction all images share
+    basis: np.ndarray  # (511, 512) orthogonal to it and each other, as long as their std
+    events: dict[str, np.ndarray]  # class -> (512,) unit vector, how its events look
+    contexts: dict[str, np.ndarray]  # the same for the background of its videos
+
+
+class Event(NamedTuple):
+    start: int  # first frame
+    stop: int  # frame after the last
+    codes: tuple[str, ...]  # classes that can be seen
+
+
+class Video(NamedTuple):
+    folder: str  # of its feature files, below the output folder
+    name: str  # of its feature files, without the crop
+    events: list[Event]  # in order of time; none in a normal video
+    features: np.ndarray  # (T, 512) of the centre crop
+
+
+def rng_for(seed, *key):
+    """A generator that depends on seed and key only, not on what was drawn before."""
+    return np.random.default_rng([seed, zlib.crc32("/".join(map(str, key)).encode())])
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def blend(a, b, share):
+    """`share` of the variance from b, the rest from a."""
+    return np.sqrt(1 - share) * a + np.sqrt(share) * b
+
+
+def looks(rng, basis, *shape):
+    """(*shape, 512) random deviations from the common direction, of norm 1 on average."""
+    return rng.standard_normal((*shape, len(basis)), dtype=np.float32) @ basis
+
+
+def slow_noise(rng, length, width, time_constant):
+    """(length, width) Gaussian noise of variance 1 that changes over `time_constant` snippets."""
+    keep = np.exp(-1 / time_constant)
+    noise = rng.standard_normal((length, width), dtype=np.float32)
+    for t in range(1, length):
+        noise[t] = keep * noise[t - 1] + np.sqrt(1 - keep**2) * noise[t]
+    return noise
+
+
+def class_looks(rng, basis, facts, share_of_all):
+    """{class: (512,)}: `share_of_all` in common for all classes, GROUP_SHARE of the rest."""
+    look = {code: looks(rng, basis) for code in facts.classes[1:]}
+    for group in CONFUSABLE[facts.name]:
+        of_group = looks(rng, basis)
+        look |= {code: blend(look[code], of_group, GROUP_SHARE) for code in group}
+    of_all = looks(rng, basis)
+    return {code: unit(blend(look[code], of_all, share_of_all)) for code in look}
+
+
+def make_world(facts: Dataset, seed: int) -> World:
+    rng = rng_for(seed, facts.name, "world")
+    common = rng.standard_normal(WIDTH)
+    common[[*COMMON_COORDINATES]] = [*COMMON_COORDINATES.values()]
+    common = unit(common)
+    square = np.column_stack([common, rng.standard_normal((WIDTH, WIDTH - 1))])
+    directions = np.linalg.qr(square)[0].T[1:]  # the first one is `common` itself
+    std = unit(np.arange(1.0, WIDTH) ** (-SPECTRUM_DECAY / 2))
+    basis = (directions * std[:, None]).astype(np.float32)
+    events = class_looks(rng, basis, facts, ANOMALY_SHARE)
+    return World(facts, seed, common, basis, events, class_looks(rng, basis, facts, 0))
+
+
+def place_events(rng, dataset, frames, codes):
+    """Disjoint Events in order of time that together show every class of `codes`."""
+    odds = EVENT_COUNT_ODDS[dataset]
+    count = 1 + rng.choice(len(odds), p=odds)
+    least = count * MIN_EVENT_FRAMES
+    total = max(least, frames * np.exp(rng.uniform(*np.log(EVENT_SHARE[dataset]))))
+    lengths = MIN_EVENT_FRAMES + (total - least) * rng.dirichlet(np.ones(count))
+    gaps = (frames - total) * rng.dirichlet(np.ones(count + 1))
+    stops = np.cumsum(gaps[:-1] + lengths)
+    # Dealt in turn: an event may get several classes, or a class several events.
+    shown = [tuple(codes[i::count]) or (codes[i % len(codes)],) for i in range(count)]
+    return [Event(int(stops[i] - lengths[i]), int(stops[i]), shown[i]) for i in range(count)]
+
+
+def visibility(rng, event, length):
+    """(length,) strength of the event in each snippet: soft ends, ups and downs between them."""
+    centre = (np.arange(length) + 0.5) * SNIPPET_FRAMES
+    depth = np.minimum(centre - event.start, event.stop - centre)  # frames, negative outside
+    strength = 1 + UPS_AND_DOWNS * slow_noise(rng, length, 1, UPS_AND_DOWNS_SNIPPETS)[:, 0]
+    return np.maximum(strength, 0) / (1 + np.exp(-depth / RAMP_FRAMES))
+
+
+def bursts(rng, world, length):
+    """(length, 512) the harmless bursts of a video."""
+    total = np.zeros((length, WIDTH))
+    for _ in range(rng.poisson(BURSTS_PER_SNIPPET * length)):
+        start, duration = rng.integers(length), rng.integers(*BURST_SNIPPETS, endpoint=True)
+        borrowed = world.events[rng.choice([*world.events])]
+        look = blend(looks(rng, world.basis), borrowed, BURST_LOOKALIKE_SHARE)
+        total[start : start + duration] += rng.uniform(*BURST) * look
+    return total
+
+
+def background(rng, world, length, codes):
+    """(length, 512) what a video that shows the classes `codes` looks like but for its events."""
+    if not codes and rng.random() < NORMAL_CONTEXT_CHANCE:
+        codes = [rng.choice([*world.contexts])]
+    x = world.common + rng.uniform(*PLACE) * looks(rng, world.basis)
+    for code in codes:
+        x += rng.uniform(*CONTEXT) / np.sqrt(len(codes)) * world.contexts[code]
+    scene = np.cumsum(rng.random(length) < 1 / SCENE_SNIPPETS)  # index of each snippet's scene
+    change = SCENE * looks(rng, world.basis, scene[-1] + 1)[scene]
+    change += DRIFT * slow_noise(rng, length, len(world.basis), DRIFT_SNIPPETS) @ world.basis
+    change += NOISE * looks(rng, world.basis, length)
+    return x + rng.uniform(*RESTLESSNESS) * change + bursts(rng, world, length)
+
+
+def make_video(world, split, first_code, number) -> Video:
+    """Video `number` (from 1) of a split's videos with the class `first_code`."""
+    facts = world.facts
+    rng = rng_for(world.seed, facts.name, split, first_code, number)
+    codes = [] if first_code == facts.normal else [first_code]
+    if codes and facts is XD_VIOLENCE:
+        others = [code for code in world.events if code != first_code]
+        codes += rng.choice(others, rng.binomial(*EXTRA_CLASSES), replace=False).tolist()
+    length = round(np.exp(rng.uniform(*np.log(SNIPPETS))))
+    events = place_events(rng, facts.name, length * SNIPPET_FRAMES, codes) if codes else []
+    x = background(rng, world, length, codes)
+    for event in events:
+        typical = unit(sum(world.events[code] for code in event.codes))
+        look = blend(typical, looks(rng, world.basis), EVENT_OWN_SHARE)
+        x += rng.uniform(*EVENT) * visibility(rng, event, length)[:, None] * look
+    features = (rng.uniform(*RAW_NORM) * unit(x)).astype(np.float32)
+    return Video(*file_name(facts, split, codes, number), events, features)
+
+
+def file_name(facts, split, codes, number):
+    """Folder and name (without crop) of the feature files of a video with the classes `codes`."""
+    test = split == "test"
+    if facts is XD_VIOLENCE:
+        label = "-".join([*codes, *"0" * XD_CODES][:XD_CODES]) if codes else facts.normal
+        return f"{split}_features", f"Demo.{split}.{number:03d}__#1_label_{label}"
+    number += test * (FIRST_UCF_TEST_NUMBER - 1)
+    if codes:
+        return f"features/{codes[0]}", f"{codes[0]}{number:03d}_x264"
+    return f"features/{UCF_NORMAL_FOLDERS[test]}", f"Normal_Videos{'_' * test}{number:03d}_x264"
+
+
+def make_split(world: World, split: str, count: int) -> list[Video]:
+    """`count` Videos, anomalous ones first. None depends on which others there are."""
+    normal, *anomalies = world.facts.classes
+    anomalous = round(ANOMALOUS_SHARE * count)
+    turns = [(anomalies[i % len(anomalies)], i // len(anomalies) + 1) for i in range(anomalous)]
+    turns += [(normal, i + 1) for i in range(count - anomalous)]
+    return [make_video(world, split, code, number) for code, number in turns]
+
+
+def make_crop(world: World, video: Video, k: int) -> np.ndarray:
+    """(T, 512) float16 features of crop k (0 centre, 1-4 corners, 5-9 the same five mirrored)."""
+    x, rng = unit(video.features), rng_for(world.seed, video.name, k)
+    if k:
+        x = x + CROP_OFFSET * looks(rng, world.basis) + CROP_NOISE * looks(rng, world.basis, len(x))
+    return (np.linalg.norm(video.features[0]) * unit(x)).astype(np.float16)
+
+
+def ucf_annotations(videos):
+    """{file: lines `name  class  start  stop  start  stop  `}, -1 for events that are not there."""
+    text = ""
+    for video in sorted(videos, key=lambda video: video.name):
+        label = video.events[0].codes[0] if video.events else UCF_CRIME.normal
+        frames = [frame for event in video.events for frame in (event.start, event.stop)]
+        frames += [-1] * (2 * UCF_EVENTS - len(frames))
+        text += "  ".join(map(str, [video.name, label, *frames])) + "  \n"
+    return {"Temporal_Anomaly_Annotation.txt": text}
+
+
+def xd_annotations(videos):
+    """{file: lines `name start stop ...`, with or without a class before each start}."""
+    plain = classes = ""
+    for name, events in [(video.name, video.events) for video in videos if video.events]:
+        plain += " ".join([name, *(f"{e.start} {e.stop}" for e in events)]) + "\n"
+        shown = (f"{code} {e.start} {e.stop}" for e in events for code in e.codes)
+        classes += " ".join([name, *shown]) + "\n"
+    return {"annotations.txt": plain, "annotations_multiclasses.txt": classes}
+
+
+@threadpool_limits.wrap(limits=1)  # for products this small, threads cost more than they give
+def generate(facts: Dataset, out, train_videos=TRAIN_VIDEOS, test_videos=TEST_VIDEOS, seed=0):
+    """Writes features, annotations, lists and ground truth to the folder `out`.
+
+    Raises:
+        UserError: `out` holds other features, which would get into the lists.
+    """
+    out, ucf, world = Path(out), facts is UCF_CRIME, make_world(facts, seed)
+    folders = [out / n for n in (["features"] if ucf else ["train_features", "test_features"])]
+    note = out / f"demo_{facts.name}.json"
+    made = {"train_videos": train_videos, "test_videos": test_videos, "seed": seed}
+    again = note.exists() and json.loads(note.read_text()) == made
+    if not again and any(folder.exists() for folder in folders):
+        raise UserError(f"{out} holds other features: remove it or name another folder (--out)")
+    write_json(note, made)
+    train, test = make_split(world, "train", train_videos), make_split(world, "test", test_videos)
+    for i, video in enumerate(tqdm(train + test, unit="video", disable=None)):
+        folder = out / video.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for k in range(CROPS) if i < len(train) else [facts.test_crop]:
+            np.save(folder / f"{video.name}__{k}.npy", make_crop(world, video, k))
+    texts = ucf_annotations(test) if ucf else xd_annotations(test)
+    for name in texts:
+        (out / name).write_text(texts[name])
+    (build_ucf if ucf else build_xd)(*folders, *(out / name for name in texts), out / "list")
+
+
+@command
+def main(argv=None) -> None:
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", choices=("ucf", "xd"), help="whose classes and file formats")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--train-videos", type=int, default=TRAIN_VIDEOS, help="how many")
+    parser.add_argument("--test-videos", type=int, default=TEST_VIDEOS, help="how many")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same files")
+    args = parser.parse_args(argv)
+    facts = UCF_CRIME if args.dataset == "ucf" else XD_VIOLENCE
+    generate(facts, args.out, args.train_videos, args.test_videos, args.seed)
+
+
+if __name__ == "__main__":
+    main()
