@@ -27,7 +27,8 @@ SHOWN = {
 
 
 @command
-def main(argv=None) -> None:
+def main(argv=None) -> tuple[dict, dict]:
+    """Print and draw; returns the metrics of the untrained and of the trained model."""
     name, *rest = sys.argv[1:] if argv is None else argv
     parser, facts = DATASETS[name]
     args = parser.parse_args(rest)
@@ -53,6 +54,7 @@ def main(argv=None) -> None:
         ("score curves", figure),
     ):
         print(f"{title:20}{path}")
+    return untrained, trained
 
 
 if __name__ == "__main__":
