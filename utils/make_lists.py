@@ -8,7 +8,6 @@ Order as in the official lists: anomalous videos by name, then normal ones by na
 has all crops of a video, a test list one.
 """
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -139,7 +138,7 @@ def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:
     """All crops of each video, crop by crop."""
     fewer = [video.name for video in videos if len(video.crops) < CROPS]
     if fewer:
-        say(f"note: {len(fewer)} training videos have fewer than {CROPS} crops: {fewer[0]}, …")
+        print(f"note: {len(fewer)} training videos have fewer than {CROPS} crops: {fewer[0]}, …")
     rows = [(v.crops[crop], v.label) for v in videos for crop in sorted(v.crops)]
     write_list(rows, out / facts.train_list)
     count_videos(videos, out / facts.train_list, facts)
@@ -177,7 +176,7 @@ def write_test_side(
     write_json(out / f"{facts.gt_segment}.json", segments)
     write_json(out / f"{facts.gt_label}.json", labels)
     count_videos(videos, out / facts.test_list, facts)
-    say(f"{out / facts.gt}: {sum(map(len, frames))} frames")
+    print(f"{out / facts.gt}: {sum(map(len, frames))} frames")
 
 
 def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
@@ -187,11 +186,7 @@ def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
 
 def count_videos(videos: list[Video], path: Path, facts: Dataset) -> None:
     normal = Counter(video.label == facts.normal for video in videos)[True]
-    say(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
 
 
 def build_ucf(

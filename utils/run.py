@@ -19,7 +19,7 @@ from utils import checkpoint
 from utils.engine import EvaluationSet, Optimization, evaluate
 from utils.errors import UserError
 from utils.files import whole_file, write_json
-from utils.metrics import official_lines, report_lines
+from utils.metrics import official_lines
 
 # The official names of the losses, in the order of the official log line.
 LOG_NAMES = {
@@ -95,8 +95,7 @@ class Run:
         checkpoint.save(self.model.state_dict(), self.args.model_path)
         write_json(Path(self.args.output_dir) / "results.json", self.best_metrics)
         which = "best on the test set" if self.args.select == "best" else "of the last step"
-        print(f"\nWeights {which}: {self.args.model_path}")
-        print("\n".join(report_lines(self.best_metrics)))
+        say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
 
     def _log_losses(self, epoch: int, step: int) -> None:
         means = {
