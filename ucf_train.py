@@ -10,7 +10,7 @@ import torch
 
 from model import build_model
 from ucf_option import parser
-from utils.datasets import read_list, training_batches
+from utils.datasets import epoch_seed, read_list, training_batches
 from utils.engine import EvaluationSet, Optimization, pick_device, set_seed, train_one_epoch
 from utils.errors import command
 from utils.labels import UCF_CRIME
@@ -46,7 +46,7 @@ def main(argv=None):
     run = Run(args, model, optimization, test)
     for epoch in range(run.first_epoch, args.max_epoch):
         for loader in (normal, anomalous):
-            loader.generator.manual_seed(args.seed + epoch)
+            loader.generator.manual_seed(epoch_seed(args.seed, epoch))
         batches = paired(normal, anomalous)
         for step, losses in train_one_epoch(model, batches, steps, optimization, args):
             run.after_step(epoch, step, losses)

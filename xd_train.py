@@ -7,7 +7,7 @@ xd_option.py.
 """
 
 from model import build_model
-from utils.datasets import read_list, training_batches
+from utils.datasets import epoch_seed, read_list, training_batches
 from utils.engine import EvaluationSet, Optimization, pick_device, set_seed, train_one_epoch
 from utils.errors import command
 from utils.labels import XD_VIOLENCE
@@ -32,7 +32,7 @@ def main(argv=None):
     )
     run = Run(args, model, optimization, test)
     for epoch in range(run.first_epoch, args.max_epoch):
-        batches.generator.manual_seed(args.seed + epoch)
+        batches.generator.manual_seed(epoch_seed(args.seed, epoch))
         for step, losses in train_one_epoch(model, batches, steps, optimization, args):
             run.after_step(epoch, step, losses)
         run.end_epoch(epoch, steps)

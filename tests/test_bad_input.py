@@ -40,7 +40,7 @@ def error_of(main, folder, options, capsys, **more) -> str:
     assert end.value.code == 2
     assert sorted(folder.rglob("*")) == before
     captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if not line.startswith("WARNING")]
+    lines = [line for line in captured.err.splitlines() if "text weights are RANDOM" not in line]
     assert len(lines) == 1, captured.err
     assert lines[0].startswith("error: ")
     return lines[0]
@@ -156,16 +156,32 @@ def test_a_reading_process_passes_its_error_on(data, weights, tmp_path, capsys):
     assert "NaN" in error
 
 
-def test_training_features_that_go_bad(data, tmp_path, capsys):
-    lines = Path(data["train-list"]).read_text().splitlines()
+def test_training_features_that_are_none(data, tmp_path, capsys):
+    header, *rows = Path(data["train-list"]).read_text().splitlines()
     bad = tmp_path / "Abuse001_x264__0.npy"
     bad.write_bytes(b"")
-    (tmp_path / "train.csv").write_text("\n".join([*lines, *[f"{bad},Abuse"] * 40]) + "\n")
-    with pytest.raises(SystemExit) as end:
-        run(ucf_train.main, tmp_path / "out", {**data, "train-list": tmp_path / "train.csv"})
-    assert end.value.code == 2
-    assert f"error: feature file {bad} is damaged" in capsys.readouterr().err
-    assert not (tmp_path / "out" / "model.pth").exists()
+    normal = [row for row in rows if row.endswith(",Normal")]
+    (tmp_path / "train.csv").write_text("\n".join([header, *normal, *[f"{bad},Abuse"] * 9]) + "\n")
+    options = {**data, "train-list": tmp_path / "train.csv"}
+    error = error_of(ucf_train.main, tmp_path / "out", options, capsys)
+    assert f"feature file {bad} is damaged" in error
+
+
+def test_an_older_run_is_left_alone_until_the_first_step(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "log.jsonl").write_text("old")
+    error_of(ucf_train.main, out, {**data, "classes-num": 7}, capsys)
+    assert (out / "log.jsonl").read_text() == "old"
+
+
+@pytest.mark.parametrize("option", ["model-path", "checkpoint-path"])
+def test_places_that_cannot_be_written_are_found_before_training(option, data, tmp_path, capsys):
+    for place in (tmp_path, data["test-list"] + "/w.pth", ""):
+        with pytest.raises(SystemExit) as end:
+            ucf_train.main([f"--{k}={v}" for k, v in {**data, option: place}.items()])
+        assert end.value.code == 2
+        assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_batch_that_the_data_cannot_fill(data, tmp_path, capsys):
@@ -213,6 +229,14 @@ def test_random_clip_cannot_stand_in_for_missing_text_weights(data, weights, tmp
 def test_a_checkpoint_that_is_not_there(data, tmp_path, capsys):
     error = error_of(ucf_train.main, tmp_path / "out", data, capsys, use_checkpoint=True)
     assert "checkpoint.pth not found: leave out --use-checkpoint" in error
+
+
+def test_a_resumed_run_keeps_its_options(data, tmp_path, capsys):
+    run(ucf_train.main, tmp_path / "out", data, max_epoch=1)
+    capsys.readouterr()
+    more = {"use_checkpoint": True, "max_epoch": 2}
+    error = error_of(ucf_train.main, tmp_path / "out", data, capsys, **more)
+    assert "was written with max_epoch 1, now it is 2" in error
 
 
 def test_a_folder_that_cannot_be_written(data, weights, tmp_path, capsys):

@@ -120,6 +120,10 @@ def test_files_that_are_not_clip(tmp_path):
     (tmp_path / "junk.pt").write_bytes(b"junk")
     with pytest.raises(UserError, match="neither a TorchScript archive nor a state dict"):
         load_text_transformer(str(tmp_path / "junk.pt"))
+    for value in ({"epoch": 3}, [1], {1: torch.zeros(1)}):
+        torch.save(value, tmp_path / "junk.pt")
+        with pytest.raises(UserError, match="neither a TorchScript archive nor a state dict"):
+            load_text_transformer(str(tmp_path / "junk.pt"))
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(UserError, match="is not CLIP ViT-B/16"):
         load_text_transformer(str(tmp_path / "other.pt"))
@@ -158,3 +162,9 @@ def test_offline_the_error_says_where_to_put_the_file(tmp_path):
     with pytest.raises(UserError, match=r"put it there, or name a file with --clip-weights") as e:
         download(url, tmp_path / "cache")
     assert str(tmp_path / "cache" / "clip.pt") in str(e.value)
+    (tmp_path / "cache" / "clip.pt").write_bytes(b"half")
+    with pytest.raises(UserError, match=r"are damaged \(wrong sha256\)"):
+        download(url, tmp_path / "cache")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="put it there"):
+        download(url, tmp_path / "file")

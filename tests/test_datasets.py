@@ -112,6 +112,8 @@ def test_windows_and_spreadsheet_lists(tmp_path, feature):
         ("file,label\nx,Abuse\n", "no path"),
         ("path,label\n{feature},Abuse\n{feature},Nonsense\n", "line 3: unknown UCF-Crime label"),
         ("path,label\nnowhere.npy,Abuse\n", "line 2: feature file nowhere.npy not found"),
+        ("path,label\n\n\n{feature},Nonsense\n", "line 4: unknown"),
+        ("path,label\n,Abuse\n", "line 2: the path is empty"),
     ],
 )
 def test_bad_lists(tmp_path, feature, text, message):
@@ -139,6 +141,7 @@ def test_features_come_as_float32(tmp_path, rng):
         (np.ones((9, 512), np.int32), "expected floating point"),
         (np.ones((9, 512), np.complex64), "expected floating point"),
         (np.array([{}]), "damaged or no .npy"),
+        (np.full((9, 512), 1e300), "NaN or infinite"),
         (np.where(np.arange(9)[:, None] == 4, np.nan, np.ones((9, 512))), "first in row 4"),
     ],
 )
@@ -153,7 +156,9 @@ def test_bad_features(tmp_path, array, message):
 def test_damaged_features(tmp_path):
     path = save(tmp_path / "f.npy", np.ones((9, 512), np.float32))
     whole = path.read_bytes()
-    for content in (b"", whole[:-100], whole[:20], b"junk"):
+    odd_header = whole.replace(b"(9, 512), }", b"(9, 512(, }")
+    negative = whole.replace(b"(9, 512), }", b"(-9,512), }")
+    for content in (b"", whole[:-100], whole[:20], b"junk", b"PK\x03\x04", odd_header, negative):
         path.write_bytes(content)
         for header_only in (False, True):
             with pytest.raises(UserError, match="damaged"):
@@ -167,6 +172,8 @@ def test_labels():
     assert XD_VIOLENCE.encode("B1-B2-G").tolist() == [0, 1, 1, 0, 0, 0, 1]
     assert XD_VIOLENCE.encode("B2-0-0").tolist() == [0, 0, 1, 0, 0, 0, 0]
     assert XD_VIOLENCE.encode("b2-0-0").tolist() == [0, 0, 1, 0, 0, 0, 0]
+    with pytest.raises(UserError, match="both normal and anomalous"):
+        XD_VIOLENCE.encode("A-B1")
     for label in ("", "0-0-0", "B3", "B1-X", "nan"):
         with pytest.raises(UserError, match="allowed are A, B1"):
             XD_VIOLENCE.encode(label)

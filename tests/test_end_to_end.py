@@ -81,12 +81,16 @@ def test_train_then_test(small, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "epoch: 1 | step: 2 | loss1: " in printed
     assert "consistency_loss: " in printed
-    trained = json.loads((tmp_path / "results.json").read_text())
+    best = json.loads((tmp_path / "best.json").read_text())
 
     run(scripts.test, tmp_path, options, predictions=tmp_path / "p.npz")
     printed = capsys.readouterr().out
     tested = json.loads((tmp_path / "results.json").read_text())
-    assert tested == trained
+    assert tested.pop("weights") == str(tmp_path / "model.pth")
+    assert tested.pop("test_list") == options["test-list"]
+    assert best.pop("epoch") in (1, 2)
+    assert best.pop("step") > 0
+    assert tested == best
     assert f"AUC1:  {tested['auc1']}  AP1:  {tested['ap1']}" in printed
     assert {"auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "average_map"} <= set(tested)
     names, predictions, classes = load_predictions(tmp_path / "p.npz")
@@ -127,10 +131,12 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(small, tmp_path):
 
     run(train, tmp_path / "whole", options)
     kill_in_epoch_2(tmp_path / "cut")
+    with (tmp_path / "cut" / "log.jsonl").open("a") as log:
+        log.write('{"epoch": 2, "st')  # cut off in the middle of a line
     run(train, tmp_path / "cut", options, use_checkpoint=True)
     whole, cut = load(tmp_path / "whole" / "model.pth"), load(tmp_path / "cut" / "model.pth")
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
-    for file in ("log.jsonl", "results.json"):
+    for file in ("log.jsonl", "best.json"):
         assert (tmp_path / "whole" / file).read_text() == (tmp_path / "cut" / file).read_text()
 
 
@@ -139,14 +145,15 @@ def test_evaluation_every_few_steps_keeps_the_best(small_ucf, tmp_path):
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     values = [record["metrics"]["auc1"] for record in log if "metrics" in record]
     assert len(values) > 1
-    assert json.loads((tmp_path / "results.json").read_text())["auc1"] == max(values)
+    assert json.loads((tmp_path / "best.json").read_text())["auc1"] == max(values)
 
 
 def test_selecting_the_last_weights(small_ucf, tmp_path):
     run(ucf_train.main, tmp_path, small_ucf, select="last")
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    last = [record["metrics"] for record in log if "metrics" in record][-1]
-    assert json.loads((tmp_path / "results.json").read_text()) == last
+    last = [record for record in log if "metrics" in record][-1]
+    expected = {"epoch": 2, "step": last["step"], **last["metrics"]}
+    assert json.loads((tmp_path / "best.json").read_text()) == expected
 
 
 def test_without_sgnm(small_ucf, tmp_path):
@@ -166,8 +173,7 @@ def test_xd_learns(tmp_path, monkeypatch, capsys):
     untrained, trained = demo_report.main(
         ["xd", *config, "--predictions", "demo/xd/run/predictions.npz"]
     )
-    assert trained["auc1"] >= 0.85
-    assert trained["average_map"] >= 3 * untrained["average_map"]
+    # demo_report has ended in an error already if AUC1 or mAP are too low.
     printed = capsys.readouterr().out
     assert f"{untrained['auc1']:10.3f}{trained['auc1']:10.3f}" in printed
     assert Path("demo/xd/run/scores.png").is_file()

@@ -76,6 +76,12 @@ def test_the_first_video_of_another_length_is_named(lists):
         read(lists)
 
 
+def test_a_row_too_many_is_named(lists):
+    edit_list(lists, lambda rows: [*rows, rows[0]])
+    with pytest.raises(UserError, match=r"part company at Abuse028_x264\)"):
+        read(lists)
+
+
 def test_another_order_is_refused(lists):
     edit_list(lists, lambda rows: [rows[1], rows[0], rows[2]])
     with pytest.raises(UserError, match="same videos in the same order"):
@@ -90,8 +96,11 @@ def test_another_order_is_refused(lists):
         ("gt_segment_ucf.json", None, "neither .json nor .npy"),
         ("gt_segment_ucf.json", b"[1]", "no JSON object"),
         ("gt_segment_ucf.json", b"{", "no JSON object"),
-        ("gt_segment_ucf.json", b'{"a": [[1]], "b": [], "c": []}', "pairs start, end"),
+        ("gt_segment_ucf.json", b'{"a": [[1]], "b": [], "c": []}', "pairs of frames"),
         ("gt_segment_ucf.npy", b"junk", "both exist"),
+        ("gt_segment_ucf.json", b'{"a": [[9, 2]], "b": [], "c": []}', "0 ≤ start < end"),
+        ("gt_label_ucf.json", b'{"a": 3, "b": null, "c": []}', "list of segments or labels"),
+        ("gt_label_ucf.json", b'{"a": [["Abuse"], 1], "b": [], "c": []}', "expected one of"),
         ("gt_label_ucf.json", b'{"a": ["X", "X"], "b": [], "c": []}', "expected one of"),
     ],
 )

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 import golden
-from utils.make_lists import main
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.make_lists import main, scan, write_training_list
 
 UCF_ANNOTATIONS = """\
 Normal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1
@@ -120,6 +121,13 @@ def test_another_test_crop(ucf):
     assert names(ucf / "list" / "ucf_CLIP_rgbtest.csv")[0][0] == "Abuse028_x264__0"
 
 
+def test_linked_class_folders_are_found(ucf):
+    (ucf / "f" / "Arson").rename(ucf / "elsewhere")
+    (ucf / "f" / "Arson").symlink_to(ucf / "elsewhere")
+    run_ucf(ucf)
+    assert names(ucf / "list" / "ucf_CLIP_rgb.csv")[1][::10] == ["Abuse", "Arson", "Normal"]
+
+
 def spoil_ucf(folder, what):
     if what == "video missing":
         for path in (folder / "f" / "Arson").glob("Arson001*"):
@@ -226,3 +234,18 @@ def test_the_official_ground_truth_comes_out_byte_for_byte(tmp_path, name, file,
     ours = pd.read_csv(tmp_path / f"{name}_CLIP_rgbtest.csv")
     assert list(ours.label) == list(official.label)
     assert [p.split("/")[-1] for p in ours.path] == [p.split("/")[-1] for p in official.path]
+
+
+@golden.needs_real_data
+@pytest.mark.parametrize("name, facts", [("ucf", UCF_CRIME), ("xd", XD_VIOLENCE)])
+def test_training_lists_are_in_the_official_order(tmp_path, name, facts):
+    official = pd.read_csv(golden.REAL / "lists" / f"{name}_CLIP_rgb.csv")
+    tails = ["/".join(path.split("/")[-2:]) for path in official.path]
+    root = tmp_path / "f"
+    for tail in tails:
+        (root / tail).parent.mkdir(parents=True, exist_ok=True)
+        (root / tail).touch()
+    write_training_list(scan(root, facts), tmp_path, facts)
+    ours = pd.read_csv(tmp_path / facts.train_list)
+    assert ["/".join(path.split("/")[-2:]) for path in ours.path] == tails
+    assert list(ours.label) == list(official.label)

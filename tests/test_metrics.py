@@ -73,6 +73,14 @@ def test_ground_truth_of_one_kind_is_refused(case):
         compute_metrics(predictions, truth, rows, UCF_CRIME)
 
 
+def test_ano_auc_of_one_kind_of_frame_is_undefined(case):
+    predictions, truth, rows = case
+    truth.frames[: 16 * 15] = 1
+    metrics = compute_metrics(predictions, truth, rows, UCF_CRIME)
+    assert metrics["ano_auc"] is None
+    assert "Ano-AUC: undefined (anomalous videos only)" in report_lines(metrics)
+
+
 def test_predictions_are_kept_and_read_back(case, tmp_path):
     predictions, _, rows = case
     save_predictions(tmp_path / "p.npz", predictions, rows, UCF_CRIME)
@@ -82,6 +90,8 @@ def test_predictions_are_kept_and_read_back(case, tmp_path):
     for a, b in zip(predictions, read, strict=True):
         assert np.array_equal(a.score, b.score)
         assert np.array_equal(a.probabilities, b.probabilities)
-    (tmp_path / "p.npz").write_bytes(b"junk")
-    with pytest.raises(UserError, match="no predictions"):
-        load_predictions(tmp_path / "p.npz")
+    whole = (tmp_path / "p.npz").read_bytes()
+    for content in (b"junk", whole[:-50]):
+        (tmp_path / "p.npz").write_bytes(content)
+        with pytest.raises(UserError, match="no predictions"):
+            load_predictions(tmp_path / "p.npz")

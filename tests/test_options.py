@@ -77,6 +77,7 @@ def test_every_option_explains_itself():
         ["--text_adapt_until", "13"],
         ["--no-such-option", "1"],
         ["--select", "worst"],
+        ["--config"],
     ],
 )
 def test_bad_options_end_in_one_line(tokens, capsys):

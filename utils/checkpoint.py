@@ -2,11 +2,21 @@
 
 import re
 
+import numpy as np
 import torch
 from torch import nn
 
 from utils.errors import UserError
 from utils.files import whole_file
+
+# The official checkpoints hold their best metric as a NumPy scalar, under NumPy 1's or 2's names.
+_scalar = np.float64(0).__reduce__()[0]
+NUMPY_SCALARS = [
+    _scalar,
+    (_scalar, "numpy.core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("f4", "f8")),
+]
 
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
@@ -19,6 +29,11 @@ def save(value, path) -> None:
         torch.save(value, partial)
 
 
+def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """State dict on the CPU, so that any machine can read it."""
+    return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+
+
 def load(path) -> dict:
     """Read a file of tensors and plain values, on the CPU, without executing anything in it.
 
@@ -26,14 +41,20 @@ def load(path) -> dict:
         UserError: it is missing, damaged, or holds anything else.
     """
     try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMPY_SCALARS):
+            value = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(
             f"weights {path} not found: give the file with --model-path, or train first"
         ) from None
     except Exception as error:  # a damaged archive can raise anything
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else repr(error)
-        raise UserError(f"{path} is damaged or no PyTorch weight file ({reason})") from None
+        if asked := re.search(r"GLOBAL (\S+)", str(error)):
+            raise UserError(
+                f"{path} is refused, it asks for {asked[1]}: expected tensors and plain values only"
+            ) from None
+        raise UserError(
+            f"{path} is damaged or no PyTorch weight file: copy it again or name another"
+        ) from None
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a {type(value).__name__}; expected a state dict")
     return value
@@ -101,8 +122,8 @@ def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int]:
 
 def _difference(state, own, reshaped) -> str:
     theirs, ours = _architecture(state), _architecture(own)
-    if not theirs["--visual-layers"]:
-        return f"it holds no DSANet weights (its first entry is '{next(iter(state))}')"
+    if not theirs["--visual-layers"] or not theirs["--decoder_depth"]:
+        return f"it holds no weights of DSANet, VadCLIP's perhaps (first '{next(iter(state))}')"
     differing = [
         f"{name} is {theirs[name]} in the file and {ours[name]} here"
         for name in ours

@@ -157,9 +157,10 @@ def download(url: str, folder: Path = CACHE_DIR) -> Path:
     target = folder / name
     if target.is_file() and _sha256(target) == expected:
         return target
-    folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}.part")
+    problem = "are damaged (wrong sha256)" if target.is_file() else "are not"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(url, timeout=30) as source, partial.open("wb") as file:
             size = int(source.headers.get("Content-Length", 0)) or None
             with tqdm.wrapattr(file, "write", total=size, desc=name, disable=None) as out:
@@ -172,12 +173,13 @@ def download(url: str, folder: Path = CACHE_DIR) -> Path:
         partial.replace(target)
     except (OSError, urllib.error.URLError) as error:
         raise UserError(
-            f"CLIP's weights are not at {target} and {url} cannot be fetched "
+            f"CLIP's weights {problem} at {target} and {url} cannot be fetched "
             f"({getattr(error, 'reason', error)}): download it elsewhere and put it there, "
             "or name a file with --clip-weights PATH"
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()
     return target
 
 
@@ -195,12 +197,14 @@ def read_text_weights(path: Path) -> dict[str, torch.Tensor]:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state)
-            state.items()
-        except Exception:
-            raise UserError(
-                f"{path} is neither a TorchScript archive nor a state dict of CLIP"
-            ) from None
-    return {k: v.float() for k, v in state.items() if not k.startswith(NOT_TEXT)}
+        except Exception:  # a damaged archive can raise anything
+            state = None
+    try:
+        return {k: v.float() for k, v in state.items() if not k.startswith(NOT_TEXT)}
+    except AttributeError:
+        raise UserError(
+            f"{path} is neither a TorchScript archive nor a state dict of CLIP"
+        ) from None
 
 
 def load_text_transformer(source: str | None) -> TextTransformer:
@@ -214,7 +218,7 @@ def load_text_transformer(source: str | None) -> TextTransformer:
     # The random state outside is left as it was: the rest of the model starts from the same
     # numbers whatever the source.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(RANDOM_SEED)
+        torch.default_generator.manual_seed(RANDOM_SEED)
         text = TextTransformer()
         if source == RANDOM:
             print(

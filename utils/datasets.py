@@ -1,9 +1,11 @@
-"""Lists of features, the features themselves, and the clips and segments the model reads (§1 of the
-data format in the README): a snippet is 16 frames, a row of a feature file is a snippet."""
+"""Lists of features, the features themselves, and the clips and segments the model reads.
+
+A snippet is 16 frames; a row of a feature file is a snippet.
+"""
 
 import re
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from utils.clip_loader import WIDTH
 from utils.errors import UserError
+from utils.files import load_array
 from utils.labels import Dataset as DatasetFacts
 
 SNIPPET_FRAMES = 16
@@ -53,7 +56,9 @@ def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -
             feature file that does not exist.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
+        )
     except FileNotFoundError:
         raise UserError(
             f"list {path} not found: make it with 'python -m utils.make_lists', see list/README.md"
@@ -68,30 +73,42 @@ def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -
     if table.empty:
         raise UserError(f"list {path} is empty: expected a row path,label per feature file")
     encode = cache(facts.encode)
+    find = FeatureFinder(feature_root)
     rows = []
     for line, (file, label) in enumerate(table[COLUMNS].itertuples(index=False), start=2):
+        if not file and not label:  # a blank line
+            continue
         try:
-            rows.append(Row(find_feature(file, feature_root), encode(label)))
+            rows.append(Row(find(file), encode(label)))
         except UserError as error:
             raise UserError(f"{path}, line {line}: {error}") from None
     return rows
 
 
-def find_feature(file: str, feature_root: str | None) -> Path:
-    """Where a list's feature file is, see `read_list`."""
-    if feature_root is None:
-        if (path := Path(file)).is_file():
-            return path
-        raise UserError(
-            f"feature file {file} not found: if the list was made elsewhere, say with "
-            "--feature-root where the features are"
-        )
-    parts = PurePosixPath(re.sub(r"\\", "/", file)).parts
-    if ".." not in parts:
-        for start in range(parts[0] == "/", len(parts)):
-            if (path := Path(feature_root, *parts[start:])).is_file():
+class FeatureFinder:
+    """Finds the feature files of a list, see `read_list`."""
+
+    def __init__(self, root: str | None):
+        self.root = root
+        self.depth = 1  # of the last file below the root, where the next one is looked for first
+
+    def __call__(self, file: str) -> Path:
+        if not file:
+            raise UserError("the path is empty")
+        if self.root is None:
+            if (path := Path(file)).is_file():
                 return path
-    raise UserError(f"feature file {file} not found under --feature-root {feature_root}")
+            raise UserError(
+                f"feature file {file} not found: if the list was made elsewhere, say with "
+                "--feature-root where the features are"
+            )
+        parts = [part for part in re.split(r"[/\\]", file) if part]
+        if ".." not in parts:
+            for depth in (self.depth, *range(len(parts), 0, -1)):
+                if (path := Path(self.root, *parts[-depth:])).is_file():
+                    self.depth = depth
+                    return path
+        raise UserError(f"feature file {file} not found under --feature-root {self.root}")
 
 
 def read_features(path: Path, header_only: bool = False) -> np.ndarray:
@@ -107,17 +124,9 @@ def read_features(path: Path, header_only: bool = False) -> np.ndarray:
     Raises:
         UserError: the file is missing, empty, damaged, of another shape or type, or not finite.
     """
-    try:
-        features = np.load(path, mmap_mode="r" if header_only else None, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"feature file {path} not found") from None
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"feature file {path} is damaged or no .npy file ({reason}): extract or copy it again"
-        ) from None
-    shape = getattr(features, "shape", None)
-    if shape is None or len(shape) != 2 or shape[1] != WIDTH or not shape[0]:
+    features = load_array(path, "feature file", mmap_mode="r" if header_only else None)
+    shape = features.shape
+    if len(shape) != 2 or shape[1] != WIDTH or not shape[0]:
         raise UserError(
             f"feature file {path} has shape {shape}; expected (T, {WIDTH}) with a row per "
             f"{SNIPPET_FRAMES} frames: CLIP ViT-B/16 image features"
@@ -126,13 +135,15 @@ def read_features(path: Path, header_only: bool = False) -> np.ndarray:
         raise UserError(f"feature file {path} holds {features.dtype}; expected floating point")
     if header_only:
         return features
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
+        features = features.astype(np.float32)
     if not np.isfinite(features).all():
         row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
         raise UserError(
             f"feature file {path} holds NaN or infinite values, first in row {row}: "
             "extract it again"
         )
-    return features.astype(np.float32)
+    return features
 
 
 def process_feat(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
@@ -232,6 +243,11 @@ def training_batches(rows: list[Row], args, *, drop_last: bool, what: str) -> Da
         shuffle=True,
         drop_last=drop_last,
         num_workers=args.num_workers,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=args.device != "cpu" and torch.cuda.is_available(),
         generator=torch.Generator(),
     )
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Seed of the order of an epoch's videos: the same in a resumed run, another in every other."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])

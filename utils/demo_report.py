@@ -3,7 +3,6 @@
 python -m utils.demo_report ucf --config configs/demo_ucf.yml --predictions FILE.npz
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import ucf_option
 import xd_option
 from model import build_model
 from utils.engine import EvaluationSet, evaluate, pick_device, set_seed
-from utils.errors import command
+from utils.errors import UserError, command
 from utils.figures import score_curves
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.metrics import load_predictions
+from utils.metrics import compute_metrics, load_predictions
 
 DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
+LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
 SHOWN = {
     "AUC1": "auc1",
     "AP1": "ap1",
@@ -29,15 +29,17 @@ SHOWN = {
 @command
 def main(argv=None) -> tuple[dict, dict]:
     """Print and draw; returns the metrics of the untrained and of the trained model."""
-    name, *rest = sys.argv[1:] if argv is None else argv
+    name, *rest = (sys.argv[1:] if argv is None else argv) or [None]
+    if name not in DATASETS:
+        raise UserError(f"name the data set first, one of {', '.join(DATASETS)}")
     parser, facts = DATASETS[name]
     args = parser.parse_args(rest)
     folder = Path(args.output_dir)
     test = EvaluationSet(args, facts)
     set_seed(args.seed)
     untrained, _ = evaluate(build_model(args, facts, pick_device(args.device)), test)
-    trained = json.loads((folder / "results.json").read_text())
     _, predictions, _ = load_predictions(args.predictions)
+    trained = compute_metrics(predictions, test.truth, test.rows, facts)
     figure = folder / "scores.png"
     score_curves(figure, predictions, test.truth, test.rows, facts)
 
@@ -54,6 +56,14 @@ def main(argv=None) -> tuple[dict, dict]:
         ("score curves", figure),
     ):
         print(f"{title:20}{path}")
+    if (
+        trained["auc1"] < LEARNED_AUC
+        or trained["average_map"] < LEARNED_GAIN * untrained["average_map"]
+    ):
+        raise UserError(
+            f"the demo did not learn: expected AUC1 ≥ {LEARNED_AUC} and {LEARNED_GAIN} times the "
+            "untrained average mAP"
+        )
     return untrained, trained
 
 

@@ -31,6 +31,47 @@ def whole_file(path: Path | str):
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
+def require_writable(*paths: Path | str | None) -> None:
+    """See before hours of work that its results can be written.
+
+    Raises:
+        UserError: a path is empty or a folder, or nothing can be written where it points.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        above = next(p for p in Path(path).absolute().parents if p.exists())
+        if not str(path) or Path(path).is_dir() or not above.is_dir():
+            raise UserError(f"'{path}' cannot be written: it must be a file in a folder")
+        if not os.access(above, os.W_OK):
+            raise UserError(f"'{path}' cannot be written: {above} is read-only")
+
+
+def load_array(path: Path | str, what: str, mmap_mode: str | None = None) -> np.ndarray:
+    """Read a `.npy` of plain numbers.
+
+    Args:
+        path: of the file.
+        what: the file's kind, for errors.
+        mmap_mode: as for `np.load`.
+
+    Raises:
+        UserError: the file is missing, or damaged, or holds anything else.
+    """
+    try:
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it is an archive")
+        return array
+    except FileNotFoundError:
+        raise UserError(f"{what} {path} not found") from None
+    except Exception as error:  # a damaged header can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{what} {path} is damaged or no .npy file ({reason}): make or copy it again"
+        ) from None
+
+
 def write_json(path: Path | str, value: dict) -> None:
     """One line per key, so that people and diffs can read it."""
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items())

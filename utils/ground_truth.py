@@ -8,7 +8,7 @@ import numpy as np
 
 from utils.datasets import SNIPPET_FRAMES, Row, read_features
 from utils.errors import UserError
-from utils.files import load_object_array
+from utils.files import load_array, load_object_array
 from utils.labels import GROUND_TRUTH_NORMAL, Dataset
 
 
@@ -56,28 +56,26 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
             f"ground truth {given.with_suffix('')} not found, neither .json nor .npy: make it with "
             "'python -m utils.make_lists', see list/README.md"
         )
-    if present[0].suffix == ".npy":
-        return list(load_object_array(present[0])), None
+    names = None
     try:
-        videos = json.loads(present[0].read_text(encoding="utf-8"))
-        return list(videos.values()), list(videos)
+        if present[0].suffix == ".npy":
+            videos = load_object_array(present[0]).tolist()
+        else:
+            named = json.loads(present[0].read_text(encoding="utf-8"))
+            videos, names = list(named.values()), list(named)
     except (OSError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{present[0]} is no JSON object of lists per video: {error}") from None
+    if not isinstance(videos, list) or not all(isinstance(video, list) for video in videos):
+        raise UserError(f"{present[0]}: expected a list of segments or labels per video")
+    return videos, names
 
 
 def read_frames(path: str) -> np.ndarray:
     """The frame ground truth, (F,) of 0 and 1."""
-    try:
-        frames = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(
-            f"ground truth {path} not found: make it with 'python -m utils.make_lists', "
-            "see list/README.md"
-        ) from None
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"ground truth {path} is damaged or no .npy file ({reason})") from None
-    if getattr(frames, "ndim", 0) != 1 or not np.isin(frames, (0, 1)).all():
+    frames = load_array(path, "ground truth")
+    if frames.ndim != 1 or not np.isin(frames, (0, 1)).all():
         raise UserError(f"ground truth {path} must be one row of 0 and 1, one per frame")
     return frames.astype(np.float32)
 
@@ -98,8 +96,12 @@ def read_ground_truth(args, facts: Dataset, rows: list[Row]) -> GroundTruth:
     labels, label_names = read_per_video(args.gt_label_path)
     try:
         segments = [[(int(start), int(end)) for start, end in video] for video in segments]
+        if any(not 0 <= start < end for video in segments for start, end in video):
+            raise ValueError
     except (TypeError, ValueError):
-        raise UserError(f"{args.gt_segment_path}: expected pairs start, end per video") from None
+        raise UserError(
+            f"{args.gt_segment_path}: expected pairs of frames 0 ≤ start < end per video"
+        ) from None
     truth = GroundTruth(frames, segments, labels)
     counts = [len(read_features(row.path, header_only=True)) for row in rows]
     _check(truth, counts, rows, args, facts)
@@ -119,12 +121,12 @@ def _check(truth: GroundTruth, counts: list[int], rows: list[Row], args, facts: 
             f"{len(truth.segments)} videos{where}; the usual cause is a test list with all ten "
             "crops: it must have one row per video"
         )
-    allowed = {*facts.classes, GROUND_TRUTH_NORMAL}
+    allowed = [*facts.classes, GROUND_TRUTH_NORMAL]
     for row, segments, labels in zip(rows, truth.segments, truth.labels, strict=False):
-        if len(segments) != len(labels) or not allowed.issuperset(labels):
+        if len(segments) != len(labels) or not all(label in allowed for label in labels):
             raise UserError(
                 f"{args.gt_label_path}: {row.video} has {len(segments)} segments and the labels "
-                f"{', '.join(map(str, labels))}; expected one of {', '.join(sorted(allowed))} each"
+                f"{', '.join(map(str, labels))}; expected one of {', '.join(allowed)} each"
             )
     if len(truth.labels) != len(rows):
         raise UserError(
@@ -142,6 +144,8 @@ def _first_disagreement(truth: GroundTruth, counts: list[int], rows: list[Row]) 
         if wrong_length or not np.array_equal(truth.frames[start:end], expected):
             return f" (they part company at {row.video})"
         start = end
+    if len(rows) > len(truth.segments):
+        return f" (they part company at {rows[len(truth.segments)].video})"
     return ""
 
 

@@ -49,7 +49,7 @@ class Dataset:
             (C,) float32, 1 for every class named.
 
         Raises:
-            UserError: a code is unknown, or none is named.
+            UserError: a code is unknown, none is named, or a video is normal and anomalous at once.
         """
         codes = {code.strip().casefold() for code in str(label).split("-")} - {"0"}
         known = [code.casefold() for code in self.classes]
@@ -57,6 +57,8 @@ class Dataset:
             raise UserError(
                 f"unknown {self.title} label '{label}': allowed are {', '.join(self.classes)}"
             )
+        if known[0] in codes and len(codes) > 1:
+            raise UserError(f"label '{label}' is both normal and anomalous")
         return torch.tensor([float(code in codes) for code in known])
 
 

@@ -8,6 +8,7 @@ Order as in the official lists: anomalous videos by name, then normal ones by na
 has all crops of a video, a test list one.
 """
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +51,13 @@ def scan(folder: Path, facts: Dataset) -> list[Video]:
             label (UCF: class folder, XD: in the file name) is unknown.
     """
     crops: dict[tuple[str, str], dict[int, Path]] = {}
-    for path in tqdm(sorted(folder.rglob("*.npy")), desc=str(folder), unit="file", disable=None):
+    paths = sorted(
+        Path(parent, file)
+        for parent, _, files in os.walk(folder, followlinks=True)
+        for file in files
+        if file.endswith(".npy")
+    )
+    for path in tqdm(paths, desc=str(folder), unit="file", disable=None):
         crop = path.stem.rpartition("__")[2]
         if not crop.isdecimal():
             raise UserError(f"{path} is not named <video>__<crop>.npy, as a feature file must be")

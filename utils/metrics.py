@@ -39,8 +39,9 @@ def compute_metrics(
 
     Returns:
         `auc1 ap1` of S_det, `auc2 ap2` of 1 − P(normal), `ano_auc` (AUC1 over anomalous videos
-        only), all in 0…1; `map` and `anomaly_map` (without the normal class) by IoU, their means
-        `average_map` and `average_anomaly_map`, and `per_class_ap` by class and IoU, in percent.
+        only; None where these have one kind of frame), all in 0…1; `map` and `anomaly_map` (without
+        the normal class) by IoU, their means `average_map` and `average_anomaly_map`, and
+        `per_class_ap` by class and IoU, in percent.
 
     Raises:
         UserError: the ground truth has no abnormal frame, or no normal one.
@@ -49,8 +50,11 @@ def compute_metrics(
     if frames.min() == frames.max():
         raise UserError("the ground truth has only one kind of frame: AUC and AP are not defined")
     score = np.concatenate([p.score for p in predictions])
+    ano_auc = None
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
     in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
+    if len(np.unique(frames[in_anomalous])) == 2:
+        ano_auc = frame_metrics(score[in_anomalous], frames[in_anomalous])[0]
     ap = average_precisions(
         [p.probabilities for p in predictions],
         truth.segments,
@@ -65,7 +69,7 @@ def compute_metrics(
         "ap1": ap1,
         "auc2": auc2,
         "ap2": ap2,
-        "ano_auc": frame_metrics(score[in_anomalous], frames[in_anomalous])[0],
+        "ano_auc": ano_auc,
         "map": by_iou(ap.mean(axis=1)),
         "average_map": float(ap.mean()),
         "anomaly_map": by_iou(ap[:, 1:].mean(axis=1)),
@@ -96,9 +100,10 @@ def report_lines(metrics: dict) -> list[str]:
         "mAP": metrics["map"],
         "mAP, anomalies": metrics["anomaly_map"],
     }
+    ano_auc = "undefined" if metrics["ano_auc"] is None else f"{metrics['ano_auc']:.4f}"
     return [
         *official_lines(metrics),
-        f"Ano-AUC: {metrics['ano_auc']:.4f} (anomalous videos only)",
+        f"Ano-AUC: {ano_auc} (anomalous videos only)",
         f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}",
         "",
         f"{'AP (%) at IoU':16}" + "".join(f"{iou:>8}" for iou in ious) + f"{'mean':>8}",
@@ -133,6 +138,6 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
             scores = np.split(file["scores"], splits)
             probabilities = np.split(file["probabilities"], splits)
             names, classes = file["videos"].tolist(), file["classes"].tolist()
-    except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
+    except Exception as error:  # a damaged archive can raise anything
         raise UserError(f"{path} holds no predictions of a test run ({error})") from None
     return names, list(map(Prediction, scores, probabilities)), classes

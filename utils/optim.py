@@ -54,7 +54,7 @@ class StableAdamW(torch.optim.Optimizer):
     def _update(p, grad, state, group):
         if not state:
             state["step"] = 0
-            for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):
+            for name in ("exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * group["amsgrad"]):
                 state[name] = torch.zeros_like(p)
         state["step"] += 1
         beta1, beta2 = group["betas"]

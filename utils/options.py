@@ -5,6 +5,7 @@ or underscores; `--config FILE.yml` gives values by name, below the command line
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def count(text: str) -> int:
 def positive_float(text: str) -> float:
     if not 0 < (value := float(text)) < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def nonnegative_float(text: str) -> float:
+    if not 0 <= (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not zero or a positive number")
     return value
 
 
@@ -63,6 +70,10 @@ def clip_block_count(text: str) -> int:
     return value
 
 
+# Cores this process may use.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class OptionParser(OneLineParser):
     """argparse with both spellings of every option, `--config`, and errors of one line."""
 
@@ -81,7 +92,7 @@ class OptionParser(OneLineParser):
 
     def parse_known_args(self, args=None, namespace=None):
         args = [self._spelled(token) for token in (sys.argv[1:] if args is None else args)]
-        finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        finder = OneLineParser(add_help=False, allow_abbrev=False)
         finder.add_argument("--config")
         self.config_file = finder.parse_known_args(args)[0].config
         if self.config_file:
@@ -160,7 +171,7 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--max-epoch", type=positive_int, default=10, help="epochs")
     add("--batch-size", type=positive_int, help="videos per loader and step")
     add("--lr", type=positive_float, help="learning rate, of the SG-NM branch and of the rest")
-    add("--loss2_weight", type=positive_float, help="weight of the align loss")
+    add("--loss2_weight", type=nonnegative_float, help="weight of the align loss")
     add("--log-every", type=positive_int, default=10, help="optimizer steps between log lines")
     add("--eval-every", type=count, help="optimizer steps between evaluations within an epoch; "
         "0: at the end of the epoch only")  # fmt: skip
@@ -176,7 +187,8 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add = parser.add_argument_group("run").add_argument
     add("--model-path", help="weights: training writes them, testing reads them")
     add("--output-dir", help="folder of options.yml, log.jsonl and results.json")
-    add("--num-workers", type=count, default=4, help="processes that read features")
+    add("--num-workers", type=count, default=min(4, CORES),
+        help="processes that read features")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
 
     parser.set_defaults(**defaults)

@@ -2,7 +2,7 @@
 
 <output-dir>/options.yml   the options it used
 <output-dir>/log.jsonl     a line per logged step and per evaluation
-<output-dir>/results.json  metrics of the weights that were kept
+<output-dir>/best.json     metrics of the weights that were kept, and when they were reached
 <checkpoint-path>          written after every epoch
 <model-path>               the weights that were kept
 """
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from utils import checkpoint
 from utils.engine import EvaluationSet, Optimization, evaluate
 from utils.errors import UserError
-from utils.files import whole_file, write_json
+from utils.files import require_writable, whole_file, write_json
 from utils.metrics import official_lines
 
 # The official names of the losses, in the order of the official log line.
@@ -56,15 +56,12 @@ class Run:
         self.best_weights: dict[str, torch.Tensor] = {}
         self.evaluated_this_epoch = False
         self.pending: list[dict[str, torch.Tensor]] = []  # losses since the last log line
-
-        folder = Path(args.output_dir)
-        self.log_path = folder / "log.jsonl"
+        self.folder = Path(args.output_dir)
+        self.log_path = self.folder / "log.jsonl"
+        self.begun = False
+        require_writable(args.model_path, args.checkpoint_path, self.log_path)
         if args.use_checkpoint:
             self._resume()
-        self._truncate_log()
-        options = {k: v for k, v in vars(args).items() if v is not None and k != "config"}
-        with whole_file(folder / "options.yml") as partial:
-            partial.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
 
     @property
     def metric(self) -> str:
@@ -72,6 +69,8 @@ class Run:
 
     def after_step(self, epoch: int, step: int, losses: dict[str, torch.Tensor]) -> None:
         """Log and evaluate when it is time; both count the optimizer steps of the epoch."""
+        if not self.begun:  # only now: until the first step, bad input leaves older files alone
+            self._begin_files()
         self.pending.append(losses)
         if step % self.args.log_every == 0:
             self._log_losses(epoch, step)
@@ -92,8 +91,8 @@ class Run:
 
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
-        checkpoint.save(self.model.state_dict(), self.args.model_path)
-        write_json(Path(self.args.output_dir) / "results.json", self.best_metrics)
+        checkpoint.save(checkpoint.cpu_state(self.model), self.args.model_path)
+        write_json(self.folder / "best.json", self.best_metrics)
         which = "best on the test set" if self.args.select == "best" else "of the last step"
         say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
 
@@ -103,9 +102,10 @@ class Run:
             for name in self.pending[0]
         }
         self.pending.clear()
+        schedule = self.optimization.sgnm_schedule  # stands at the next step already
         rates = {
             "lr": self.optimization.main.param_groups[0]["lr"],
-            "lr_sgnm": self.optimization.sgnm.param_groups[0]["lr"],
+            "lr_sgnm": schedule.value(schedule.last_epoch - 1),
         }
         self._log({"epoch": epoch + 1, "step": step, "losses": means, **rates})
         line = " | ".join(f"{name}: {means[key]:.4f}" for key, name in LOG_NAMES.items())
@@ -121,7 +121,7 @@ class Run:
             or self.args.select == "last"
             or metrics[self.metric] > self.best_metrics[self.metric]
         ):
-            self.best_metrics = metrics
+            self.best_metrics = {"epoch": epoch + 1, "step": step, **metrics}
             self.best_weights = {
                 name: p.detach().clone()
                 for name, p in self.model.named_parameters()
@@ -135,10 +135,11 @@ class Run:
     def _save_checkpoint(self, epochs_done: int) -> None:
         state = {
             "epoch": epochs_done,
-            "model_state_dict": self.model.state_dict(),
+            "model_state_dict": checkpoint.cpu_state(self.model),
             "optimizer_state_dict": self.optimization.state_dict(),
             "ap": self.best_metrics[self.metric],
             "best_metrics": self.best_metrics,
+            "options": self._fixed_options(),
         }
         checkpoint.save(state, self.args.checkpoint_path)
 
@@ -152,21 +153,45 @@ class Run:
         state = checkpoint.load(path)
         checkpoint.load_weights(self.model, path)
         try:
+            for name, value in self._fixed_options().items():
+                if value != (before := state["options"][name]):
+                    raise UserError(
+                        f"{path} was written with {name} {before}, now it is {value}: a run is "
+                        "resumed with the options it began with"
+                    )
             self.optimization.load_state_dict(state["optimizer_state_dict"])
             self.first_epoch = state["epoch"]
             self.best_metrics = state["best_metrics"]
+        except UserError:
+            raise
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(f"{path} is no checkpoint of this run: {error!r}") from None
         self.best_weights = {
             name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad
         }
 
-    def _truncate_log(self) -> None:
-        """Drop what was logged after the epoch that the run goes on from."""
-        lines = self.log_path.read_text(encoding="utf-8").splitlines() if self.first_epoch else []
-        kept = [line for line in lines if json.loads(line)["epoch"] <= self.first_epoch]
+    def _fixed_options(self) -> dict:
+        """What a resumed run must not change."""
+        names = ("seed", "max_epoch", "batch_size", "lr", "loss2_weight", "DNP_use", "select")
+        return {"dataset": self.test.facts.name, **{n: getattr(self.args, n) for n in names}}
+
+    def _begin_files(self) -> None:
+        """Write the options; keep of an older log what the resumed checkpoint had seen."""
+        self.begun = True
+        left_out = ("config", "use_checkpoint")
+        options = {k: v for k, v in vars(self.args).items() if v is not None and k not in left_out}
+        with whole_file(self.folder / "options.yml") as partial:
+            partial.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
+        kept = []
+        if self.first_epoch and self.log_path.is_file():
+            for line in self.log_path.read_text(encoding="utf-8").splitlines(keepends=True):
+                try:
+                    if json.loads(line)["epoch"] <= self.first_epoch:
+                        kept.append(line)
+                except (ValueError, KeyError):  # cut off when the run was
+                    continue
         with whole_file(self.log_path) as partial:
-            partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            partial.write_text("".join(kept), encoding="utf-8")
 
 
 def say(*lines: str) -> None:

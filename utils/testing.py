@@ -7,7 +7,7 @@ from utils import checkpoint
 from utils.clip_loader import RANDOM
 from utils.engine import EvaluationSet, evaluate, pick_device
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import require_writable, write_json
 from utils.labels import Dataset
 from utils.metrics import report_lines, save_predictions
 
@@ -31,11 +31,13 @@ def load_for_test(args, facts: Dataset, device):
 
 def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
+    results = Path(args.output_dir) / "results.json"
+    require_writable(results, args.predictions)
     device = pick_device(args.device)
     test = EvaluationSet(args, facts)
     model = load_for_test(args, facts, device)
     metrics, predictions = evaluate(model, test)
     if args.predictions:
         save_predictions(args.predictions, predictions, test.rows, facts)
-    write_json(Path(args.output_dir) / "results.json", metrics)
+    write_json(results, {"weights": args.model_path, "test_list": args.test_list, **metrics})
     print("\n".join(report_lines(metrics)))
