@@ -186,8 +186,8 @@ def process_split(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
     return padded.reshape(segments, length, -1), len(feat)
 
 
-class TrainingClips(Dataset):
-    """A clip, its label and its valid length per row: (N, 512), (C,), scalar."""
+class FeatureRows(Dataset):
+    """The rows of a list; subclasses say what one of them gives."""
 
     def __init__(self, rows: list[Row], visual_length: int):
         self.rows = rows
@@ -195,6 +195,10 @@ class TrainingClips(Dataset):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+class TrainingClips(FeatureRows):
+    """A clip, its label and its valid length per row: (N, 512), (C,), scalar."""
 
     def __getitem__(self, index: int):
         row = self.rows[index]
@@ -202,18 +206,11 @@ class TrainingClips(Dataset):
         return torch.from_numpy(clip), row.label, torch.tensor(length)
 
 
-class VideoSegments(Dataset):
+class VideoSegments(FeatureRows):
     """The segments of a video and their valid lengths per row: (S, N, 512), (S,).
 
     A last segment of padding alone is left out: no score comes from it.
     """
-
-    def __init__(self, rows: list[Row], visual_length: int):
-        self.rows = rows
-        self.visual_length = visual_length
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def __getitem__(self, index: int):
         n = self.visual_length
