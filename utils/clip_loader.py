@@ -101,23 +101,26 @@ class TextTransformer(nn.Module):
         self.ln_final = clip_model.LayerNorm(WIDTH)
         # Neither is used by DSANet; they are part of the weight files.
         self.text_projection = nn.Parameter(torch.empty(WIDTH, WIDTH))
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        mask = torch.full((CONTEXT_LENGTH, CONTEXT_LENGTH), float("-inf")).triu(1)
-        self.register_buffer("causal_mask", mask, persistent=False)
+        self.logit_scale = nn.Parameter(torch.empty(()))
 
     def initialize(self) -> None:
         """CLIP's own initialisation, from the current random state."""
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
         nn.init.normal_(self.text_projection, std=WIDTH**-0.5)
+        nn.init.constant_(self.logit_scale, math.log(1 / 0.07))
         residual_std = WIDTH**-0.5 * (2 * LAYERS) ** -0.5
         for block in self.transformer.resblocks:
             nn.init.normal_(block.attn.in_proj_weight, std=WIDTH**-0.5)
+            nn.init.zeros_(block.attn.in_proj_bias)
             nn.init.normal_(block.attn.out_proj.weight, std=residual_std)
             nn.init.normal_(block.mlp.c_fc.weight, std=(2 * WIDTH) ** -0.5)
             nn.init.normal_(block.mlp.c_proj.weight, std=residual_std)
             for layer in (block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj):
                 nn.init.zeros_(layer.bias)
+            for norm in (block.ln_1, block.ln_2):
+                norm.reset_parameters()
+        self.ln_final.reset_parameters()
 
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
         """(P, L) token ids -> (L, P, 512), what the first block reads."""
@@ -128,8 +131,8 @@ class TextTransformer(nn.Module):
         """Block `index` on (L, P, 512), under the causal mask."""
         layer = self.transformer.resblocks[index]
         y = layer.ln_1(x)
-        mask = self.causal_mask[: len(x), : len(x)]
-        x = x + layer.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
+        mask = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device)
+        x = x + layer.attn(y, y, y, need_weights=False, attn_mask=mask, is_causal=True)[0]
         return x + layer.mlp(layer.ln_2(x))
 
 
@@ -215,24 +218,27 @@ def load_text_transformer(source: str | None) -> TextTransformer:
             `random` (seeded, for the demo and tests only), or None for weights that the caller
             loads afterwards.
     """
-    # The random state outside is left as it was: the rest of the model starts from the same
-    # numbers whatever the source.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(RANDOM_SEED)
+    with torch.device("meta"):  # no memory and no initialisation: weights come next
         text = TextTransformer()
-        if source == RANDOM:
-            print(
-                "WARNING: CLIP's text weights are RANDOM. Good for the demo and for tests, "
-                "never for results.",
-                file=sys.stderr,
-            )
-            text.initialize()
-    if source not in (None, RANDOM):
+    if source in (None, RANDOM):
+        text.to_empty(device="cpu")
+    else:
         path = download(_official_url(CLIP_NAME)) if source == CLIP_NAME else Path(source)
         try:
-            text.load_state_dict(read_text_weights(path))
+            text.load_state_dict(read_text_weights(path), assign=True)
         except RuntimeError as error:
             raise UserError(
                 f"{path} is not CLIP {CLIP_NAME}: {' '.join(str(error).split())[:200]}"
             ) from None
+    if source == RANDOM:
+        print(
+            "WARNING: CLIP's text weights are RANDOM. Good for the demo and for tests, "
+            "never for results.",
+            file=sys.stderr,
+        )
+        # The random state outside is left as it was: the rest of the model starts from the same
+        # numbers whatever the source.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(RANDOM_SEED)
+            text.initialize()
     return text.requires_grad_(False)

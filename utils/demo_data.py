@@ -29,8 +29,8 @@ from utils.make_lists import CROPS, UCF_NORMAL_FOLDERS, build_ucf, build_xd
 FIRST_UCF_TEST_NUMBER = 501  # UCF-Crime numbers train and test videos of a class in one series
 UCF_EVENTS, XD_CODES = 2, 3  # events in a line of annotation; codes in a label, filled up with 0
 
-# Size: about seven train and three test videos for each of the 13 UCF-Crime anomalies.
-TRAIN_VIDEOS, TEST_VIDEOS, ANOMALOUS_SHARE = 160, 70, 0.58  # 93 of 160, 41 of 70 are anomalous
+# Size: about five train and three test videos for each of the 13 UCF-Crime anomalies.
+TRAIN_VIDEOS, TEST_VIDEOS, ANOMALOUS_SHARE = 120, 70, 0.58  # 70 of 120, 41 of 70 are anomalous
 SNIPPETS = (16, 64)  # of a video, log-uniform
 
 # CLIP ViT-B/16 statistics. Strengths are norms, relative to 1 for the direction all images share.
@@ -45,16 +45,16 @@ RESTLESSNESS = (0.8, 1.2)  # a video's factor on the last three: a fixed camera 
 SCENE_SNIPPETS, DRIFT_SNIPPETS = 22.0, 6.0  # mean time between cuts; time constant of the drift
 
 # What makes it hard.
-CONTEXT = (0.10, 0.30)  # background typical of the class, over the whole video
-NORMAL_CONTEXT_CHANCE = 0.3  # that a normal video has one: shops are mostly peaceful
-EVENT = (0.48, 0.72)  # strength of an event, on average over its time
+CONTEXT = (0.05, 0.20)  # background typical of the class, over the whole video
+NORMAL_CONTEXT_CHANCE = 0.5  # that a normal video has one: shops are mostly peaceful
+EVENT = (0.55, 0.80)  # strength of an event, on average over its time
 EVENT_OWN_SHARE = 0.3  # variance of its look that it shares with no other event
 UPS_AND_DOWNS, UPS_AND_DOWNS_SNIPPETS = 0.45, 3.0  # std of its strength over time; time constant
 RAMP_FRAMES = 8.0  # softness of its two ends around the annotated frames
 BURSTS_PER_SNIPPET = 0.04  # harmless ones, in normal and in anomalous videos
 BURST, BURST_SNIPPETS = (0.25, 0.50), (2, 7)  # strength and length, below most events'
 BURST_LOOKALIKE_SHARE = 0.15  # variance of its look borrowed from events: running is no fight
-ANOMALY_SHARE = 0.35  # variance that events of all classes share: haste, people gathering
+ANOMALY_SHARE = 0.45  # variance that events of all classes share: haste, people gathering
 GROUP_SHARE = 0.65  # variance of the rest that the classes of a confusable group share
 CONFUSABLE = {
     "ucf": (("Robbery", "Stealing", "Shoplifting", "Burglary"), ("Fighting", "Assault", "Abuse")),
