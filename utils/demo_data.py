@@ -55,7 +55,7 @@ BURSTS_PER_SNIPPET = 0.04  # harmless ones, in normal and in anomalous videos
 BURST, BURST_SNIPPETS = (0.25, 0.50), (2, 7)  # strength and length, below most events'
 BURST_LOOKALIKE_SHARE = 0.15  # variance of its look borrowed from events: running is no fight
 ANOMALY_SHARE = 0.45  # variance that events of all classes share: haste, people gathering
-GROUP_SHARE = 0.65  # variance of the rest that the classes of a confusable group share
+GROUP_SHARE = 0.45  # variance of the rest that the classes of a confusable group share
 CONFUSABLE = {
     "ucf": (("Robbery", "Stealing", "Shoplifting", "Burglary"), ("Fighting", "Assault", "Abuse")),
     "xd": (("B1", "B5", "B4"), ("B2", "G")),  # fighting, abuse, riot; shooting, explosion
