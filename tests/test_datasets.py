@@ -109,6 +109,7 @@ def test_windows_and_spreadsheet_lists(tmp_path, feature):
         (None, "not found"),
         ("", "cannot be read"),
         ("path,label\n", "is empty"),
+        ("path,label\n\n\n", "is empty"),
         ("file,label\nx,Abuse\n", "no path"),
         ("path,label\n{feature},Abuse\n{feature},Nonsense\n", "line 3: unknown UCF-Crime label"),
         ("path,label\nnowhere.npy,Abuse\n", "line 2: feature file nowhere.npy not found"),

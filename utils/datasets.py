@@ -70,8 +70,6 @@ def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -
             f"list {path} has the columns {', '.join(map(str, table.columns))}; expected "
             f"path,label (no {' and no '.join(sorted(missing))})"
         )
-    if table.empty:
-        raise UserError(f"list {path} is empty: expected a row path,label per feature file")
     encode = cache(facts.encode)
     find = FeatureFinder(feature_root)
     rows = []
@@ -82,6 +80,8 @@ def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -
             rows.append(Row(find(file), encode(label)))
         except UserError as error:
             raise UserError(f"{path}, line {line}: {error}") from None
+    if not rows:
+        raise UserError(f"list {path} is empty: expected a row path,label per feature file")
     return rows
 
 

@@ -11,6 +11,8 @@ from utils.errors import UserError
 from utils.files import load_array, load_object_array
 from utils.labels import GROUND_TRUTH_NORMAL, Dataset
 
+MAKE_IT = "make it with 'python -m utils.make_lists', see list/README.md"
+
 
 @dataclass
 class GroundTruth:
@@ -53,20 +55,16 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
         raise UserError(f"{present[0]} and {present[1]} both exist: remove the one not meant")
     if not present:
         raise UserError(
-            f"ground truth {given.with_suffix('')} not found, neither .json nor .npy: make it with "
-            "'python -m utils.make_lists', see list/README.md"
+            f"ground truth {given.with_suffix('')} not found, neither .json nor .npy: {MAKE_IT}"
         )
-    names = None
-    try:
-        if present[0].suffix == ".npy":
-            videos = load_object_array(present[0]).tolist()
-        else:
+    if present[0].suffix == ".npy":
+        videos, names = load_object_array(present[0]).tolist(), None
+    else:
+        try:
             named = json.loads(present[0].read_text(encoding="utf-8"))
             videos, names = list(named.values()), list(named)
-    except (OSError, ValueError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{present[0]} is no JSON object of lists per video: {error}") from None
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(f"{present[0]} is no JSON object of lists per video: {error}") from None
     if not isinstance(videos, list) or not all(isinstance(video, list) for video in videos):
         raise UserError(f"{present[0]}: expected a list of segments or labels per video")
     return videos, names
@@ -74,6 +72,8 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
 
 def read_frames(path: str) -> np.ndarray:
     """The frame ground truth, (F,) of 0 and 1."""
+    if not Path(path).is_file():
+        raise UserError(f"ground truth {path} not found: {MAKE_IT}")
     frames = load_array(path, "ground truth")
     if frames.ndim != 1 or not np.isin(frames, (0, 1)).all():
         raise UserError(f"ground truth {path} must be one row of 0 and 1, one per frame")

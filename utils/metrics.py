@@ -50,9 +50,9 @@ def compute_metrics(
     if frames.min() == frames.max():
         raise UserError("the ground truth has only one kind of frame: AUC and AP are not defined")
     score = np.concatenate([p.score for p in predictions])
-    ano_auc = None
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
     in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
+    ano_auc = None
     if len(np.unique(frames[in_anomalous])) == 2:
         ano_auc = frame_metrics(score[in_anomalous], frames[in_anomalous])[0]
     ap = average_precisions(
