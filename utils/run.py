@@ -164,45 +164,6 @@ class Run:
                 )
         self.best_weights = self._trainable_weights()
 
-    def _log(self, record: dict) -> None:
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
-
-    def _save_checkpoint(self, epochs_done: int) -> None:
-        state = {
-            "epoch": epochs_done,
-            "model_state_dict": checkpoint.cpu_state(self.model),
-            "optimizer_state_dict": self.optimization.state_dict(),
-            "ap": self.best_metrics[self.metric],
-            "best_metrics": self.best_metrics,
-            "options": self._fixed_options(),
-        }
-        checkpoint.save(state, self.args.checkpoint_path)
-
-    def _resume(self) -> None:
-        """Go on after the last finished epoch; the best weights are the model's, see end_epoch."""
-        path = self.args.checkpoint_path
-        if not Path(path).is_file():
-            raise UserError(
-                f"checkpoint {path} not found: leave out --use-checkpoint to start anew"
-            )
-        state = checkpoint.load(path)
-        checkpoint.load_weights(self.model, path)
-        before = state.get("options", {})
-        for name, value in self._fixed_options().items():
-            if name in before and before[name] != value:
-                raise UserError(
-                    f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
-                    "resumed with the options it began with"
-                )
-        try:
-            self.optimization.load_state_dict(state["optimizer_state_dict"])
-            self.first_epoch = state["epoch"]
-            self.best_metrics = state["best_metrics"]
-        except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{path} is no checkpoint of this run: {error!r}") from None
-        self.best_weights = self._trainable_weights()
-
     def _trainable_weights(self) -> dict[str, torch.Tensor]:
         return {
             name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad
