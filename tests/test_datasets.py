@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.plain import looped_clip
 from utils.datasets import (
     VideoSegments,
     process_feat,
@@ -10,19 +11,6 @@ from utils.datasets import (
 )
 from utils.errors import UserError
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-
-
-def looped_clip(feat, n):
-    """The definition, row by row."""
-    clip = np.zeros((n, feat.shape[1]), dtype=np.float32)
-    if len(feat) <= n:
-        clip[: len(feat)] = feat
-        return clip
-    bounds = np.linspace(0, len(feat), n + 1).astype(int)
-    for i in range(n):
-        start, end = bounds[i], bounds[i + 1]
-        clip[i] = feat[start:end].mean(0) if end > start else feat[start]
-    return clip
 
 
 @pytest.mark.parametrize("t", [1, 7, 31, 32, 33, 63, 64, 65, 500])

@@ -1,52 +1,10 @@
 import numpy as np
 import pytest
 
-from utils.detection_map import average_precisions, class_score, detection_map
+from benchmarks.plain import frame_wise_map
+from utils.detection_map import average_precisions, class_scores, detection_map, find_proposals
 
 NAMES = ("N", "X", "Y")
-
-
-def frame_by_frame(predictions, segments, labels, names, threshold, repeat):
-    """The protocol as it is told, on frames."""
-    aps = []
-    for c, name in enumerate(names):
-        proposals = []
-        for v, p in enumerate(predictions):
-            curve = np.repeat(p[:, c].astype(np.float64), repeat)
-            k = max(1, len(curve) // 16)
-            c_score = np.sort(curve)[::-1][:k].mean()
-            above = curve > curve.max() - 0.6 * (curve.max() - curve.min())
-            start = None
-            for t in range(len(curve) + 1):
-                on = t < len(curve) and above[t]
-                if on and start is None:
-                    start = t
-                if not on and start is not None:
-                    if t - start >= 2:
-                        proposals.append((curve[start:t].max() + 0.7 * c_score, v, start, t))
-                    start = None
-        if not proposals:
-            return 0.0
-        proposals.sort(key=lambda p: -p[0])
-        free = {
-            (v, i): set(range(*s))
-            for v in range(len(segments))
-            for i, s in enumerate(segments[v])
-            if labels[v][i] == name
-        }
-        total, hits, ap = len(free), 0, 0.0
-        for rank, (_, v, start, end) in enumerate(proposals, start=1):
-            frames = set(range(start, end))
-            best = max(
-                ((len(frames & s) / len(frames | s), -i, key) for i, (key, s) in
-                 enumerate(free.items()) if key[0] == v), default=None,
-            )  # fmt: skip
-            if best and best[0] >= threshold:
-                del free[best[2]]
-                hits += 1
-                ap += hits / rank
-        aps.append(100 * ap / total if total else 0.0)
-    return np.mean(aps)
 
 
 def random_case(rng, videos=12):
@@ -68,7 +26,7 @@ def test_against_frame_by_frame(seed, repeat):
     case = random_case(np.random.default_rng(seed))
     thresholds = (0.05, 0.1, 0.3, 0.5)
     fast = detection_map(*case, NAMES, thresholds, repeat)
-    slow = [frame_by_frame(*case, NAMES, threshold, repeat) for threshold in thresholds]
+    slow = frame_wise_map(*case, NAMES, thresholds, repeat)
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-9)
 
 
@@ -96,8 +54,22 @@ def test_a_class_without_any_proposal_makes_everything_zero():
     assert detection_map(predictions, segments, labels, NAMES).sum() == 0
 
 
+def test_ties_go_to_the_earlier_video_and_the_earlier_segment():
+    curve = np.array([[0.1], [0.9], [0.1], [0.9]])
+    runs, scores = find_proposals([curve, curve], 16)
+    assert len(set(scores)) == 1
+    assert list(zip(runs.video, runs.start, runs.end, strict=True)) == [
+        (0, 16, 32), (0, 48, 64), (1, 16, 32), (1, 48, 64),
+    ]  # fmt: skip
+    # Two equal segments: the only proposal takes the first, so the second stays missing.
+    ap = average_precisions([curve[:3]], [[[16, 32], [16, 32]]], [["X", "X"]], ("X",))
+    assert ap.tolist() == [[50.0]] * 5
+
+
 @pytest.mark.parametrize("t", [1, 5, 16, 17, 100])
-def test_class_score_counts_frames(rng, t):
-    curve = rng.random(t)
-    frames = np.sort(np.repeat(curve, 16))[::-1]
-    assert class_score(curve, 16) == pytest.approx(frames[:t].mean())
+@pytest.mark.parametrize("repeat", [16, 1])
+def test_class_scores_count_frames(rng, t, repeat):
+    curves = rng.random((3, t))
+    frames = np.sort(np.repeat(curves, repeat, axis=1))[:, ::-1]
+    expected = frames[:, : max(1, t * repeat // 16)].mean(axis=1)
+    np.testing.assert_allclose(class_scores(curves, repeat), expected)

@@ -1,7 +1,10 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks.plain import frame_wise_auc_ap
 from utils.datasets import Row
 from utils.errors import UserError
 from utils.ground_truth import GroundTruth
@@ -9,6 +12,7 @@ from utils.labels import UCF_CRIME
 from utils.metrics import (
     Prediction,
     compute_metrics,
+    frame_metrics,
     load_predictions,
     report_lines,
     save_predictions,
@@ -37,11 +41,23 @@ def test_metrics_are_those_of_the_expanded_frames(case):
     metrics = compute_metrics(predictions, truth, rows, UCF_CRIME)
     score = np.repeat(np.concatenate([p.score for p in predictions]), 16)
     normal = np.repeat(np.concatenate([p.probabilities[:, 0] for p in predictions]), 16)
-    assert metrics["auc1"] == roc_auc_score(truth.frames, score)
-    assert metrics["ap1"] == average_precision_score(truth.frames, score)
+    exactly = partial(pytest.approx, rel=0, abs=1e-12)
+    assert metrics["auc1"] == exactly(roc_auc_score(truth.frames, score))
+    assert metrics["ap1"] == exactly(average_precision_score(truth.frames, score))
     assert metrics["auc2"] == pytest.approx(roc_auc_score(truth.frames, 1 - normal))
     anomalous = 16 * (6 + 9)
-    assert metrics["ano_auc"] == roc_auc_score(truth.frames[:anomalous], score[:anomalous])
+    assert metrics["ano_auc"] == exactly(roc_auc_score(truth.frames[:anomalous], score[:anomalous]))
+
+
+@pytest.mark.parametrize("levels", [3, 1000, None])
+def test_counting_frames_equals_expanding_scores(rng, levels):
+    scores = rng.random(5000).astype(np.float32)
+    if levels:  # with ties
+        scores = np.round(scores * levels) / levels
+    frames = (rng.random((5000, 16)) < rng.choice([0, 0, 0.3, 1], (5000, 1))).astype(np.float32)
+    found = frame_metrics(scores, frames.sum(axis=1))
+    expected = frame_wise_auc_ap(scores, frames.reshape(-1))
+    assert found == pytest.approx(expected, rel=0, abs=1e-12)
 
 
 def test_map_and_its_anomaly_only_mean(case):

@@ -1,7 +1,7 @@
 """mAP@IoU of temporal anomaly detection, the protocol of VadCLIP and DSANet.
 
 A row of a prediction stands for a whole snippet, so everything is computed on snippets and counted
-in frames.
+in frames, for all videos and classes at once.
 """
 
 from typing import NamedTuple
@@ -15,77 +15,99 @@ CLASS_SHARE = 0.7  # weight of the video-level class score in a proposal's score
 VOTING = 16  # the class score is the mean of the F // 16 largest of F frame values
 
 
-class Proposals(NamedTuple):
-    """Runs of frames of one class, over all videos. All arrays have one entry per proposal."""
+class Runs(NamedTuple):
+    """Runs of frames of one video and class each. All arrays have one entry per run."""
 
     video: np.ndarray
+    label: np.ndarray  # index of the class
     start: np.ndarray  # first frame
     end: np.ndarray  # frame behind the last
-    score: np.ndarray
 
 
-def class_score(curve: np.ndarray, frames_per_snippet: int) -> float:
-    """Mean of the F // 16 largest frame values of a (T,) curve of F = T·frames_per_snippet."""
-    count = max(1, len(curve) * frames_per_snippet // VOTING)
-    snippets, rest = divmod(count, frames_per_snippet)
-    top = -np.sort(-curve)[: snippets + 1]
-    weights = np.full(len(top), frames_per_snippet, dtype=float)
-    weights[snippets:] = rest
-    return float(top @ weights) / count
+def class_scores(curves: np.ndarray, frames_per_snippet: int) -> np.ndarray:
+    """(C, T) curves of a video -> (C,), mean of the F // 16 largest of F = T·frames_per_snippet
+    frame values."""
+    snippets = curves.shape[1]
+    frames = max(1, snippets * frames_per_snippet // VOTING)
+    whole, rest = divmod(frames, frames_per_snippet)
+    count = whole + (rest > 0)
+    top = np.partition(curves, snippets - count)[:, snippets - count :]  # the smallest comes first
+    weights = np.full(count, float(frames_per_snippet))
+    if rest:
+        weights[0] = rest
+    return top @ weights / frames
 
 
-def video_proposals(curve: np.ndarray, frames_per_snippet: int) -> tuple[np.ndarray, ...]:
-    """Start frames, end frames and scores of the proposals on one (T,) curve.
+def find_proposals(
+    predictions: list[np.ndarray], frames_per_snippet: int
+) -> tuple[Runs, np.ndarray]:
+    """The proposals on the (T, C) curves of all videos, by class and falling score, and the scores.
 
-    Non-maximum suppression would change nothing: with one threshold, runs never overlap.
+    Equal scores come in the order of the videos, and within a video in time. Non-maximum
+    suppression would change nothing: with one threshold, the runs of a curve never overlap.
     """
-    top, bottom = curve.max(), curve.min()
-    above = curve > top - DEPTH * (top - bottom)
-    edges = np.flatnonzero(np.diff(above, prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
+    curves = np.concatenate(predictions).T.astype(np.float64, order="C")  # (C, S)
+    lengths = np.array([len(p) for p in predictions])
+    first = np.cumsum(lengths) - lengths
+    video = np.repeat(np.arange(len(lengths)), lengths)  # (S,)
+
+    top = np.maximum.reduceat(curves, first, axis=1)  # (C, V)
+    bottom = np.minimum.reduceat(curves, first, axis=1)
+    above = curves > (top - DEPTH * (top - bottom))[:, video]
+    joined = above[:, 1:] & above[:, :-1]  # with the snippet before
+    joined[:, first[1:] - 1] = False  # which is another video's
+    edge = np.zeros((len(curves), 1), dtype=bool)
+    starts = np.flatnonzero(above & ~np.hstack([edge, joined]))
+    ends = np.flatnonzero(above & ~np.hstack([joined, edge])) + 1
     long_enough = (ends - starts) * frames_per_snippet >= MIN_FRAMES
     starts, ends = starts[long_enough], ends[long_enough]
-    if not len(starts):
-        return starts, ends, np.empty(0)
-    # What lies between two proposals is not above the threshold, so it cannot be a maximum.
-    peaks = np.maximum.reduceat(curve, starts)
-    scores = peaks + CLASS_SHARE * class_score(curve, frames_per_snippet)
-    return starts * frames_per_snippet, ends * frames_per_snippet, scores
+
+    bounds = np.stack([starts, ends], axis=1).reshape(-1)
+    peaks = np.maximum.reduceat(np.append(curves, 0.0), bounds)[::2] if len(starts) else np.empty(0)
+    by_video = np.split(curves, first[1:], axis=1)
+    video_scores = np.stack([class_scores(c, frames_per_snippet) for c in by_video], axis=1)
+    label, position = np.divmod(starts, curves.shape[1])
+    owner = video[position]
+    scores = peaks + CLASS_SHARE * video_scores[label, owner]
+    start = (position - first[owner]) * frames_per_snippet
+    runs = Runs(owner, label, start, start + (ends - starts) * frames_per_snippet)
+    order = np.lexsort((-scores, label))  # stable
+    return Runs(*(column[order] for column in runs)), scores[order]
 
 
-def class_proposals(curves: list[np.ndarray], frames_per_snippet: int) -> Proposals:
-    """Proposals of one class in all videos by falling score; equal scores in video order."""
-    found = [video_proposals(curve, frames_per_snippet) for curve in curves]
-    video = np.repeat(np.arange(len(found)), [len(starts) for starts, _, _ in found])
-    start, end, score = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.argsort(-score, kind="stable")
-    return Proposals(video[order], start[order], end[order], score[order])
+def overlapping_pairs(proposals: Runs, truth: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every proposal with every segment of its video and class -> proposals, segments, IoUs.
 
-
-def match(proposals: Proposals, segments: list[np.ndarray], iou_threshold: float) -> np.ndarray:
-    """Ranks (0, 1, …) of the true positives.
-
-    Each proposal in turn takes the free segment of its video with the highest IoU, if that reaches
-    the threshold.
-
-    Args:
-        proposals: of one class, by falling score.
-        segments: (G, 2) frames [start, end) of that class, per video.
-        iou_threshold: of frame counts.
+    Proposals come in their order, and each one's segments by falling IoU, equal ones in theirs.
     """
-    free = [np.ones(len(s), dtype=bool) for s in segments]
-    has_segments = np.array([len(s) > 0 for s in segments])
-    hits = []
-    for rank in np.flatnonzero(has_segments[proposals.video]):
-        video, start, end = (column[rank] for column in proposals[:3])
-        starts, ends = segments[video].T
-        overlap = np.clip(np.minimum(ends, end) - np.maximum(starts, start), 0, None)
-        iou = overlap / ((ends - starts) + (end - start) - overlap)
-        iou[~free[video]] = -1
-        best = iou.argmax()
-        if iou[best] >= iou_threshold:
-            free[video][best] = False
-            hits.append(rank)
+    videos = 1 + max(proposals.video.max(initial=0), truth.video.max(initial=0))
+    keys = truth.label * videos + truth.video
+    by_key = np.argsort(keys, kind="stable")
+    wanted = proposals.label * videos + proposals.video
+    lowest, highest = (np.searchsorted(keys[by_key], wanted, side) for side in ("left", "right"))
+    count = highest - lowest
+    proposal = np.repeat(np.arange(len(wanted)), count)
+    within = np.arange(len(proposal)) - np.repeat(np.cumsum(count) - count, count)
+    segment = by_key[np.repeat(lowest, count) + within]
+
+    start, end = proposals.start[proposal], proposals.end[proposal]
+    truth_start, truth_end = truth.start[segment], truth.end[segment]
+    overlap = np.clip(np.minimum(end, truth_end) - np.maximum(start, truth_start), 0, None)
+    iou = overlap / ((end - start) + (truth_end - truth_start) - overlap)
+    order = np.lexsort((-iou, proposal))
+    return proposal[order], segment[order], iou[order]
+
+
+def match(proposal: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """True positives among pairs in the order of `overlapping_pairs`.
+
+    Each proposal in turn takes the first of its segments that is still free.
+    """
+    hits, taken = [], set()
+    for p, s in zip(proposal.tolist(), segment.tolist(), strict=True):
+        if s not in taken and (not hits or hits[-1] != p):
+            taken.add(s)
+            hits.append(p)
     return np.array(hits, dtype=int)
 
 
@@ -97,22 +119,28 @@ def average_precisions(
     AP = Σ precision at each true positive / number of ground-truth segments, 0 without segments.
     Where some class has no proposal in any video everything is 0, as the official code has it.
     """
-    curves = [np.asarray(p, dtype=np.float64) for p in predictions]
+    index = {name: c for c, name in enumerate(class_names)}
+    known = [
+        (video, index[label], int(start), int(end))
+        for video, pairs in enumerate(zip(segments, labels, strict=True))
+        for (start, end), label in zip(*pairs, strict=True)
+        if label in index
+    ]
+    truth = Runs(*np.array(known, dtype=int).reshape(-1, 4).T)
+    proposals, _ = find_proposals([np.asarray(p) for p in predictions], frames_per_snippet)
     ap = np.zeros((len(iou_thresholds), len(class_names)))
-    for c, name in enumerate(class_names):
-        proposals = class_proposals([curve[:, c] for curve in curves], frames_per_snippet)
-        if not len(proposals.score):
-            return np.zeros_like(ap)
-        truth = [
-            np.array([s for s, label in zip(*video, strict=True) if label == name], dtype=int)
-            .reshape(-1, 2)
-            for video in zip(segments, labels, strict=True)
-        ]  # fmt: skip
-        total = sum(map(len, truth))
-        for i, threshold in enumerate(iou_thresholds):
-            hits = match(proposals, truth, threshold)
-            precision = np.arange(1, len(hits) + 1) / (hits + 1)
-            ap[i, c] = 100 * precision.sum() / total if total else 0.0
+    if len(np.unique(proposals.label)) < len(class_names):
+        return ap
+    total = np.bincount(truth.label, minlength=len(class_names))
+    rank = np.arange(len(proposals.label)) - np.searchsorted(proposals.label, proposals.label) + 1
+    proposal, segment, iou = overlapping_pairs(proposals, truth)
+    for i, threshold in enumerate(iou_thresholds):
+        enough = iou >= threshold
+        hits = match(proposal[enough], segment[enough])
+        label = proposals.label[hits]
+        nth = np.arange(len(hits)) - np.searchsorted(label, label) + 1  # of its class
+        precision = np.bincount(label, weights=nth / rank[hits], minlength=len(class_names))
+        ap[i] = 100 * precision / np.maximum(total, 1)
     return ap
 
 

@@ -28,9 +28,9 @@ class GroundTruth:
     segments: list[list[tuple[int, int]]]
     labels: list[list[str]]
 
-    def snippet_frames(self) -> np.ndarray:
-        """(Σ T, 16) view of `frames`, a row per snippet."""
-        return self.frames.reshape(-1, SNIPPET_FRAMES)
+    def abnormal_frames(self) -> np.ndarray:
+        """(Σ T,), the abnormal frames among the 16 of each snippet."""
+        return self.frames.reshape(-1, SNIPPET_FRAMES).sum(axis=1, dtype=np.int64)
 
 
 def rasterize(segments, snippets: int) -> np.ndarray:

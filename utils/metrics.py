@@ -20,16 +20,23 @@ class Prediction(NamedTuple):
     probabilities: np.ndarray  # (T, C) by hierarchical belief modulation
 
 
-def frame_metrics(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, float]:
     """ROC-AUC and average precision, by frame, of scores per snippet.
+
+    A snippet's frames share its score, so it counts once as abnormal and once as normal, weighted
+    by how many of its frames are.
 
     Args:
         scores: (S,) per snippet.
-        truth: (S, 16), 1 for every abnormal frame.
+        abnormal: (S,) abnormal frames of each, 0…16.
     """
-    scores = np.repeat(scores, truth.shape[1])
-    truth = truth.reshape(-1)
-    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))
+    truth = np.repeat([1, 0], len(scores))
+    weights = np.concatenate([abnormal, SNIPPET_FRAMES - abnormal])
+    scores = np.tile(scores, 2)
+    return (
+        float(roc_auc_score(truth, scores, sample_weight=weights)),
+        float(average_precision_score(truth, scores, sample_weight=weights)),
+    )
 
 
 def compute_metrics(
@@ -46,15 +53,15 @@ def compute_metrics(
     Raises:
         UserError: the ground truth has no abnormal frame, or no normal one.
     """
-    frames = truth.snippet_frames()
-    if frames.min() == frames.max():
+    abnormal = truth.abnormal_frames()
+    if abnormal.max() == 0 or abnormal.min() == SNIPPET_FRAMES:
         raise UserError("the ground truth has only one kind of frame: AUC and AP are not defined")
     score = np.concatenate([p.score for p in predictions])
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
     in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
     ano_auc = None
-    if len(np.unique(frames[in_anomalous])) == 2:
-        ano_auc = frame_metrics(score[in_anomalous], frames[in_anomalous])[0]
+    if 0 < abnormal[in_anomalous].sum() < SNIPPET_FRAMES * in_anomalous.sum():
+        ano_auc = frame_metrics(score[in_anomalous], abnormal[in_anomalous])[0]
     ap = average_precisions(
         [p.probabilities for p in predictions],
         truth.segments,
@@ -62,8 +69,8 @@ def compute_metrics(
         facts.classes,
         frames_per_snippet=SNIPPET_FRAMES,
     )
-    auc1, ap1 = frame_metrics(score, frames)
-    auc2, ap2 = frame_metrics(anomaly, frames)
+    auc1, ap1 = frame_metrics(score, abnormal)
+    auc2, ap2 = frame_metrics(anomaly, abnormal)
     return {
         "auc1": auc1,
         "ap1": ap1,

@@ -1,0 +1,1 @@
+"""Speed, shown as ratios to a plain implementation measured in the same run (`make bench`)."""
