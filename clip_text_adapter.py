@@ -43,8 +43,9 @@ class ClipTextAdapter(nn.Module):
         CLIP's own text projection is not used: the output adapter takes its place.
         """
         x = clip.embed(tokens)
+        mask = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device)
         for i in range(LAYERS):
-            x = clip.block(i, x)
+            x = clip.block(i, x, mask)
             if i < self.adapt_until:
                 x = self._blend(x, self.text_adapter[i](x))
         x = clip.ln_final(x)

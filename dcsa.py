@@ -8,6 +8,7 @@ background with "normal".
 import torch
 from torch.nn import functional as F
 
+from utils.device import in_float32
 from utils.layers import cosine_logits
 
 SCALE = 10.0  # sharpness of the split
@@ -31,6 +32,7 @@ def decompose(visual: torch.Tensor, scores: torch.Tensor) -> tuple[torch.Tensor,
     return event, background
 
 
+@in_float32
 def dcsa_logits(
     visual: torch.Tensor, scores: torch.Tensor, text: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from model import Outputs
-from utils.layers import padding_mask
+from utils.padding import padding_mask
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
 SMOOTHING = 0.1  # label smoothing ε of event and background

@@ -22,6 +22,7 @@ from utils.clip_loader import (
     load_text_transformer,
     tokenize,
 )
+from utils.device import in_float32
 from utils.errors import UserError
 from utils.labels import Dataset
 from utils.layers import (
@@ -33,6 +34,7 @@ from utils.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
+from utils.padding import Filled
 
 
 class Outputs(NamedTuple):
@@ -108,21 +110,31 @@ class DSANet(nn.Module):
             decoder_depth=decoder_depth,
         )
 
-    def encode_video(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def encode_video(
+        self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
+    ) -> torch.Tensor:
         """Temporal encoder: CLIP features (B, N, D) -> visual features v (B, N, D)."""
         n = features.shape[1]
-        x = self.temporal(features + self.frame_position_embeddings.weight[:n])
+        position = self.frame_position_embeddings.weight[:n]
+        x = self.temporal(features + position, filled, empty=position)
         similarity = similarity_adjacency(x, lengths)
         distance = self.disAdj(n)
         x1 = quick_gelu(self.gc2(quick_gelu(self.gc1(x, similarity)), similarity))
         x2 = quick_gelu(self.gc4(quick_gelu(self.gc3(x, distance)), distance))
-        return self.linear(torch.cat([x1, x2], dim=-1))
+        return self.linear(torch.cat([x1, x2], dim=-1)).to(features.dtype)
 
+    @in_float32
+    def detect(self, features: torch.Tensor) -> torch.Tensor:
+        """Detection branch's head: (B, N, D) -> logits1 (B, N, 1)."""
+        return self.classifier(features)
+
+    @in_float32
     def encode_text(self) -> torch.Tensor:
         """The class texts through CLIP and its adapters -> (C, D), unit rows."""
         descriptions = self.clip_adapter(self.clipmodel, self.tokens)
         return F.normalize(self.description_mean @ descriptions, dim=-1)
 
+    @in_float32
     def align(self, v: torch.Tensor, logits1: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         """Alignment branch: (B, N, D), (B, N, 1), (C, D) -> logits2 (B, N, C).
 
@@ -137,6 +149,7 @@ class DSANet(nn.Module):
         visual: torch.Tensor,
         lengths: torch.Tensor,
         text_features: torch.Tensor | None = None,
+        filled: Filled | None = None,
     ) -> Outputs:
         """Score B videos, or segments of videos.
 
@@ -144,17 +157,20 @@ class DSANet(nn.Module):
             visual: (B, N, 512) CLIP features, zero behind each video's end.
             lengths: (B,) valid snippets of each, at least 1.
             text_features: (C, 512) from `encode_text`, where the caller has them already.
+            filled: the same lengths as indices. With them the padding is left out of everything
+                that does not depend on it, and `reconstructed_features` is 0 there; no score and no
+                loss changes. The padding of `visual` must then be zero indeed.
         """
         lengths = lengths.to(visual.device)
-        v = self.encode_video(visual, lengths)
+        v = self.encode_video(visual, lengths, filled)
         text = self.encode_text() if text_features is None else text_features
-        logits1 = self.classifier(v + self.mlp2(v))
+        logits1 = self.detect(v + self.mlp2(v))
         logits2 = self.align(v, logits1, text)
         scores = logits1.squeeze(-1).sigmoid()
         logits3, logits4 = dcsa_logits(v, scores, text)
         reconstructed, compactness = None, None
         if self.training and self.use_sgnm:
-            reconstructed, compactness = self.video_anomaly_refiner(v, scores)
+            reconstructed, compactness = self.video_anomaly_refiner(v, scores, filled)
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
 

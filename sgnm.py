@@ -10,7 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from utils.device import in_float32
 from utils.layers import quick_gelu_mlp
+from utils.padding import Filled
 
 HEADS = 8
 NORM_EPS = 1e-8
@@ -43,18 +45,22 @@ class CrossAttention(nn.Module):
         """(B, H, N, d), (B, H, M, d) -> (B, H, N, M)."""
         raise NotImplementedError
 
-    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """(B, N, D), (B, M, D) -> (B, N, D)."""
-        q = self.q(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, N, D] -> [B, H, N, d]
+    def forward(
+        self, x: torch.Tensor, context: torch.Tensor, filled: Filled | None = None
+    ) -> torch.Tensor:
+        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D)."""
+        q = self.q(x) if filled is None else filled.unpack(self.q(x))
+        q = q.unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, N, D] -> [B, H, N, d]
         kv = self.kv(context).unflatten(-1, (2, HEADS, -1))  # [B, M, 2D] -> [B, M, 2, H, d]
         k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, H, M, d]
-        y = self.weigh(q, k) @ v
-        return self.proj(y.transpose(1, 2).flatten(2))  # [B, H, N, d] -> [B, N, D]
+        y = (self.weigh(q, k) @ v).transpose(1, 2).flatten(2)  # [B, H, N, d] -> [B, N, D]
+        return self.proj(y if filled is None else filled.pack(y))
 
 
 class SoftmaxAttention(CrossAttention):
     """Scaled dot products and softmax: how prototypes gather normal snippets."""
 
+    @in_float32
     def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(dim=-1)
 
@@ -67,6 +73,7 @@ class CosineReluAttention(CrossAttention):
         super().__init__(width)
         self.learn_scale = nn.Parameter(torch.ones(HEADS, 1, 1))
 
+    @in_float32
     def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         cosine = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-1, -2)
         return F.relu(cosine * self.learn_scale)
@@ -87,9 +94,11 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
         self.mlp = MLP(width)
 
-    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """(B, N, D), (B, M, D) -> (B, N, D)."""
-        y = self.attn(self.norm1(x), self.norm1(context))
+    def forward(
+        self, x: torch.Tensor, context: torch.Tensor, filled: Filled | None = None
+    ) -> torch.Tensor:
+        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D)."""
+        y = self.attn(self.norm1(x), self.norm1(context), filled)
         x = x + y if self.residual else y
         return x + self.mlp(self.norm2(x))
 
@@ -127,13 +136,15 @@ class SGNM(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(
-        self, visual: torch.Tensor, scores: torch.Tensor
+        self, visual: torch.Tensor, scores: torch.Tensor, filled: Filled | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Reconstruct features from normality.
 
         Args:
             visual: (B, N, D) visual features.
             scores: (B, N) detection scores S_det.
+            filled: where the clips hold snippets; with it only these are reconstructed, and the
+                reconstruction is 0 elsewhere.
 
         Returns:
             the reconstruction (B, N, D) and the compactness loss, a scalar.
@@ -142,9 +153,10 @@ class SGNM(nn.Module):
         prototypes = self.video_prototypes.expand(len(visual), -1, -1)  # [K, D] -> [B, K, D]
         for block in self.dnp_extractor:
             prototypes = block(prototypes, normal)
-        x = self.bottleneck(visual)
+        x = self.bottleneck(visual if filled is None else filled.pack(visual))
         for block in self.decoder:
-            x = block(x, prototypes)
+            x = block(x, prototypes, filled)
+        x = (x if filled is None else filled.unpack(x)).to(visual.dtype)
         return x, compactness(normal, prototypes)
 
     def select_normal(self, visual: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -157,6 +169,7 @@ class SGNM(nn.Module):
         return visual.detach().take_along_dim(index[:, :, None], dim=1)
 
 
+@in_float32
 def compactness(normal: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:
     """Mean distance 1 − cos of each normal snippet (B, M, D) to its nearest prototype (B, K, D)."""
     cosine = F.normalize(normal, dim=-1) @ F.normalize(prototypes, dim=-1).transpose(1, 2)

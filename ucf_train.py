@@ -11,7 +11,8 @@ import torch
 from model import build_model
 from ucf_option import parser
 from utils.datasets import epoch_seed, read_list, training_batches
-from utils.engine import EvaluationSet, Optimization, pick_device, set_seed, train_one_epoch
+from utils.device import set_up_device
+from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
 from utils.errors import command
 from utils.labels import UCF_CRIME
 from utils.run import Run
@@ -27,7 +28,7 @@ def paired(normal, anomalous):
 def main(argv=None):
     args = parser.parse_args(argv)
     set_seed(args.seed)
-    device = pick_device(args.device)
+    device = set_up_device(args)
 
     rows = read_list(args.train_list, UCF_CRIME, args.feature_root)
     normal = training_batches([r for r in rows if r.normal], args, drop_last=True, what="normal")

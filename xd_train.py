@@ -8,7 +8,8 @@ xd_option.py.
 
 from model import build_model
 from utils.datasets import epoch_seed, read_list, training_batches
-from utils.engine import EvaluationSet, Optimization, pick_device, set_seed, train_one_epoch
+from utils.device import set_up_device
+from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
 from utils.errors import command
 from utils.labels import XD_VIOLENCE
 from utils.run import Run
@@ -19,7 +20,7 @@ from xd_option import parser
 def main(argv=None):
     args = parser.parse_args(argv)
     set_seed(args.seed)
-    device = pick_device(args.device)
+    device = set_up_device(args)
 
     rows = read_list(args.train_list, XD_VIOLENCE, args.feature_root)
     batches = training_batches(rows, args, drop_last=False, what="training")

@@ -127,11 +127,10 @@ class TextTransformer(nn.Module):
         x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         return x.transpose(0, 1)  # [P, L, D] -> [L, P, D]
 
-    def block(self, index: int, x: torch.Tensor) -> torch.Tensor:
-        """Block `index` on (L, P, 512), under the causal mask."""
+    def block(self, index: int, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Block `index` on (L, P, 512), under the causal mask (L, L)."""
         layer = self.transformer.resblocks[index]
         y = layer.ln_1(x)
-        mask = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device)
         x = x + layer.attn(y, y, y, need_weights=False, attn_mask=mask, is_causal=True)[0]
         return x + layer.mlp(layer.ln_2(x))
 

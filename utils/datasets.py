@@ -186,6 +186,17 @@ def process_split(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
     return padded.reshape(segments, length, -1), len(feat)
 
 
+def valid_segments(feat: np.ndarray, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The segments of `process_split` and their valid lengths: (S, N, D), (S,).
+
+    A last segment of padding alone is left out: no score comes from it.
+    """
+    segments, count = process_split(feat, length)
+    lengths = (count - length * torch.arange(len(segments))).clamp(max=length)
+    used = int((lengths > 0).sum())
+    return torch.from_numpy(segments[:used]), lengths[:used]
+
+
 class FeatureRows(Dataset):
     """The rows of a list; subclasses say what one of them gives."""
 
@@ -207,17 +218,10 @@ class TrainingClips(FeatureRows):
 
 
 class VideoSegments(FeatureRows):
-    """The segments of a video and their valid lengths per row: (S, N, 512), (S,).
-
-    A last segment of padding alone is left out: no score comes from it.
-    """
+    """The segments of a video and their valid lengths per row: (S, N, 512), (S,)."""
 
     def __getitem__(self, index: int):
-        n = self.visual_length
-        segments, count = process_split(read_features(self.rows[index].path), n)
-        lengths = (count - n * torch.arange(len(segments))).clamp(max=n)
-        used = int((lengths > 0).sum())
-        return torch.from_numpy(segments[:used]), lengths[:used]
+        return valid_segments(read_features(self.rows[index].path), self.visual_length)
 
 
 def training_batches(rows: list[Row], args, *, drop_last: bool, what: str) -> DataLoader:

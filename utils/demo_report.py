@@ -9,7 +9,8 @@ from pathlib import Path
 import ucf_option
 import xd_option
 from model import build_model
-from utils.engine import EvaluationSet, evaluate, pick_device, set_seed
+from utils.device import set_up_device
+from utils.engine import EvaluationSet, evaluate, set_seed
 from utils.errors import UserError, command
 from utils.figures import score_curves
 from utils.labels import UCF_CRIME, XD_VIOLENCE
@@ -37,7 +38,7 @@ def main(argv=None) -> tuple[dict, dict]:
     folder = Path(args.output_dir)
     test = EvaluationSet(args, facts)
     set_seed(args.seed)
-    untrained, _ = evaluate(build_model(args, facts, pick_device(args.device)), test)
+    untrained, _ = evaluate(build_model(args, facts, set_up_device(args)), test)
     _, predictions, _ = load_predictions(args.predictions)
     trained = compute_metrics(predictions, test.truth, test.rows, facts)
     figure = folder / "scores.png"

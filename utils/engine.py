@@ -12,11 +12,13 @@ from tqdm import tqdm
 from losses import dsanet_losses
 from model import DSANet, hierarchical_belief_modulation
 from utils.datasets import Row, VideoSegments, read_list
+from utils.device import autocast, to_device
 from utils.errors import UserError
 from utils.ground_truth import GroundTruth, read_ground_truth
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
 from utils.optim import StableAdamW, WarmCosineScheduler
+from utils.padding import Filled
 
 WARMUP_STEPS = 100
 SGNM_PREFIX = "video_anomaly_refiner."
@@ -26,25 +28,6 @@ def set_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of `--device`.
-
-    Raises:
-        UserError: there is no such device here.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        if device.type == "meta":
-            raise RuntimeError("it holds no numbers")
-        torch.empty(0, device=device)
-        return device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name} is not available ({reason}): try --device cpu") from None
 
 
 class Optimization:
@@ -64,7 +47,7 @@ class Optimization:
         trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         sgnm = [p for name, p in trainable if name.startswith(SGNM_PREFIX)]
         main = [p for name, p in trainable if not name.startswith(SGNM_PREFIX)]
-        self.main = torch.optim.AdamW(main, lr=lr)
+        self.main = torch.optim.AdamW(main, lr=lr, fused=True)
         self.sgnm = StableAdamW(sgnm, lr=lr, weight_decay=1e-4, amsgrad=True, eps=1e-10)
         self.main_schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.main, T_max=epochs)
         self.sgnm_schedule = WarmCosineScheduler(
@@ -104,9 +87,13 @@ def train_one_epoch(model: DSANet, batches, steps: int, optimization: Optimizati
     device = next(model.parameters()).device
     model.train()
     progress = tqdm(batches, desc="training", total=steps, unit="step", leave=False, disable=None)
-    for step, batch in enumerate(progress, start=1):
-        visual, labels, lengths = (tensor.to(device, non_blocking=True) for tensor in batch)
-        losses = dsanet_losses(model(visual, lengths), labels, lengths, args.loss2_weight)
+    for step, (visual, labels, lengths) in enumerate(progress, start=1):
+        # From here to the next batch nothing waits for the device.
+        filled = Filled.of(lengths, visual.shape[1], args.attn_window, device)
+        visual, labels, lengths = (to_device(t, device) for t in (visual, labels, lengths))
+        with autocast(args.precision, device):
+            outputs = model(visual, lengths, filled=filled)
+        losses = dsanet_losses(outputs, labels, lengths, args.loss2_weight)
         optimization.step(losses["total"])
         yield step, {name: loss.detach() for name, loss in losses.items()}
 
@@ -114,9 +101,15 @@ def train_one_epoch(model: DSANet, batches, steps: int, optimization: Optimizati
 class EvaluationSet:
     """The test videos and their ground truth, read and checked against each other.
 
+    The padded segments stay in memory, 2 KB a snippet: training evaluates many times.
+
     Args:
         args: options.
         facts: of the data set.
+
+    Attributes:
+        lengths: snippets of each video.
+        batches: all segments in list order, `--eval-batch` at a time: (S, N, 512), (S,) valid.
     """
 
     def __init__(self, args, facts: Dataset):
@@ -124,11 +117,18 @@ class EvaluationSet:
         self.rows: list[Row] = read_list(args.test_list, facts, args.feature_root)
         self.truth: GroundTruth = read_ground_truth(args, facts, self.rows)
         self.temperature = args.temp
-        self.segments = DataLoader(
+        self.precision = args.precision
+        self.window = args.attn_window
+        videos = DataLoader(
             VideoSegments(self.rows, args.visual_length),
             batch_size=None,  # one video after another
             num_workers=args.num_workers,
         )
+        videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
+        segments, lengths = zip(*videos, strict=True)
+        self.lengths = [int(of_video.sum()) for of_video in lengths]
+        batches = (torch.cat(parts).split(args.eval_batch) for parts in (segments, lengths))
+        self.batches = list(zip(*batches, strict=True))
 
 
 @contextmanager
@@ -146,29 +146,30 @@ def eval_mode(model: nn.Module):
 def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
     """Score every test video, in list order."""
     device = next(model.parameters()).device
-    predictions = []
+    scores, probabilities = [], []
     with eval_mode(model):
         text = model.encode_text()  # once per evaluation, so never stale
-        for segments, lengths in tqdm(
-            test.segments, desc="scoring", unit="video", leave=False, disable=None
+        for visual, lengths in tqdm(
+            test.batches, desc="scoring", unit="batch", leave=False, disable=None
         ):
-            outputs = model(segments.to(device), lengths, text_features=text)
-            score = outputs.logits1.squeeze(-1).sigmoid()
-            probabilities = hierarchical_belief_modulation(
-                outputs.logits1, outputs.logits2, test.temperature
-            )
-            if not score.isfinite().all() or not probabilities.isfinite().all():
-                raise UserError(
-                    f"the scores of {test.rows[len(predictions)].video} are not finite: the "
-                    "weights are damaged, or training diverged and wants a smaller --lr"
-                )
-            count = int(lengths.sum())
-            # [S, N, …] -> [S·N, …], of which the first T rows are the video's
-            predictions.append(
-                Prediction(
-                    score.flatten()[:count].cpu().numpy(),
-                    probabilities.flatten(0, 1)[:count].cpu().numpy(),
-                )
+            filled = Filled.of(lengths, visual.shape[1], test.window, device)
+            with autocast(test.precision, device):
+                outputs = model(to_device(visual, device), lengths, text, filled)
+            p = hierarchical_belief_modulation(outputs.logits1, outputs.logits2, test.temperature)
+            scores.append(filled.pack(outputs.logits1).squeeze(-1).sigmoid())
+            probabilities.append(filled.pack(p))
+        # [S, N, …] of every batch -> [Σ T, …], the valid snippets of all videos in order
+        videos = zip(
+            torch.cat(scores).cpu().split(test.lengths),
+            torch.cat(probabilities).cpu().split(test.lengths),
+            strict=True,
+        )
+    predictions = [Prediction(s.numpy(), p.numpy()) for s, p in videos]
+    for row, prediction in zip(test.rows, predictions, strict=True):
+        if not all(np.isfinite(values).all() for values in prediction):
+            raise UserError(
+                f"the scores of {row.video} are not finite: the weights are damaged, or training "
+                "diverged and wants a smaller --lr"
             )
     return predictions
 

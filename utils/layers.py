@@ -9,6 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.clip_loader import clip_model
+from utils.device import in_float32
+from utils.padding import Filled, padding_mask
 
 TEMPERATURE = 0.07  # CLIP's: cosine similarities are divided by it
 SIMILARITY_THRESHOLD = 0.7  # snippets less alike than this are no neighbours
@@ -29,14 +31,10 @@ def quick_gelu_mlp(width: int) -> nn.Sequential:
     )
 
 
+@in_float32
 def cosine_logits(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """(..., N, D), (..., C, D) -> (..., N, C): cosine similarity over CLIP's temperature."""
     return F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).transpose(-1, -2) / TEMPERATURE
-
-
-def padding_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
-    """(B,) valid snippets -> (B, n) bool, True where a snippet is valid."""
-    return torch.arange(n, device=lengths.device) < lengths[:, None]
 
 
 class WindowTransformer(nn.Module):
@@ -52,17 +50,38 @@ class WindowTransformer(nn.Module):
             *(clip_model.ResidualAttentionBlock(width, heads) for _ in range(layers))
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, N, D) -> (B, N, D)."""
-        tail = x.shape[1] % self.window
-        parts = x.split([x.shape[1] - tail, tail], dim=1)
-        return torch.cat([self._attend(part) for part in parts if part.shape[1]], dim=1)
+    def forward(
+        self, x: torch.Tensor, filled: Filled | None = None, empty: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Attend.
 
-    def _attend(self, x: torch.Tensor) -> torch.Tensor:
-        window = min(self.window, x.shape[1])
-        y = x.reshape(-1, window, x.shape[2])  # [B, N, D] -> [B·N/w, w, D]
-        y = self.resblocks(y.transpose(0, 1)).transpose(0, 1)  # CLIP's blocks read [w, B·N/w, D]
-        return y.reshape(x.shape)
+        Args:
+            x: (B, N, D).
+            filled: where x holds snippets; with it a window of padding alone is computed once and
+                not for each video.
+            empty: (N, D), what x holds in its padding; needed with `filled`.
+
+        Returns:
+            (B, N, D).
+        """
+        b, n, d = x.shape
+        tail = n % self.window
+        whole, rest = x.split([n - tail, tail], dim=1)
+        windows = whole.reshape(-1, self.window, d)  # [B, N, D] -> [B·N/w, w, D]
+        if filled is None:
+            windows = self._attend(windows)
+        else:
+            held = windows.index_select(0, filled.windows)
+            empty = empty[: n - tail].view(-1, self.window, d)
+            y = self._attend(torch.cat([held, empty]))
+            held, empty = y.split([len(held), len(empty)])
+            windows = empty.repeat(b, 1, 1).index_copy_(0, filled.windows, held)
+        if not tail:
+            return windows.view(x.shape)
+        return torch.cat([windows.view(whole.shape), self._attend(rest)], dim=1)
+
+    def _attend(self, windows: torch.Tensor) -> torch.Tensor:
+        return self.resblocks(windows.transpose(0, 1)).transpose(0, 1)  # CLIP reads [w, B·N/w, D]
 
 
 class GraphConvolution(nn.Module):
@@ -85,6 +104,7 @@ class GraphConvolution(nn.Module):
         return adjacency @ (x @ self.weight) + residual
 
 
+@in_float32
 def similarity_adjacency(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Cosine similarity of snippet pairs -> (B, N, N), rows of valid snippets summing to 1.
 

@@ -45,31 +45,47 @@ class StableAdamW(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._update(p, p.grad, self.state[p], group)
+            params = [p for p in group["params"] if p.grad is not None]
+            if params:
+                self._update(params, group)
         return loss
 
-    @staticmethod
-    def _update(p, grad, state, group):
+    def _update(self, params: list[torch.Tensor], group: dict) -> None:
+        """All tensors of a group at once; nothing is read back from the device."""
+        grads = [p.grad for p in params]
+        states = [self._state(p, group) for p in params]
+        moments, seconds = ([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq"))
+        beta1, beta2 = group["betas"]
+        torch._foreach_lerp_(moments, grads, 1 - beta1)
+        torch._foreach_mul_(seconds, beta2)
+        torch._foreach_addcmul_(seconds, grads, grads, 1 - beta2)
+        if group["amsgrad"]:
+            tops = [s["max_exp_avg_sq"] for s in states]
+            torch._foreach_maximum_(tops, seconds)
+            seconds = tops
+        denominators = torch._foreach_sqrt(seconds)
+        torch._foreach_div_(denominators, [math.sqrt(1 - beta2 ** s["step"]) for s in states])
+        torch._foreach_add_(denominators, group["eps"])
+
+        shrinks = torch._foreach_norm(torch._foreach_div(grads, denominators))
+        clip = group["clip_threshold"]
+        torch._foreach_div_(shrinks, [clip * math.sqrt(p.numel()) for p in params])
+        torch._foreach_clamp_min_(shrinks, 1.0)
+        updates = torch._foreach_div(moments, denominators)
+        torch._foreach_div_(updates, shrinks)
+        torch._foreach_mul_(updates, [-group["lr"] / (1 - beta1 ** s["step"]) for s in states])
+        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(params, updates)
+
+    def _state(self, p: torch.Tensor, group: dict) -> dict:
+        """The state of a tensor, counted up by one update."""
+        state = self.state[p]
         if not state:
             state["step"] = 0
             for name in ("exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * group["amsgrad"]):
                 state[name] = torch.zeros_like(p)
         state["step"] += 1
-        beta1, beta2 = group["betas"]
-        moment, second = state["exp_avg"], state["exp_avg_sq"]
-        moment.lerp_(grad, 1 - beta1)
-        second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        if group["amsgrad"]:
-            second = torch.maximum(state["max_exp_avg_sq"], second, out=state["max_exp_avg_sq"])
-        denominator = (second.sqrt() / math.sqrt(1 - beta2 ** state["step"])).add_(group["eps"])
-
-        rms = (grad / denominator).norm() / math.sqrt(p.numel())
-        shrink = (rms / group["clip_threshold"]).clamp(min=1.0)
-        step_size = group["lr"] / (1 - beta1 ** state["step"])
-        p.mul_(1 - group["lr"] * group["weight_decay"])
-        p.sub_(moment / denominator * (step_size / shrink))
+        return state
 
 
 class WarmCosineScheduler(LRScheduler):

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from utils.clip_loader import CLIP_NAME, LAYERS, RANDOM, WIDTH
+from utils.device import PRECISIONS
 from utils.errors import OneLineParser
 
 
@@ -181,6 +182,8 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--use-checkpoint", type=boolean, default=False, help="resume from it (True, False)")
 
     add = parser.add_argument_group("testing").add_argument
+    add("--eval-batch", type=positive_int, default=32,
+        help="segments of N snippets scored at once; more need more memory")  # fmt: skip
     add("--temp", type=positive_float, help="temperature β of the class probabilities")
     add("--predictions", metavar="FILE.npz", help="keep what was scored, per snippet")
 
@@ -189,6 +192,8 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--output-dir", help="folder of options.yml, log.jsonl and results.json")
     add("--num-workers", type=count, default=min(4, CORES),
         help="processes that read features")  # fmt: skip
+    add("--precision", choices=PRECISIONS, default="fp32",
+        help="of matrix products: float32, TF32, bfloat16; losses stay in float32")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
 
     parser.set_defaults(**defaults)

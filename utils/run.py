@@ -97,10 +97,10 @@ class Run:
         say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
 
     def _log_losses(self, epoch: int, step: int) -> None:
-        means = {
-            name: torch.stack([losses[name] for losses in self.pending]).mean().item()
-            for name in self.pending[0]
-        }
+        names = list(self.pending[0])
+        values = torch.stack([losses[name] for losses in self.pending for name in names])
+        means = values.view(-1, len(names)).mean(dim=0).tolist()  # the device is waited for once
+        means = dict(zip(names, means, strict=True))
         self.pending.clear()
         schedule = self.optimization.sgnm_schedule  # stands at the next step already
         rates = {

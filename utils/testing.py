@@ -5,7 +5,8 @@ from pathlib import Path
 from model import build_model
 from utils import checkpoint
 from utils.clip_loader import RANDOM
-from utils.engine import EvaluationSet, evaluate, pick_device
+from utils.device import set_up_device
+from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError
 from utils.files import require_writable, write_json
 from utils.labels import Dataset
@@ -33,7 +34,7 @@ def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
-    device = pick_device(args.device)
+    device = set_up_device(args)
     test = EvaluationSet(args, facts)
     model = load_for_test(args, facts, device)
     metrics, predictions = evaluate(model, test)

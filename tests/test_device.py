@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+import ucf_option
+from losses import dsanet_losses
+from utils.device import autocast, in_float32, set_up_device
+from utils.labels import UCF_CRIME
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("precision, expected", [("fp32", "ieee"), ("tf32", "tf32")])
+def test_precision_of_float32_products(precision, expected):
+    before = torch.backends.fp32_precision
+    args = ucf_option.parser.parse_args(["--device", "cpu", "--precision", precision])
+    try:
+        assert set_up_device(args) == CPU
+        for backend in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
+            assert backend.fp32_precision == expected
+    finally:
+        torch.backends.fp32_precision = before
+
+
+def test_in_float32_leaves_other_types_alone():
+    @in_float32
+    def product(x, k):
+        return x @ x.T, k
+
+    x = torch.ones(2, 2)
+    with autocast("bf16", CPU):
+        assert (x @ x.T).dtype == torch.bfloat16
+        assert product(x.bfloat16(), 3)[0].dtype == torch.float32
+    assert product(x.double(), 3)[0].dtype == torch.float64
+
+
+def test_bfloat16_keeps_outputs_and_losses_in_float32(ucf_model, batch):
+    visual, lengths = batch
+    labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
+    ucf_model.train()
+
+    def run(precision):
+        with torch.no_grad(), autocast(precision, CPU):
+            outputs = ucf_model(visual, lengths)
+        return outputs, dsanet_losses(outputs, labels, lengths, 1.1)
+
+    (exact, losses), (rounded, rounded_losses) = run("fp32"), run("bf16")
+    assert all(value.dtype == torch.float32 for value in rounded)
+    assert not torch.equal(exact.logits1, rounded.logits1)
+    torch.testing.assert_close(rounded.logits2, exact.logits2, rtol=0.02, atol=0.05)
+    torch.testing.assert_close(rounded_losses, losses, rtol=0.01, atol=0.01)
+    # Text features and what becomes of them are not rounded.
+    assert torch.equal(exact.text_features, rounded.text_features)

@@ -1,0 +1,68 @@
+"""Leaving the padding out changes no score, no loss and no gradient."""
+
+import pytest
+import torch
+
+from losses import dsanet_losses
+from utils.labels import UCF_CRIME
+from utils.layers import WindowTransformer
+from utils.padding import Filled, padding_mask
+
+
+def filled_of(lengths, n=32, window=8):
+    return Filled.of(lengths, n, window)
+
+
+def test_indices_of_what_is_filled():
+    filled = filled_of(torch.tensor([9, 1]), n=12, window=4)
+    assert filled.snippets.tolist() == [*range(9), 12]
+    assert filled.windows.tolist() == [0, 1, 2, 3]
+    tail = filled_of(torch.tensor([9, 1]), n=10, window=4)  # two whole windows and half of one
+    assert tail.windows.tolist() == [0, 1, 2]
+
+
+def test_pack_and_unpack(batch):
+    visual, lengths = batch
+    filled = filled_of(lengths)
+    packed = filled.pack(visual)
+    assert torch.equal(packed, visual[padding_mask(lengths, 32)])
+    assert torch.equal(filled.unpack(packed), visual)
+
+
+@pytest.mark.parametrize("n", [32, 30])
+def test_windows_of_padding_are_shared(n):
+    torch.manual_seed(0)
+    encoder = WindowTransformer(16, 2, 1, window=8)
+    lengths = torch.tensor([n, 17, 3])
+    empty = torch.randn(n, 16)
+    x = torch.where(padding_mask(lengths, n)[..., None], torch.randn(3, n, 16), empty)
+    torch.testing.assert_close(encoder(x, filled_of(lengths, n), empty), encoder(x))
+
+
+def test_training_and_testing_are_the_same_without_the_padding(ucf_model, batch):
+    visual, lengths = batch
+    labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
+
+    def run(filled):
+        ucf_model.train().zero_grad()
+        outputs = ucf_model(visual, lengths, filled=filled)
+        losses = dsanet_losses(outputs, labels, lengths, 1.1)
+        losses["total"].backward()
+        gradients = {n: p.grad for n, p in ucf_model.named_parameters() if p.grad is not None}
+        ucf_model.zero_grad()
+        with torch.no_grad():
+            testing = ucf_model.eval()(visual, lengths, filled=filled)
+        return outputs, losses, gradients, testing
+
+    filled = filled_of(lengths)
+    (plain, losses, gradients, testing), found = run(None), run(filled)
+    padding = ~padding_mask(lengths, 32)
+    assert plain.reconstructed_features[padding].abs().max() > 0
+    assert found[0].reconstructed_features[padding].abs().max() == 0
+    expected = plain._replace(
+        reconstructed_features=filled.unpack(filled.pack(plain.reconstructed_features))
+    )
+    torch.testing.assert_close(found[0], expected)
+    torch.testing.assert_close(found[1], losses)
+    torch.testing.assert_close(found[2], gradients, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found[3].logits2, testing.logits2)
