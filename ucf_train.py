@@ -10,7 +10,8 @@ import torch
 
 from model import build_model
 from ucf_option import parser
-from utils.datasets import epoch_seed, read_list, training_batches
+from utils.clips import Shuffled, epoch_seed, training_batches
+from utils.datasets import read_list
 from utils.device import set_up_device
 from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
 from utils.errors import command
@@ -18,10 +19,18 @@ from utils.labels import UCF_CRIME
 from utils.run import Run
 
 
-def paired(normal, anomalous):
-    """One batch of each, normal first."""
-    for pair in zip(normal, anomalous, strict=False):
-        yield [torch.cat(parts) for parts in zip(*pair, strict=True)]
+class Paired:
+    """One batch of each, normal first, as long as both last."""
+
+    def __init__(self, normal: Shuffled, anomalous: Shuffled):
+        self.parts = normal, anomalous
+
+    def __len__(self) -> int:
+        return min(map(len, self.parts))
+
+    def __iter__(self):
+        for normal, anomalous in zip(*self.parts, strict=False):
+            yield normal + anomalous
 
 
 @command
@@ -31,12 +40,15 @@ def main(argv=None):
     device = set_up_device(args)
 
     rows = read_list(args.train_list, UCF_CRIME, args.feature_root)
-    normal = training_batches([r for r in rows if r.normal], args, drop_last=True, what="normal")
-    anomalous = training_batches(
-        [r for r in rows if not r.normal], args, drop_last=True, what="anomalous"
+    order = torch.Generator()
+    kinds = {"normal": [], "anomalous": []}
+    for i, row in enumerate(rows):
+        kinds["normal" if row.normal else "anomalous"].append(i)
+    normal, anomalous = (
+        Shuffled(indices, args, order, drop_last=True, what=kind) for kind, indices in kinds.items()
     )
-    steps = min(len(normal), len(anomalous))
     test = EvaluationSet(args, UCF_CRIME)
+    batches = training_batches(rows, Paired(normal, anomalous), args)
 
     model = build_model(args, UCF_CRIME, device)
     # The official schedule of SG-NM is planned for both loaders' steps, twice what is walked.
@@ -46,12 +58,10 @@ def main(argv=None):
     )
     run = Run(args, model, optimization, test)
     for epoch in range(run.first_epoch, args.max_epoch):
-        for loader in (normal, anomalous):
-            loader.generator.manual_seed(epoch_seed(args.seed, epoch))
-        batches = paired(normal, anomalous)
-        for step, losses in train_one_epoch(model, batches, steps, optimization, args):
+        order.manual_seed(epoch_seed(args.seed, epoch))
+        for step, losses in train_one_epoch(model, batches, optimization, args):
             run.after_step(epoch, step, losses)
-        run.end_epoch(epoch, steps)
+        run.end_epoch(epoch, step)
     run.finish()
 
 

@@ -6,8 +6,11 @@ One loader with all videos (paper: 96 a batch), the partial last batch included.
 xd_option.py.
 """
 
+import torch
+
 from model import build_model
-from utils.datasets import epoch_seed, read_list, training_batches
+from utils.clips import Shuffled, epoch_seed, training_batches
+from utils.datasets import read_list
 from utils.device import set_up_device
 from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
 from utils.errors import command
@@ -23,20 +26,21 @@ def main(argv=None):
     device = set_up_device(args)
 
     rows = read_list(args.train_list, XD_VIOLENCE, args.feature_root)
-    batches = training_batches(rows, args, drop_last=False, what="training")
-    steps = len(batches)
+    order = torch.Generator()
+    every_row = Shuffled(range(len(rows)), args, order, drop_last=False, what="training")
     test = EvaluationSet(args, XD_VIOLENCE)
+    batches = training_batches(rows, every_row, args)
 
     model = build_model(args, XD_VIOLENCE, device)
     optimization = Optimization(
-        model, lr=args.lr, epochs=args.max_epoch, planned_steps=args.max_epoch * steps
+        model, lr=args.lr, epochs=args.max_epoch, planned_steps=args.max_epoch * len(batches)
     )
     run = Run(args, model, optimization, test)
     for epoch in range(run.first_epoch, args.max_epoch):
-        batches.generator.manual_seed(epoch_seed(args.seed, epoch))
-        for step, losses in train_one_epoch(model, batches, steps, optimization, args):
+        order.manual_seed(epoch_seed(args.seed, epoch))
+        for step, losses in train_one_epoch(model, batches, optimization, args):
             run.after_step(epoch, step, losses)
-        run.end_epoch(epoch, steps)
+        run.end_epoch(epoch, step)
     run.finish()
 
 

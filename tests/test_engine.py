@@ -32,7 +32,7 @@ def test_a_training_step_never_waits_for_the_device(ucf_model, ucf_args, batch):
     visual, lengths = batch
     labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
     optimization = Optimization(model, lr=1e-5, epochs=1, planned_steps=4)
-    steps = train_one_epoch(model, [(visual, labels, lengths)] * 2, 2, optimization, ucf_args)
+    steps = train_one_epoch(model, [(visual, labels, lengths)] * 2, optimization, ucf_args)
     next(steps)  # the optimizers make their states
     with Trace() as trace:
         next(steps)

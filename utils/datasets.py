@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from utils.clip_loader import WIDTH
 from utils.errors import UserError
@@ -197,8 +197,8 @@ def valid_segments(feat: np.ndarray, length: int) -> tuple[torch.Tensor, torch.T
     return torch.from_numpy(segments[:used]), lengths[:used]
 
 
-class FeatureRows(Dataset):
-    """The rows of a list; subclasses say what one of them gives."""
+class VideoSegments(Dataset):
+    """The segments of a video and their valid lengths per row: (S, N, 512), (S,)."""
 
     def __init__(self, rows: list[Row], visual_length: int):
         self.rows = rows
@@ -207,48 +207,5 @@ class FeatureRows(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
-
-class TrainingClips(FeatureRows):
-    """A clip, its label and its valid length per row: (N, 512), (C,), scalar."""
-
-    def __getitem__(self, index: int):
-        row = self.rows[index]
-        clip, length = process_feat(read_features(row.path), self.visual_length)
-        return torch.from_numpy(clip), row.label, torch.tensor(length)
-
-
-class VideoSegments(FeatureRows):
-    """The segments of a video and their valid lengths per row: (S, N, 512), (S,)."""
-
     def __getitem__(self, index: int):
         return valid_segments(read_features(self.rows[index].path), self.visual_length)
-
-
-def training_batches(rows: list[Row], args, *, drop_last: bool, what: str) -> DataLoader:
-    """Shuffled batches of training clips; the order depends on seed and epoch alone.
-
-    Args:
-        rows: of the list.
-        args: options, of which batch size, visual length, workers and device count.
-        drop_last: leave out an incomplete last batch.
-        what: the rows' kind, for the error that says that they do not fill one batch.
-    """
-    if drop_last and len(rows) < args.batch_size:
-        raise UserError(
-            f"{args.train_list} has {len(rows)} {what} rows, fewer than one batch of "
-            f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
-        )
-    return DataLoader(
-        TrainingClips(rows, args.visual_length),
-        batch_size=args.batch_size,
-        shuffle=True,
-        drop_last=drop_last,
-        num_workers=args.num_workers,
-        pin_memory=args.device != "cpu" and torch.cuda.is_available(),
-        generator=torch.Generator(),
-    )
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Seed of the order of an epoch's videos: the same in a resumed run, another in every other."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])

@@ -78,15 +78,15 @@ class Optimization:
             part.load_state_dict(state[name])
 
 
-def train_one_epoch(model: DSANet, batches, steps: int, optimization: Optimization, args):
-    """Train on `steps` batches of visual (B, N, D), labels (B, C), lengths (B,).
+def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
+    """Train on batches of visual (B, N, D), labels (B, C), lengths (B,).
 
     Yields:
         after every optimizer step, its number (1, 2, …) and its losses, detached.
     """
     device = next(model.parameters()).device
     model.train()
-    progress = tqdm(batches, desc="training", total=steps, unit="step", leave=False, disable=None)
+    progress = tqdm(batches, desc="training", unit="step", leave=False, disable=None)
     for step, (visual, labels, lengths) in enumerate(progress, start=1):
         # From here to the next batch nothing waits for the device.
         filled = Filled.of(lengths, visual.shape[1], args.attn_window, device)

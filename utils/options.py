@@ -141,6 +141,7 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add = parser.add_argument_group("data").add_argument
     add("--train-list", help="CSV path,label of the training features")
     add("--test-list", help="CSV path,label of the test features, one crop per video")
+    add("--cache", metavar="DIR", help="pack the training clips there, once, and read them from it")
     add("--feature-root", help="folder to find the lists' features in, wherever they say they are")
     add("--gt-path", help=".npy, a 0 or 1 for every test frame in list order")
     add("--gt-segment-path", help="anomalous segments per test video, .json or official .npy")

@@ -1,0 +1,134 @@
+import multiprocessing
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from utils.clips import Shuffled, training_batches
+from utils.datasets import process_feat, read_list
+from utils.errors import UserError
+from utils.labels import UCF_CRIME
+
+LENGTHS = (3, 16, 40, 7, 17)
+
+
+@pytest.fixture
+def args(tmp_path, rng):
+    lines = ["path,label"]
+    for i, length in enumerate(LENGTHS):
+        path = tmp_path / f"Abuse{i}__0.npy"
+        np.save(path, rng.standard_normal((length, 512)).astype(np.float16))
+        lines.append(f"{path},{'Abuse' if i % 2 else 'Normal'}")
+    (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
+    return SimpleNamespace(
+        train_list=str(tmp_path / "train.csv"), cache=str(tmp_path / "cache"), visual_length=16,
+        batch_size=2, num_workers=0, device="cpu",
+    )  # fmt: skip
+
+
+def batches(args, **changes):
+    args = SimpleNamespace(**{**vars(args), **changes})
+    rows = read_list(args.train_list, UCF_CRIME)
+    order = torch.Generator().manual_seed(5)
+    every_row = Shuffled(range(len(rows)), args, order, drop_last=False, what="training")
+    return list(training_batches(rows, every_row, args))
+
+
+def files(args, suffix):
+    return sorted(path for path in os.listdir(args.cache) if path.endswith(suffix))
+
+
+def test_a_batch_holds_the_clips_of_its_rows(args):
+    found = batches(args, cache=None)
+    assert [len(visual) for visual, _, _ in found] == [2, 2, 1]
+    rows = read_list(args.train_list, UCF_CRIME)
+    expected = {}
+    for row in rows:
+        clip, valid = process_feat(np.load(row.path), 16)
+        expected[clip.tobytes()] = valid, row.label.tolist()
+    for visual, labels, lengths in found:
+        for clip, label, length in zip(visual, labels, lengths, strict=True):
+            assert expected.pop(clip.numpy().tobytes()) == (length, label.tolist())
+    assert not expected
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_cached_batches_are_the_same(args, workers):
+    plain = batches(args, cache=None)
+    for _ in range(2):  # packed, then found
+        for a, b in zip(plain, batches(args, num_workers=workers), strict=True):
+            assert all(map(torch.equal, a, b))
+    assert len(files(args, ".f32")) == 1
+
+
+def test_what_the_clips_are_made_of_decides_the_cache(args):
+    batches(args)
+    first = read_list(args.train_list, UCF_CRIME)[0].path
+    batches(args, visual_length=8)
+    assert len(files(args, ".f32")) == 2
+    os.utime(first, ns=(0, 0))
+    batches(args)
+    assert len(files(args, ".f32")) == 3
+    np.save(first, np.ones((4, 512), np.float16))
+    found = batches(args)
+    assert any((visual[..., 0] == 1).sum() == 4 for visual, _, _ in found)
+    with open(args.train_list, "a") as file:
+        file.write(f"{first},Normal\n")
+    assert sum(len(visual) for visual, _, _ in batches(args)) == 6
+    assert len(files(args, ".f32")) == 5
+
+
+@pytest.mark.parametrize("damage", ["truncated", "unfinished", "left behind", "no index"])
+def test_a_cache_that_is_not_whole_is_packed_again(args, tmp_path, damage):
+    plain = batches(args)
+    (data,), (index,) = (
+        [tmp_path / "cache" / name for name in files(args, suffix)] for suffix in (".f32", ".json")
+    )
+    left_behind = data.with_name(f".{data.stem}.999999.f32")
+    left_behind.write_bytes(b"x")
+    if damage == "truncated":
+        data.write_bytes(data.read_bytes()[:-1])
+    elif damage == "unfinished":
+        index.write_text('{"lengths": [3,')
+    elif damage == "left behind":
+        data.unlink()
+    else:
+        index.unlink()
+    for a, b in zip(plain, batches(args), strict=True):
+        assert all(map(torch.equal, a, b))
+    assert not left_behind.exists()
+
+
+def pack(args, queue):
+    queue.put([batch[0].sum().item() for batch in batches(args)])
+
+
+def test_two_runs_pack_a_cache_at_once(args):
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    runs = [context.Process(target=pack, args=(args, queue)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    sums = [queue.get(timeout=60) for _ in runs]
+    for run in runs:
+        run.join()
+    expected = [visual.sum().item() for visual, _, _ in batches(args, cache=None)]
+    assert sums == [expected, expected]
+    assert len(files(args, ".f32")) == len(files(args, ".json")) == 1
+
+
+def test_a_bad_feature_file_leaves_no_cache(args):
+    last = read_list(args.train_list, UCF_CRIME)[-1].path
+    last.write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"Abuse4__0\.npy is damaged"):
+        batches(args)
+    assert not files(args, ".f32")
+    assert not files(args, ".json")
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(args, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"--cache .* cannot be written"):
+        batches(args, cache=str(tmp_path / "file" / "cache"))

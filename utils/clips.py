@@ -1,0 +1,194 @@
+"""Training clips and their batches. With `--cache DIR` the clips are packed into one file first:
+
+<DIR>/<list>_N256_<key>.f32    the clips' valid rows one after another, (R, 512) float32
+<DIR>/<list>_N256_<key>.json   {"lengths": rows of each clip in list order}; its presence says that
+                               the packing was finished
+
+The key stands for the list's content, N, and path, size and time of every feature file. Where any
+of these changes, the key does, and the clips are packed anew.
+"""
+
+import hashlib
+import json
+import sys
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch.utils.data import BatchSampler, DataLoader, Dataset, SubsetRandomSampler
+from tqdm import tqdm
+
+from utils.clip_loader import WIDTH
+from utils.datasets import Row, process_feat, read_features
+from utils.errors import UserError
+from utils.files import whole_file, write_json
+
+ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
+
+
+class FeatureClips(Dataset):
+    """The valid rows of a training clip and its label per row: (≤ N, 512) float32, (C,)."""
+
+    def __init__(self, rows: list[Row], visual_length: int):
+        self.rows = rows
+        self.visual_length = visual_length
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, torch.Tensor]:
+        row = self.rows[index]
+        clip, valid = process_feat(read_features(row.path), self.visual_length)
+        return clip[:valid], row.label
+
+
+class CachedClips(Dataset):
+    """The same, read from the cache, which is packed first where it does not exist yet.
+
+    Runs that need one cache at the same time wait for the first of them to pack it. What a killed
+    run left behind is removed.
+
+    Args:
+        clips: cut from the feature files.
+        train_list: path of their list.
+        folder: of caches.
+        workers: processes that read features.
+
+    Raises:
+        UserError: a feature file cannot be read, or the cache cannot be written.
+    """
+
+    def __init__(self, clips: FeatureClips, train_list: str, folder: str, workers: int):
+        self.rows = clips.rows
+        key = cache_key(clips, train_list)
+        stem = Path(folder) / f"{Path(train_list).stem}_N{clips.visual_length}_{key}"
+        self.path, index = stem.with_suffix(".f32"), stem.with_suffix(".json")
+        with exclusive(stem.with_suffix(".lock")):
+            if (lengths := self._finished(index)) is None:
+                lengths = self._pack(clips, workers)
+                write_json(index, {"lengths": lengths})
+        self.bounds = np.cumsum([0, *lengths])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, torch.Tensor]:
+        start, end = self.bounds[index : index + 2]
+        return self._packed[start:end], self.rows[index].label
+
+    @cached_property
+    def _packed(self) -> np.ndarray:
+        """(R, 512), opened by each process for itself."""
+        return np.memmap(self.path, np.float32, "r").reshape(-1, WIDTH)
+
+    def _finished(self, index: Path) -> list[int] | None:
+        """Rows of each clip, where the cache is whole."""
+        try:
+            lengths = json.loads(index.read_text(encoding="utf-8"))["lengths"]
+            return lengths if self.path.stat().st_size == sum(lengths) * ROW_BYTES else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _pack(self, clips: FeatureClips, workers: int) -> list[int]:
+        for left_behind in self.path.parent.glob(f".{self.path.stem}.*"):
+            left_behind.unlink()
+        loader = DataLoader(clips, batch_size=None, num_workers=workers)
+        lengths = []
+        with whole_file(self.path) as partial_path, partial_path.open("wb") as file:
+            for clip, _ in tqdm(loader, desc=f"packing {self.path}", unit="clip", disable=None):
+                file.write(clip.numpy().data)
+                lengths.append(len(clip))
+        return lengths
+
+
+def cache_key(clips: FeatureClips, train_list: str) -> str:
+    """Changes with all that the clips are made of."""
+    files = []
+    for row in clips.rows:
+        stat = row.path.stat()
+        files.append((str(row.path), stat.st_size, stat.st_mtime_ns))
+    made_of = Path(train_list).read_bytes(), json.dumps([clips.visual_length, files]).encode()
+    return hashlib.sha256(b"".join(made_of)).hexdigest()[:12]
+
+
+@contextmanager
+def exclusive(path: Path):
+    """Hold a lock file for a while, first waiting for whoever holds it now."""
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for the run that is packing {path.stem}", file=sys.stderr)
+            lock.acquire()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"--cache {path.parent} cannot be written: {reason}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Shuffled(BatchSampler):
+    """Batches of indices in random order.
+
+    Args:
+        indices: of the rows.
+        args: options, of which batch size, and the list for errors.
+        generator: draws the order.
+        drop_last: leave out an incomplete last batch.
+        what: the rows' kind, for the error that says that they do not fill one batch.
+    """
+
+    def __init__(self, indices, args, generator: torch.Generator, *, drop_last: bool, what: str):
+        if drop_last and len(indices) < args.batch_size:
+            raise UserError(
+                f"{args.train_list} has {len(indices)} {what} rows, fewer than one batch of "
+                f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
+            )
+        sampler = SubsetRandomSampler(indices, generator)
+        super().__init__(sampler, args.batch_size, drop_last)
+
+
+def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
+    """Batches of visual (B, N, 512), labels (B, C), lengths (B,).
+
+    Args:
+        rows: of the training list.
+        batch_sampler: gives the indices of the rows of each batch.
+        args: options, of which the list, N, the cache, the number of workers and the device count.
+
+    Raises:
+        UserError: the clips cannot be cached.
+    """
+    clips = FeatureClips(rows, args.visual_length)
+    if args.cache:
+        clips = CachedClips(clips, args.train_list, args.cache, args.num_workers)
+    return DataLoader(
+        clips,
+        batch_sampler=batch_sampler,
+        collate_fn=partial(padded_batch, visual_length=args.visual_length),
+        num_workers=args.num_workers,
+        persistent_workers=args.num_workers > 0,
+        pin_memory=args.device != "cpu" and torch.cuda.is_available(),
+        generator=torch.Generator(),  # so that the global random state is left alone
+    )
+
+
+def padded_batch(samples, visual_length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clips of different lengths and their labels, as one batch."""
+    clips, labels = zip(*samples, strict=True)
+    visual = torch.zeros(len(clips), visual_length, WIDTH)
+    for padded, clip in zip(visual.numpy(), clips, strict=True):
+        padded[: len(clip)] = clip
+    return visual, torch.stack(labels), torch.tensor([len(clip) for clip in clips])
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Seed of the order of an epoch's videos: the same in a resumed run, another in every other."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
