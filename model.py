@@ -232,4 +232,6 @@ def build_model(args, dataset: Dataset, device="cpu") -> DSANet:
         decoder_depth=args.decoder_depth,
         use_sgnm=args.DNP_use,
     )
+    if args.compile:
+        model.compile(dynamic=True)  # the number of valid snippets differs from batch to batch
     return model.to(device)

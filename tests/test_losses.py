@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.plain import looped_losses
 from losses import dsanet_losses, topk_mean
 from model import Outputs
 
@@ -31,49 +32,21 @@ def outputs():
     )
 
 
-def looped(o: Outputs) -> dict:
-    """Every term written out video by video."""
-    mil, align, event, background, squares = [], [], [], [], []
-    for b, n in enumerate(LENGTHS.tolist()):
-        k = n // 16 + 1
-        s = o.logits1[b, :n, 0].sigmoid()
-        y = LABELS[b]
-        mil.append(F.binary_cross_entropy(s.sort(descending=True).values[:k].mean(), 1 - y[0]))
-        votes = o.logits2[b, :n].sort(dim=0, descending=True).values[:k].mean(0)
-        align.append(-(y / y.sum() * votes.log_softmax(0)).sum())
-        smooth = 0.9 * y / y.sum() + 0.1 / C
-        event.append(-(smooth * o.logits3[b, 0].log_softmax(0)).sum())
-        r = torch.tensor([1.0] + [0.01] * (C - 1))
-        smooth = 0.9 * r / r.sum() + 0.1 / C
-        background.append(-(smooth * o.logits4[b, 0].log_softmax(0)).sum())
-        for t in range(n):
-            cos = F.cosine_similarity(
-                o.visual_features[b, t], o.reconstructed_features[b, t], dim=0
-            )  # fmt: skip
-            squares.append((s[t] - (1 - cos) / 2) ** 2)
-    text = o.text_features
-    terms = {
-        "mil": mil, "align": align, "event": event, "background": background,
-        "consistency": squares, "separation": [(text[0] @ text[j]).abs() for j in range(1, C)],
-        "compactness": [o.compactness],
-    }  # fmt: skip
-    return {name: torch.stack(values).mean() for name, values in terms.items()}
-
-
 def test_every_term_equals_the_loop_over_videos(outputs):
     losses = dsanet_losses(outputs, LABELS, LENGTHS, loss2_weight=5.0)
-    expected = looped(outputs)
+    expected = looped_losses(outputs, LABELS, LENGTHS, loss2_weight=5.0)
+    assert losses.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(losses[name], value, msg=name)
-    total = sum(expected.values()) + 4.0 * expected["align"]
-    torch.testing.assert_close(losses["total"], total)
+    parts = sum(value for name, value in expected.items() if name != "total")
+    torch.testing.assert_close(losses["total"], parts + 4.0 * expected["align"])
 
 
 def test_without_sgnm_two_terms_and_the_align_weight_go(outputs):
     bare = outputs._replace(reconstructed_features=None, compactness=None)
     losses = dsanet_losses(bare, LABELS, LENGTHS, loss2_weight=5.0)
     assert losses["consistency"] == losses["compactness"] == 0
-    expected = looped(outputs)
+    expected = looped_losses(bare, LABELS, LENGTHS, loss2_weight=5.0)
     names = ("mil", "align", "separation", "event", "background")
     torch.testing.assert_close(losses["total"], sum(expected[name] for name in names))
 

@@ -1,3 +1,4 @@
+import copy
 import math
 from types import SimpleNamespace
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.plain import PlainDSANet, looped_similarity, masked_attention
 from dcsa import dcsa_logits, decompose
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
@@ -12,6 +14,7 @@ from sgnm import SGNM, compactness
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
 from utils.layers import DistanceAdjacency, WindowTransformer, similarity_adjacency
+from utils.padding import Filled
 
 
 def test_training_outputs_have_the_promised_shapes(ucf_model, batch):
@@ -23,6 +26,27 @@ def test_training_outputs_have_the_promised_shapes(ucf_model, batch):
     assert out.visual_features.shape == out.reconstructed_features.shape == (3, 32, 512)
     assert out.compactness.shape == ()
     torch.testing.assert_close(out.text_features.norm(dim=-1), torch.ones(14))
+
+
+def test_outputs_are_those_of_the_plain_network(ucf_model, batch):
+    ucf_model.train()
+    plain = copy.copy(ucf_model)
+    plain.__class__ = PlainDSANet
+    with torch.no_grad():
+        torch.testing.assert_close(ucf_model(*batch), plain(*batch), rtol=1e-4, atol=1e-5)
+
+
+def test_compiling_meets_no_break_in_the_graph(ucf_args, batch):
+    torch.manual_seed(0)
+    model = build_model(SimpleNamespace(**{**vars(ucf_args), "compile": True}), UCF_CRIME)
+    assert model._compiled_call_impl is not None
+    with torch.no_grad():
+        plain = model.forward(*batch)
+        filled = Filled.of(batch[1], 32, ucf_args.attn_window)
+        # Tracing is the point here; generating code would take a minute.
+        model.compile(dynamic=True, fullgraph=True, backend="eager")
+        compiled = model(*batch, filled=filled)
+    torch.testing.assert_close(compiled.logits2, plain.logits2)
 
 
 def test_sgnm_runs_in_training_only_and_changes_no_score(ucf_model, batch):
@@ -67,13 +91,7 @@ def test_similarity_adjacency_against_loops():
     torch.manual_seed(0)
     x = torch.randn(2, 6, 4)
     lengths = torch.tensor([6, 3])
-    expected = torch.zeros(2, 6, 6)
-    for b, n in enumerate(lengths.tolist()):
-        for i in range(n):
-            row = [F.cosine_similarity(x[b, i], x[b, j], dim=0).item() for j in range(n)]
-            e = [math.exp(value if value > 0.7 else 0.0) for value in row]
-            expected[b, i, :n] = torch.tensor(e) / sum(e)
-    torch.testing.assert_close(similarity_adjacency(x, lengths), expected)
+    torch.testing.assert_close(similarity_adjacency(x, lengths), looped_similarity(x, lengths))
 
 
 def test_distance_adjacency():
@@ -102,14 +120,7 @@ def test_windows_equal_masked_attention():
     encoder = WindowTransformer(16, 2, 1, window=8).eval()
     n = 20
     x = torch.randn(3, n, 16)
-    index = torch.arange(n) // 8
-    mask = torch.zeros(n, n).masked_fill(index[:, None] != index[None, :], float("-inf"))
-    y = x.transpose(0, 1)
-    for block in encoder.resblocks:
-        z = block.ln_1(y)
-        y = y + block.attn(z, z, z, attn_mask=mask, need_weights=False)[0]
-        y = y + block.mlp(block.ln_2(y))
-    torch.testing.assert_close(encoder(x), y.transpose(0, 1))
+    torch.testing.assert_close(encoder(x), masked_attention(encoder, x))
 
 
 def make_sgnm(ratio=0.8):

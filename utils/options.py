@@ -195,6 +195,8 @@ def make_parser(description: str, **defaults) -> OptionParser:
         help="processes that read features")  # fmt: skip
     add("--precision", choices=PRECISIONS, default="fp32",
         help="of matrix products: float32, TF32, bfloat16; losses stay in float32")  # fmt: skip
+    add("--compile", type=boolean, default=False, help="fuse operators with torch.compile (True, "
+        "False): the first step takes minutes, the others less")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
 
     parser.set_defaults(**defaults)
