@@ -96,7 +96,7 @@ def looped_clip(feat, n):
 class PlainDSANet(DSANet):
     """The network with the same weights, as a first reading of the paper gives it."""
 
-    def forward(self, visual, lengths):
+    def forward(self, visual, lengths, text_features=None):
         b, n, _ = visual.shape
         x = visual + self.frame_position_embeddings(torch.arange(n, device=visual.device))
         x = masked_attention(self.temporal, x)
@@ -108,7 +108,7 @@ class PlainDSANet(DSANet):
         x1 = gelu(self.gc2(gelu(self.gc1(x, similarity)), similarity))
         x2 = gelu(self.gc4(gelu(self.gc3(x, distance)), distance))
         v = self.linear(torch.cat([x1, x2], dim=-1))
-        text = self.encode_text()
+        text = self.encode_text() if text_features is None else text_features
         logits1 = self.classifier(v + self.mlp2(v))
 
         video = logits1.transpose(1, 2) @ v
@@ -227,10 +227,11 @@ def looped_scores(model: PlainDSANet, features, temperature):
     n, predictions = model.frame_position_embeddings.num_embeddings, []
     device = next(model.parameters()).device
     with torch.no_grad():
+        text = model.encode_text()
         for feat in features:
             segments, count = process_split(feat, n)
             lengths = torch.tensor([min(n, max(1, count - n * i)) for i in range(len(segments))])
-            out = model(torch.from_numpy(segments).to(device), lengths)
+            out = model(torch.from_numpy(segments).to(device), lengths, text)
             p = hierarchical_belief_modulation(out.logits1, out.logits2, temperature)
             score = out.logits1.sigmoid().flatten()[:count]
             predictions.append((score.cpu().numpy(), p.flatten(0, 1)[:count].cpu().numpy()))

@@ -107,7 +107,9 @@ def test_train_then_test(small, tmp_path, capsys):
 
 
 def test_a_resumed_run_ends_like_one_that_never_stopped(small, tmp_path):
+    """Neither the cache nor the processes that read features make a difference."""
     name, options = small
+    other = {**options, "num-workers": 2, "cache": tmp_path / "cache"}
     train = SCRIPTS[name].train
 
     class Killed(Exception):
@@ -127,13 +129,13 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(small, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module.Run, "after_step", after_step)
             with pytest.raises(Killed):
-                run(train, folder, options)
+                run(train, folder, other)
 
     run(train, tmp_path / "whole", options)
     kill_in_epoch_2(tmp_path / "cut")
     with (tmp_path / "cut" / "log.jsonl").open("a") as log:
         log.write('{"epoch": 2, "st')  # cut off in the middle of a line
-    run(train, tmp_path / "cut", options, use_checkpoint=True)
+    run(train, tmp_path / "cut", other, use_checkpoint=True)
     whole, cut = load(tmp_path / "whole" / "model.pth"), load(tmp_path / "cut" / "model.pth")
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
     for file in ("log.jsonl", "best.json"):
@@ -177,3 +179,12 @@ def test_xd_learns(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert f"{untrained['auc1']:10.3f}{trained['auc1']:10.3f}" in printed
     assert Path("demo/xd/run/scores.png").is_file()
+
+    results = []
+    for precision in ("fp32", "bf16"):
+        xd_test.main([*config, "--precision", precision])
+        results.append(json.loads(Path("demo/xd/run/results.json").read_text()))
+    exact, rounded = results
+    assert exact["auc1"] != rounded["auc1"]
+    for metric, tolerance in (("auc1", 1e-3), ("ap1", 1e-3), ("average_map", 0.1)):
+        assert rounded[metric] == pytest.approx(exact[metric], abs=tolerance)

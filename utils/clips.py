@@ -95,7 +95,10 @@ class CachedClips(Dataset):
     def _pack(self, clips: FeatureClips, workers: int) -> list[int]:
         for left_behind in self.path.parent.glob(f".{self.path.stem}.*"):
             left_behind.unlink()
-        loader = DataLoader(clips, batch_size=None, num_workers=workers)
+        # A generator of its own leaves the global random state, and so the weights, alone.
+        loader = DataLoader(
+            clips, batch_size=None, num_workers=workers, generator=torch.Generator()
+        )
         lengths = []
         with whole_file(self.path) as partial_path, partial_path.open("wb") as file:
             for clip, _ in tqdm(loader, desc=f"packing {self.path}", unit="clip", disable=None):
@@ -176,7 +179,7 @@ def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
         num_workers=args.num_workers,
         persistent_workers=args.num_workers > 0,
         pin_memory=args.device != "cpu" and torch.cuda.is_available(),
-        generator=torch.Generator(),  # so that the global random state is left alone
+        generator=torch.Generator(),
     )
 
 

@@ -123,6 +123,7 @@ class EvaluationSet:
             VideoSegments(self.rows, args.visual_length),
             batch_size=None,  # one video after another
             num_workers=args.num_workers,
+            generator=torch.Generator(),  # so that the global random state is left alone
         )
         videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
         segments, lengths = zip(*videos, strict=True)

@@ -32,7 +32,8 @@ def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, floa
     """
     truth = np.repeat([1, 0], len(scores))
     weights = np.concatenate([abnormal, SNIPPET_FRAMES - abnormal])
-    scores = np.tile(scores, 2)
+    counts = weights > 0
+    truth, scores, weights = truth[counts], np.tile(scores, 2)[counts], weights[counts]
     return (
         float(roc_auc_score(truth, scores, sample_weight=weights)),
         float(average_precision_score(truth, scores, sample_weight=weights)),

@@ -1,0 +1,67 @@
+"""What the fast paths gain, measured on this machine beside a plain implementation.
+
+    make bench                                    some ten minutes on 2 cores
+    python -m benchmarks.bench --quick            under two
+    python -m benchmarks.bench --device cuda      where there is a GPU
+
+Every ratio compares two measurements of one run that took turns. Features are synthetic, as many
+and as long as the real ones.
+"""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.report import table
+from benchmarks.sections import CPU, SECTIONS, one_step_memory
+from utils.device import PRECISIONS
+from utils.files import write_json
+from utils.options import CORES
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small batches, few repeats")
+    parser.add_argument("--device", type=torch.device, default=CPU)
+    parser.add_argument("--batch", type=int, help="videos of a step (128 on a GPU, 16 on the CPU)")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=None)
+    parser.add_argument("--compile", action="store_true", help="compile our network")
+    parser.add_argument("--threads", type=int, default=CORES, help="of the CPU")
+    parser.add_argument("--json", metavar="FILE", help="write the results there, too")
+    parser.add_argument("--one-step", choices=("plain", "ours"), help=argparse.SUPPRESS)
+    settings = parser.parse_args()
+    on_gpu = settings.device.type == "cuda"
+    settings.batch = settings.batch or (128 if on_gpu else 4 if settings.quick else 16)
+    settings.memory_batch = None if settings.quick else 128
+    settings.precisions = settings.precisions or (PRECISIONS if on_gpu else ("fp32", "bf16"))
+    settings.repeats = 10 if on_gpu else 1 if settings.quick else 3
+    torch.set_num_threads(settings.threads)
+    if settings.one_step:
+        print(one_step_memory(settings.one_step, settings))
+        return
+
+    results = []
+    for section in SECTIONS:
+        print(f"measuring: {section.__name__} …", file=sys.stderr)
+        results += section(settings)
+    name = torch.cuda.get_device_name(settings.device) if on_gpu else cpu_name()
+    machine = f"{name}, torch {torch.__version__}, batch {settings.batch} of 256 snippets"
+    print(table(machine, results))
+    if settings.json:
+        write_json(settings.json, {"machine": machine, "results": [r._asdict() for r in results]})
+
+
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line for line in lines if line.startswith("model name")).split(": ")[1]
+    except (OSError, StopIteration, IndexError):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {torch.get_num_threads()} threads"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Time, floating-point operations, memory and operators of a piece of code."""
+
+import resource
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class Result(NamedTuple):
+    """One row of the table. What was not measured is None."""
+
+    name: str
+    plain: float | None  # seconds, or what `unit` says
+    ours: float
+    unit: str = "s"
+    gflop: float | None = None  # of ours
+    peak: float | None = None  # GFLOP/s of matrix products, measured beside it
+
+
+def seconds(run, device: torch.device) -> float:
+    wait(device)
+    start = time.perf_counter()
+    run()
+    wait(device)
+    return time.perf_counter() - start
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def best_times(runs: dict, device: torch.device, repeats: int) -> dict[str, float]:
+    """Shortest time of each function. They take turns, so that a busy neighbour hits all alike;
+    the first turn warms up and does not count."""
+    times = {name: [] for name in runs}
+    for turn in range(repeats + 1):
+        for name, run in runs.items():
+            taken = seconds(run, device)
+            if turn:
+                times[name].append(taken)
+    return {name: min(values) for name, values in times.items()}
+
+
+def matrix_peak(device: torch.device, precision: str) -> float:
+    """GFLOP/s of this machine's fastest matrix product among the network's shapes and squares."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    rates = []
+    for m, k, n in ((4096, 512, 2048), (2048, 2048, 2048), (4096, 4096, 4096)):
+        a = torch.randn(m, k, device=device, dtype=dtype)
+        b = torch.randn(k, n, device=device, dtype=dtype)
+        best = best_times({"product": lambda a=a, b=b: a @ b}, device, repeats=8)["product"]
+        rates.append(2 * m * k * n / best / 1e9)
+    return max(rates)
+
+
+def gflop(run) -> float:
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 1e9
+
+
+def kept_for_backward(forward) -> float:
+    """GB of the tensors that a forward pass keeps for its backward pass, weights left out."""
+    kept = {}
+
+    def keep(tensor):
+        if not (tensor.is_leaf and tensor.requires_grad):
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = forward()  # alive until the end, so that no address is used twice
+    del outputs
+    return sum(kept.values()) / 1e9
+
+
+def peak_memory(device: torch.device) -> float:
+    """GB that the process, or the GPU, has held at most."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    status = Path("/proc/self/status")
+    if status.is_file():  # the call below would count the process that started this one, too
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+class Operators(TorchDispatchMode):
+    """Counts operators that compute something, each a kernel launch or more on a GPU, and those
+    that make the host wait for the device."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
+    FREE = ("empty", "detach", "new_empty", "alias", "lift_fresh")
+
+    def __init__(self):
+        super().__init__()
+        self.launches = self.waits = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name.startswith(self.WAITING):
+            self.waits += 1
+        elif not func.is_view and not name.startswith(self.FREE):
+            self.launches += 1
+        return func(*args, **(kwargs or {}))

@@ -1,0 +1,32 @@
+"""The table that the benchmark prints."""
+
+from benchmarks.measure import Result
+
+HEAD = ("", "plain", "ours", "ratio", "GFLOP", "GFLOP/s", "of peak")
+
+
+def table(machine: str, results: list[Result]) -> str:
+    """Markdown: plain beside ours, the ratio, and how near the machine's limit ours comes."""
+    rows = [HEAD, *map(cells, results)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines = [line(row, widths) for row in rows]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([machine, "", lines[0], rule, *lines[1:]])
+
+
+def cells(r: Result) -> tuple[str, ...]:
+    ratio = "all gone" if not r.ours else f"{r.plain / r.ours:.1f}"
+    row = r.name, amount(r.plain, r.unit), amount(r.ours, r.unit), ratio
+    if not r.gflop:
+        return (*row, "", "", "")
+    rate = r.gflop / r.ours
+    return (*row, f"{r.gflop:.0f}", f"{rate:.0f}", f"{100 * rate / r.peak:.0f} %")
+
+
+def line(row: tuple[str, ...], widths: list[int]) -> str:
+    _, *numbers = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    return "| " + " | ".join([row[0].ljust(widths[0]), *numbers]) + " |"
+
+
+def amount(value: float, unit: str) -> str:
+    return f"{value:.0f}" if not unit else f"{value:.3g} {unit}"

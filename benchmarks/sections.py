@@ -1,0 +1,265 @@
+"""What the benchmark measures, section by section: each gives rows of the table."""
+
+import copy
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import plain, workload
+from benchmarks.measure import (
+    Operators,
+    Result,
+    best_times,
+    gflop,
+    kept_for_backward,
+    matrix_peak,
+    peak_memory,
+    seconds,
+)
+from losses import dsanet_losses
+from model import build_model
+from utils.clips import Shuffled, training_batches
+from utils.datasets import Row, process_feat, read_features
+from utils.detection_map import IOU_THRESHOLDS, detection_map
+from utils.device import set_up_device
+from utils.engine import SGNM_PREFIX, Optimization, score, train_one_epoch
+from utils.metrics import frame_metrics
+from utils.options import CORES
+from utils.padding import Filled
+
+CPU = torch.device("cpu")
+
+
+@cache
+def initial_network():
+    torch.manual_seed(0)
+    return build_model(workload.options("ucf"), workload.FACTS["ucf"]).train()
+
+
+def network(args, device):
+    """The network for UCF-Crime, with the same weights each time."""
+    model = copy.deepcopy(initial_network()).to(device)
+    if args.compile:
+        model.compile(dynamic=True)
+    return model
+
+
+def plain_network(device) -> plain.PlainDSANet:
+    """The plain one, with the same weights."""
+    model = copy.deepcopy(initial_network()).to(device)
+    model.__class__ = plain.PlainDSANet
+    return model
+
+
+def plain_step(batch, args, device):
+    """A function that trains one plain step."""
+    model = plain_network(device)
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    main = torch.optim.AdamW([p for n, p in named if not n.startswith(SGNM_PREFIX)], lr=args.lr)
+    sgnm = plain.PlainStableAdamW([p for n, p in named if n.startswith(SGNM_PREFIX)], lr=args.lr)
+
+    def run():
+        set_up_device(args)
+        visual, labels, lengths = batch
+        visual, labels = visual.to(device), labels.to(device)
+        losses = plain.looped_losses(model(visual, lengths), labels, lengths, args.loss2_weight)
+        for loss in losses.values():
+            loss.item()  # for the progress line
+        main.zero_grad()
+        sgnm.zero_grad()
+        losses["total"].backward()
+        main.step()
+        sgnm.step()
+
+    return run
+
+
+def fast_step(batch, args, device):
+    """A function that trains one step as ucf_train.py does."""
+    model = network(args, device)
+    optimization = Optimization(model, lr=args.lr, epochs=10, planned_steps=10**6)
+
+    def run():
+        set_up_device(args)
+        for _ in train_one_epoch(model, [batch], optimization, args):
+            pass
+
+    return run
+
+
+def ucf_options(settings, precision="fp32"):
+    return workload.options(
+        "ucf", "--precision", precision, "--device", str(settings.device),
+        "--compile", str(settings.compile),
+    )  # fmt: skip
+
+
+def training_step(settings) -> list[Result]:
+    """Forward, backward and optimizers."""
+    results = []
+    counts = workload.snippet_counts("ucf")
+    batches = {"real lengths": counts, "no padding": np.full(len(counts), 256)}
+    if settings.quick:
+        del batches["no padding"]
+    for what, lengths in batches.items():
+        batch = workload.training_batch(lengths, "ucf", settings.batch)
+        runs = {"plain": plain_step(batch, workload.options("ucf"), settings.device)}
+        for precision in settings.precisions:
+            runs[precision] = fast_step(batch, ucf_options(settings, precision), settings.device)
+        work = None if settings.compile else gflop(runs["fp32"])
+        results += against_plain(f"training step, {what}", runs, work, settings)
+    return results
+
+
+def against_plain(name: str, runs: dict, work: float | None, settings) -> list[Result]:
+    """A result for each precision among functions that take turns."""
+    before = {p: matrix_peak(settings.device, p) for p in settings.precisions}
+    times = best_times(runs, settings.device, settings.repeats)
+    return [
+        Result(
+            f"{name}, {p}", times["plain"], times[p], "s", work,
+            max(before[p], matrix_peak(settings.device, p)),
+        )
+        for p in settings.precisions
+    ]  # fmt: skip
+
+
+def memory(settings) -> list[Result]:
+    """What the forward pass keeps, and the peak of a process that trains one step."""
+    counts, args = workload.snippet_counts("ucf"), workload.options("ucf")
+    results = []
+    for what, lengths in (("real lengths", counts), ("no padding", np.full(len(counts), 256))):
+        visual, labels, lengths = workload.training_batch(lengths, "ucf", 4)
+        filled = Filled.of(lengths, 256, args.attn_window)
+        theirs, ours = plain_network(CPU), network(args, CPU)
+        kept = [
+            kept_for_backward(
+                lambda model=theirs, y=labels, n=lengths, x=visual: plain.looped_losses(
+                    model(x, n), y, n, args.loss2_weight
+                )
+            ),
+            kept_for_backward(
+                lambda model=ours, y=labels, n=lengths, x=visual, filled=filled: dsanet_losses(
+                    model(x, n, filled=filled), y, n, args.loss2_weight
+                )
+            ),
+        ]
+        kept = [1e3 * gigabytes / 4 for gigabytes in kept]
+        results.append(Result(f"kept for backward, a video, {what}", *kept, "MB"))
+    if settings.memory_batch:
+        command = [sys.executable, "-m", "benchmarks.bench", "--device", str(settings.device)]
+        command += ["--batch", str(settings.memory_batch), "--one-step"]
+        peaks = [
+            subprocess.run([*command, which], check=True, capture_output=True, text=True).stdout
+            for which in ("plain", "ours")
+        ]
+        name = f"peak memory, batch {settings.memory_batch}, real lengths"
+        results.append(Result(name, *map(float, peaks), "GB"))
+    return results
+
+
+def one_step_memory(which: str, settings) -> float:
+    """Peak memory in GB of this process after one step."""
+    batch = workload.training_batch(workload.snippet_counts("ucf"), "ucf", settings.batch)
+    make_step = {"plain": plain_step, "ours": fast_step}[which]
+    make_step(batch, ucf_options(settings), settings.device)()
+    return peak_memory(settings.device)
+
+
+def operators(settings) -> list[Result]:
+    """Kernel launches and waits of a step at the paper's batch size, counted on short clips."""
+    args = workload.options("ucf", "--device", "cpu")
+    batch = workload.training_batch(workload.snippet_counts("ucf"), "ucf", 128, n=8)
+    counted = []
+    for step in (plain_step(batch, args, CPU), fast_step(batch, args, CPU)):
+        step()  # the optimizers make their states
+        with Operators() as count:
+            step()
+        counted.append(count)
+    before, after = counted
+    # Two of ours find the snippets in lengths that are on the CPU.
+    return [
+        Result("operators of a step, batch 128", before.launches, after.launches, ""),
+        Result("waits for the device of a step", before.waits, after.waits - 2, ""),
+    ]
+
+
+def scoring(settings) -> list[Result]:
+    """Segments in, scores and class probabilities out."""
+    counts = workload.snippet_counts("ucf")
+    if settings.quick:
+        counts = np.sort(counts)[4::29]
+    videos = workload.features(counts)
+    args = workload.options("ucf")
+    theirs, ours = plain_network(settings.device), network(args, settings.device)
+    runs = {"plain": lambda: plain.looped_scores(theirs, videos, args.temp)}
+    for precision in settings.precisions:
+        test = workload.test_set(videos, ucf_options(settings, precision))
+        runs[precision] = lambda test=test: score(ours, test)
+    work = gflop(runs["fp32"])
+    return against_plain(f"scoring {len(counts)} UCF-Crime videos", runs, work, settings)
+
+
+def metrics(settings) -> list[Result]:
+    results = []
+    for dataset in ("ucf",) if settings.quick else ("ucf", "xd"):
+        counts, facts = workload.snippet_counts(dataset), workload.FACTS[dataset]
+        segments, labels, frames = workload.ground_truth(counts, facts.classes)
+        curves = workload.probabilities(counts, len(facts.classes))
+        scores = 1 - np.concatenate(curves)[:, 0]
+        abnormal = frames.reshape(-1, 16).sum(axis=1)
+        truth = (curves, segments, labels, facts.classes)
+        pairs = {
+            "mAP@IoU": (
+                lambda truth=truth: plain.frame_wise_map(*truth, IOU_THRESHOLDS),
+                lambda truth=truth: detection_map(*truth),
+            ),
+            "AUC and AP": (
+                lambda scores=scores, frames=frames: plain.frame_wise_auc_ap(scores, frames),
+                lambda scores=scores, abnormal=abnormal: frame_metrics(scores, abnormal),
+            ),
+        }
+        for name, (slow, fast) in pairs.items():
+            taken = seconds(slow, CPU), best_times({"ours": fast}, CPU, 5)["ours"]
+            results.append(Result(f"{name} of {len(counts)} {facts.title} videos", *taken))
+    return results
+
+
+def feeding(settings) -> list[Result]:
+    """Clips per second, from files and from the cache."""
+    counts = np.sort(workload.snippet_counts("ucf"))
+    counts = counts[:: 8 if settings.quick else 1]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"v{i}__0.npy" for i in range(len(counts))]
+        for path, feat in zip(paths, workload.features(counts), strict=True):
+            np.save(path, feat)
+        label = workload.FACTS["ucf"].encode("Normal")
+        rows = [Row(path, label) for path in paths]
+        (Path(folder) / "list.csv").write_text("".join(f"{path},Normal\n" for path in paths))
+        arguments = ("--train-list", f"{folder}/list.csv", "--batch-size", "32")
+        runs, order = {}, torch.Generator()
+        for name, cache in (("files", ()), ("cache", ("--cache", folder))):
+            args = workload.options("ucf", *arguments, *cache, "--num-workers", str(CORES))
+            every_row = Shuffled(range(len(rows)), args, order, drop_last=False, what="training")
+            loader = training_batches(rows, every_row, args)
+            runs[name] = lambda loader=loader: [visual.shape for visual, _, _ in loader]
+        long = [read_features(path) for path, t in zip(paths, counts, strict=True) if t > 256]
+        runs["looped"] = lambda: [plain.looped_clip(feat, 256) for feat in long]
+        runs["vectorised"] = lambda: [process_feat(feat, 256) for feat in long]
+        times = best_times(runs, CPU, 3)
+    per_clip = {name: 1e3 * taken / len(rows) for name, taken in times.items()}
+    building = [1e3 * times[name] / len(long) for name in ("looped", "vectorised")]
+    return [
+        Result("building a clip of a video of T > 256", *building, "ms"),
+        Result(
+            "feeding a clip: from files, from the cache", per_clip["files"], per_clip["cache"], "ms"
+        ),
+    ]
+
+
+SECTIONS = (metrics, feeding, operators, memory, scoring, training_step)

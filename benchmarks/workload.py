@@ -1,0 +1,90 @@
+"""Synthetic videos as long as real ones, and what a run needs of them."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import torch
+
+import ucf_option
+import xd_option
+from utils.clips import padded_batch
+from utils.datasets import process_feat, valid_segments
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("DSANET_SHARED", REPOSITORY.parent / "shared"))
+OPTIONS = {"ucf": ucf_option, "xd": xd_option}
+FACTS = {"ucf": UCF_CRIME, "xd": XD_VIOLENCE}
+# Test videos, and median and mean of their snippets: the lengths are nearly log-normal.
+LENGTHS = {"ucf": (290, 111.5, 239.2), "xd": (800, 128.5, 182.1)}
+
+
+def options(dataset: str, *arguments: str):
+    return OPTIONS[dataset].parser.parse_args(["--clip-weights", "random", *arguments])
+
+
+def snippet_counts(dataset: str) -> np.ndarray:
+    """Snippets of each test video: the real ones where they are at hand, else drawn like them."""
+    path = SHARED / f"data/lists/{dataset}_test_counts.csv"
+    if path.is_file():
+        return pd.read_csv(path)["T"].to_numpy()
+    videos, median, mean = LENGTHS[dataset]
+    sigma = np.sqrt(2 * np.log(mean / median))
+    draw = np.random.default_rng(0).lognormal(np.log(median), sigma, videos)
+    return np.maximum(draw.astype(int), 5)
+
+
+def features(counts) -> list[np.ndarray]:
+    """(T, 512) float16 per video, of a length like CLIP's."""
+    rng = np.random.default_rng(1)
+    return [(0.45 * rng.standard_normal((t, 512))).astype(np.float16) for t in counts]
+
+
+def training_batch(counts, dataset: str, size: int, n: int = 256):
+    """Visual (B, N, 512), labels (B, C), lengths (B,) of videos spread over all lengths."""
+    facts = FACTS[dataset]
+    counts = np.sort(counts)[np.linspace(0, len(counts) - 1, size).astype(int)]
+    clips = [process_feat(feat, n) for feat in features(counts)]
+    labels = [facts.encode(facts.classes[i % 2]) for i in range(size)]
+    samples = [(clip[:valid], label) for (clip, valid), label in zip(clips, labels, strict=True)]
+    return padded_batch(samples, n)
+
+
+def test_set(videos: list[np.ndarray], args) -> SimpleNamespace:
+    """What `score` reads of an EvaluationSet."""
+    segments, lengths = zip(*(valid_segments(v, args.visual_length) for v in videos), strict=True)
+    batches = (torch.cat(parts).split(args.eval_batch) for parts in (segments, lengths))
+    return SimpleNamespace(
+        batches=list(zip(*batches, strict=True)),
+        rows=[SimpleNamespace(video=str(i)) for i in range(len(videos))],
+        lengths=[len(v) for v in videos],
+        window=args.attn_window,
+        precision=args.precision,
+        temperature=args.temp,
+    )
+
+
+def ground_truth(counts, classes) -> tuple[list, list, np.ndarray]:
+    """Segments and their classes per video, every second one anomalous, and the frames."""
+    rng = np.random.default_rng(2)
+    segments, labels, frames = [], [], []
+    for i, t in enumerate(counts):
+        of_video = np.zeros(16 * t, dtype=np.float32)
+        segments.append([])
+        if i % 2:
+            start = int(rng.integers(0, 12 * t))
+            segments[-1].append([start, start + max(16, 4 * t)])
+            of_video[start : start + max(16, 4 * t)] = 1
+        labels.append([classes[1 + i % (len(classes) - 1)]] * len(segments[-1]))
+        frames.append(of_video)
+    return segments, labels, np.concatenate(frames)
+
+
+def probabilities(counts, classes: int) -> list[np.ndarray]:
+    """(T, C) curves that wander as a detector's do."""
+    rng = np.random.default_rng(3)
+    walks = [np.exp(0.3 * rng.standard_normal((t, classes)).cumsum(axis=0)) for t in counts]
+    return [(walk / walk.sum(axis=1, keepdims=True)).astype(np.float32) for walk in walks]
