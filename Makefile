@@ -1,5 +1,6 @@
 PYTHON ?= python3
 DATASET ?= ucf
+QUICK ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 DEMO := demo/$(DATASET)
@@ -9,12 +10,13 @@ RUN := --config configs/demo_$(DATASET).yml
 # costs nothing.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test bench lint clean
 
 help:
 	@echo "make demo   make a small data set, train on it, test, draw; about 3 minutes on 2 cores"
 	@echo "            (DATASET=xd for XD-Violence's kind instead of UCF-Crime's)"
 	@echo "make test   lint and tests; about 4 minutes on 2 cores"
+	@echo "make bench  what the fast paths gain here; some ten minutes (QUICK=--quick: two)"
 	@echo "make clean  remove what they made, .venv included"
 
 $(INSTALLED): requirements.txt
@@ -39,6 +41,9 @@ lint: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.bench $(QUICK) --json benchmarks/results/last.json
 
 clean:
 	rm -rf .venv demo .pytest_cache .ruff_cache

@@ -1,0 +1,75 @@
+"""What the benchmark reports must mean what it says; the times themselves are not tested."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import workload
+from benchmarks.measure import Operators, Result, gflop, kept_for_backward
+from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
+from benchmarks.report import table
+from utils.engine import score
+from utils.optim import StableAdamW
+
+
+def test_table():
+    rows = [
+        Result("a step", 8.0, 2.0, "s", gflop=400.0, peak=250.0),
+        Result("waits", 196, 0, ""),
+    ]
+    lines = table("a machine", rows).splitlines()
+    assert lines[0] == "a machine"
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    assert cells[0] == ["", "plain", "ours", "ratio", "GFLOP", "GFLOP/s", "of peak"]
+    assert cells[2] == ["a step", "8 s", "2 s", "4.0", "400", "200", "80 %"]
+    assert cells[3] == ["waits", "196", "0", "all gone", "", "", ""]
+    assert len({len(line) for line in lines[2:]}) == 1
+
+
+def test_measures():
+    x = torch.randn(64, 32, requires_grad=True)
+    w = torch.nn.Parameter(torch.randn(32, 16))
+    assert gflop(lambda: x @ w) == pytest.approx(2 * 64 * 32 * 16 / 1e9)
+    assert kept_for_backward(lambda: (x * 2).exp().sum()) == pytest.approx(4 * 64 * 32 / 1e9)
+    with Operators() as count:
+        y = (x * 2).view(32, 64) + 1
+        y.sum().item()
+    assert (count.launches, count.waits) == (3, 1)
+
+
+def test_drawn_lengths_are_like_the_real_ones(monkeypatch, tmp_path):
+    monkeypatch.setattr(workload, "SHARED", tmp_path)
+    for dataset, (videos, median, mean) in workload.LENGTHS.items():
+        counts = workload.snippet_counts(dataset)
+        assert len(counts) == videos
+        assert np.median(counts) == pytest.approx(median, rel=0.2)
+        assert counts.mean() == pytest.approx(mean, rel=0.2)
+
+
+def test_plain_scores_are_ours(ucf_model, ucf_args, rng):
+    videos = [rng.standard_normal((t, 512)).astype(np.float16) for t in (5, 32, 70)]
+    expected = score(ucf_model, workload.test_set(videos, ucf_args))
+    plain = ucf_model.eval()
+    plain.__class__, original = PlainDSANet, plain.__class__
+    try:
+        found = looped_scores(plain, videos, ucf_args.temp)
+    finally:
+        plain.__class__ = original
+    for (a, p), prediction in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, prediction.score, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(p, prediction.probabilities, rtol=1e-4, atol=1e-6)
+
+
+def test_plain_optimizer_is_ours():
+    torch.manual_seed(0)
+    start = [torch.randn(4, 3), torch.randn(5)]
+    pairs = [[torch.nn.Parameter(t.clone()) for t in start] for _ in range(2)]
+    ours = StableAdamW(pairs[0], lr=0.05, weight_decay=1e-4, amsgrad=True, eps=1e-10)
+    plain = PlainStableAdamW(pairs[1], lr=0.05)
+    for u in range(6):
+        for p, q in zip(*pairs, strict=True):
+            p.grad = torch.randn_like(p) * (20 if u == 4 else 1)
+            q.grad = p.grad.clone()
+        ours.step()
+        plain.step()
+    torch.testing.assert_close(pairs[0], pairs[1])
