@@ -4,7 +4,7 @@ import copy
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from benchmarks import plain, workload
 from benchmarks.measure import (
     Operators,
+    OwnProcess,
     Result,
     best_times,
     gflop,
@@ -62,11 +63,11 @@ def plain_step(batch, args, device):
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     main = torch.optim.AdamW([p for n, p in named if not n.startswith(SGNM_PREFIX)], lr=args.lr)
     sgnm = plain.PlainStableAdamW([p for n, p in named if n.startswith(SGNM_PREFIX)], lr=args.lr)
+    snippets, all_labels, lengths = batch
+    padded = Filled.of(lengths, args.visual_length, args.attn_window).unpack(snippets)
 
     def run():
-        set_up_device(args)
-        visual, labels, lengths = batch
-        visual, labels = visual.to(device), labels.to(device)
+        visual, labels = padded.to(device), all_labels.to(device)
         losses = plain.looped_losses(model(visual, lengths), labels, lengths, args.loss2_weight)
         for loss in losses.values():
             loss.item()  # for the progress line
@@ -77,6 +78,12 @@ def plain_step(batch, args, device):
         sgnm.step()
 
     return run
+
+
+def plain_scoring(videos, args, device):
+    """A function that scores videos one after another."""
+    model = plain_network(device)
+    return lambda: plain.looped_scores(model, videos, args.temp)
 
 
 def fast_step(batch, args, device):
@@ -108,25 +115,28 @@ def training_step(settings) -> list[Result]:
         del batches["no padding"]
     for what, lengths in batches.items():
         batch = workload.training_batch(lengths, "ucf", settings.batch)
-        runs = {"plain": plain_step(batch, workload.options("ucf"), settings.device)}
-        for precision in settings.precisions:
-            runs[precision] = fast_step(batch, ucf_options(settings, precision), settings.device)
+        runs = {
+            precision: fast_step(batch, ucf_options(settings, precision), settings.device)
+            for precision in settings.precisions
+        }
         work = None if settings.compile else gflop(runs["fp32"])
-        results += against_plain(f"training step, {what}", runs, work, settings)
+        make_plain = partial(plain_step, batch)
+        results += against_plain(f"training step, {what}", make_plain, runs, work, settings)
     return results
 
 
-def against_plain(name: str, runs: dict, work: float | None, settings) -> list[Result]:
-    """A result for each precision among functions that take turns."""
-    before = {p: matrix_peak(settings.device, p) for p in settings.precisions}
-    times = best_times(runs, settings.device, settings.repeats)
+def against_plain(name: str, make_plain, runs: dict, work: float | None, settings) -> list[Result]:
+    """A result for each precision; all take turns with the plain one in its own process."""
+    device = settings.device
+    plain_run = OwnProcess(make_plain, workload.options("ucf"), device, device=device)
+    before = {p: matrix_peak(device, p) for p in settings.precisions}
+    times = best_times({"plain": plain_run, **runs}, device, settings.repeats)
+    plain_run.close()
+    peaks = {p: max(before[p], matrix_peak(device, p)) for p in settings.precisions}
     return [
-        Result(
-            f"{name}, {p}", times["plain"], times[p], "s", work,
-            max(before[p], matrix_peak(settings.device, p)),
-        )
+        Result(f"{name}, {p}", times["plain"], times[p], "s", work, peaks[p])
         for p in settings.precisions
-    ]  # fmt: skip
+    ]
 
 
 def memory(settings) -> list[Result]:
@@ -134,8 +144,9 @@ def memory(settings) -> list[Result]:
     counts, args = workload.snippet_counts("ucf"), workload.options("ucf")
     results = []
     for what, lengths in (("real lengths", counts), ("no padding", np.full(len(counts), 256))):
-        visual, labels, lengths = workload.training_batch(lengths, "ucf", 4)
-        filled = Filled.of(lengths, 256, args.attn_window)
+        snippets, labels, lengths = workload.training_batch(lengths, "ucf", 4)
+        filled = Filled.of(lengths, args.visual_length, args.attn_window)
+        visual = filled.unpack(snippets)
         theirs, ours = plain_network(CPU), network(args, CPU)
         kept = [
             kept_for_backward(
@@ -173,7 +184,7 @@ def one_step_memory(which: str, settings) -> float:
 
 def operators(settings) -> list[Result]:
     """Kernel launches and waits of a step at the paper's batch size, counted on short clips."""
-    args = workload.options("ucf", "--device", "cpu")
+    args = workload.options("ucf", "--device", "cpu", "--visual-length", "8")
     batch = workload.training_batch(workload.snippet_counts("ucf"), "ucf", 128, n=8)
     counted = []
     for step in (plain_step(batch, args, CPU), fast_step(batch, args, CPU)):
@@ -195,14 +206,14 @@ def scoring(settings) -> list[Result]:
     if settings.quick:
         counts = np.sort(counts)[4::29]
     videos = workload.features(counts)
-    args = workload.options("ucf")
-    theirs, ours = plain_network(settings.device), network(args, settings.device)
-    runs = {"plain": lambda: plain.looped_scores(theirs, videos, args.temp)}
+    ours, runs = network(workload.options("ucf"), settings.device), {}
     for precision in settings.precisions:
-        test = workload.test_set(videos, ucf_options(settings, precision))
-        runs[precision] = lambda test=test: score(ours, test)
+        args = ucf_options(settings, precision)
+        test = workload.test_set(videos, args)
+        runs[precision] = lambda args=args, test=test: (set_up_device(args), score(ours, test))
     work = gflop(runs["fp32"])
-    return against_plain(f"scoring {len(counts)} UCF-Crime videos", runs, work, settings)
+    name = f"scoring {len(counts)} UCF-Crime videos"
+    return against_plain(name, partial(plain_scoring, videos), runs, work, settings)
 
 
 def metrics(settings) -> list[Result]:
@@ -247,7 +258,7 @@ def feeding(settings) -> list[Result]:
             args = workload.options("ucf", *arguments, *cache, "--num-workers", str(CORES))
             every_row = Shuffled(range(len(rows)), args, order, drop_last=False, what="training")
             loader = training_batches(rows, every_row, args)
-            runs[name] = lambda loader=loader: [visual.shape for visual, _, _ in loader]
+            runs[name] = lambda loader=loader: [len(lengths) for _, _, lengths in loader]
         long = [read_features(path) for path, t in zip(paths, counts, strict=True) if t > 256]
         runs["looped"] = lambda: [plain.looped_clip(feat, 256) for feat in long]
         runs["vectorised"] = lambda: [process_feat(feat, 256) for feat in long]

@@ -10,8 +10,8 @@ import torch
 
 import ucf_option
 import xd_option
-from utils.clips import padded_batch
-from utils.datasets import process_feat, valid_segments
+from utils.clips import joined
+from utils.datasets import process_feat, segment_batches
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -44,23 +44,24 @@ def features(counts) -> list[np.ndarray]:
 
 
 def training_batch(counts, dataset: str, size: int, n: int = 256):
-    """Visual (B, N, 512), labels (B, C), lengths (B,) of videos spread over all lengths."""
+    """Snippets (V, 512), labels (B, C), lengths (B,) of videos spread over all lengths."""
     facts = FACTS[dataset]
     counts = np.sort(counts)[np.linspace(0, len(counts) - 1, size).astype(int)]
     clips = [process_feat(feat, n) for feat in features(counts)]
     labels = [facts.encode(facts.classes[i % 2]) for i in range(size)]
-    samples = [(clip[:valid], label) for (clip, valid), label in zip(clips, labels, strict=True)]
-    return padded_batch(samples, n)
+    return joined(
+        [(clip[:valid], label) for (clip, valid), label in zip(clips, labels, strict=True)]
+    )
 
 
 def test_set(videos: list[np.ndarray], args) -> SimpleNamespace:
     """What `score` reads of an EvaluationSet."""
-    segments, lengths = zip(*(valid_segments(v, args.visual_length) for v in videos), strict=True)
-    batches = (torch.cat(parts).split(args.eval_batch) for parts in (segments, lengths))
+    tensors = [torch.from_numpy(v.astype(np.float32)) for v in videos]
     return SimpleNamespace(
-        batches=list(zip(*batches, strict=True)),
+        batches=segment_batches(tensors, args.visual_length, args.eval_batch),
         rows=[SimpleNamespace(video=str(i)) for i in range(len(videos))],
         lengths=[len(v) for v in videos],
+        visual_length=args.visual_length,
         window=args.attn_window,
         precision=args.precision,
         temperature=args.temp,

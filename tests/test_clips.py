@@ -42,15 +42,15 @@ def files(args, suffix):
 
 def test_a_batch_holds_the_clips_of_its_rows(args):
     found = batches(args, cache=None)
-    assert [len(visual) for visual, _, _ in found] == [2, 2, 1]
+    assert [len(lengths) for _, _, lengths in found] == [2, 2, 1]
     rows = read_list(args.train_list, UCF_CRIME)
     expected = {}
     for row in rows:
         clip, valid = process_feat(np.load(row.path), 16)
-        expected[clip.tobytes()] = valid, row.label.tolist()
-    for visual, labels, lengths in found:
-        for clip, label, length in zip(visual, labels, lengths, strict=True):
-            assert expected.pop(clip.numpy().tobytes()) == (length, label.tolist())
+        expected[clip[:valid].tobytes()] = row.label.tolist()
+    for snippets, labels, lengths in found:
+        for clip, label in zip(snippets.split(lengths.tolist()), labels, strict=True):
+            assert expected.pop(clip.numpy().tobytes()) == label.tolist()
     assert not expected
 
 
@@ -73,10 +73,10 @@ def test_what_the_clips_are_made_of_decides_the_cache(args):
     assert len(files(args, ".f32")) == 3
     np.save(first, np.ones((4, 512), np.float16))
     found = batches(args)
-    assert any((visual[..., 0] == 1).sum() == 4 for visual, _, _ in found)
+    assert any((snippets[:, 0] == 1).sum() == 4 for snippets, _, _ in found)
     with open(args.train_list, "a") as file:
         file.write(f"{first},Normal\n")
-    assert sum(len(visual) for visual, _, _ in batches(args)) == 6
+    assert sum(len(lengths) for _, _, lengths in batches(args)) == 6
     assert len(files(args, ".f32")) == 5
 
 
@@ -114,7 +114,7 @@ def test_two_runs_pack_a_cache_at_once(args):
     sums = [queue.get(timeout=60) for _ in runs]
     for run in runs:
         run.join()
-    expected = [visual.sum().item() for visual, _, _ in batches(args, cache=None)]
+    expected = [snippets.sum().item() for snippets, _, _ in batches(args, cache=None)]
     assert sums == [expected, expected]
     assert len(files(args, ".f32")) == len(files(args, ".json")) == 1
 

@@ -1,16 +1,18 @@
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.plain import looped_clip
 from utils.datasets import (
-    VideoSegments,
     process_feat,
     process_split,
     read_features,
     read_list,
+    segment_batches,
 )
 from utils.errors import UserError
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.padding import Filled
 
 
 @pytest.mark.parametrize("t", [1, 7, 31, 32, 33, 63, 64, 65, 500])
@@ -39,13 +41,16 @@ def save(path, array):
     return path
 
 
-@pytest.mark.parametrize("t, lengths", [(5, [5]), (32, [32]), (40, [32, 8])])
-def test_no_segment_of_padding_alone_is_scored(tmp_path, t, lengths):
-    path = save(tmp_path / "Abuse" / "v__5.npy", np.ones((t, 512), dtype=np.float16))
-    rows = read_list(write(tmp_path / "l.csv", f"path,label\n{path},Abuse\n"), UCF_CRIME)
-    segments, valid = VideoSegments(rows, 32)[0]
-    assert valid.tolist() == lengths
-    assert len(segments) == len(lengths)
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_segments_of_all_videos_without_their_padding(rng, size):
+    videos = [rng.standard_normal((t, 5)).astype(np.float32) for t in (5, 32, 40, 64)]
+    batches = segment_batches([torch.from_numpy(v) for v in videos], 32, size)
+    assert [len(lengths) for _, lengths in batches[:-1]] == [size] * (len(batches) - 1)
+    assert torch.cat([lengths for _, lengths in batches]).tolist() == [5, 32, 32, 8, 32, 32]
+    filled = [Filled.of(lengths, 32, 8).unpack(snippets) for snippets, lengths in batches]
+    parts = [process_split(v, 32)[0] for v in videos]
+    parts[1], parts[3] = parts[1][:1], parts[3][:2]  # their last segments are padding alone
+    assert np.array_equal(torch.cat(filled).numpy(), np.concatenate(parts))
 
 
 def write(path, text, encoding="utf-8"):

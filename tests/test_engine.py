@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from utils.datasets import valid_segments
+from utils.datasets import segment_batches
 from utils.engine import Optimization, score, train_one_epoch
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
+from utils.padding import padding_mask
 
 # What makes the host wait for a GPU: reading a value, or a shape that depends on values.
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
@@ -30,9 +31,10 @@ def test_a_training_step_never_waits_for_the_device(ucf_model, ucf_args, batch):
     model = ucf_model
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     visual, lengths = batch
+    snippets = visual[padding_mask(lengths, 32)]
     labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
     optimization = Optimization(model, lr=1e-5, epochs=1, planned_steps=4)
-    steps = train_one_epoch(model, [(visual, labels, lengths)] * 2, optimization, ucf_args)
+    steps = train_one_epoch(model, [(snippets, labels, lengths)] * 2, optimization, ucf_args)
     next(steps)  # the optimizers make their states
     with Trace() as trace:
         next(steps)
@@ -51,12 +53,11 @@ def test_trace_sees_waiting():
 
 
 def make_test_set(features, eval_batch, n=32):
-    segments, lengths = zip(*(valid_segments(feat, n) for feat in features), strict=True)
-    batches = (torch.cat(parts).split(eval_batch) for parts in (segments, lengths))
     return SimpleNamespace(
-        batches=list(zip(*batches, strict=True)),
+        batches=segment_batches([torch.from_numpy(feat) for feat in features], n, eval_batch),
         rows=[SimpleNamespace(video=f"v{i}") for i in range(len(features))],
         lengths=[len(feat) for feat in features],
+        visual_length=n,
         window=8,
         precision="fp32",
         temperature=5.0,

@@ -12,7 +12,7 @@ import hashlib
 import json
 import sys
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +100,7 @@ class CachedClips(Dataset):
             clips, batch_size=None, num_workers=workers, generator=torch.Generator()
         )
         lengths = []
-        with whole_file(self.path) as partial_path, partial_path.open("wb") as file:
+        with whole_file(self.path) as partial, partial.open("wb") as file:
             for clip, _ in tqdm(loader, desc=f"packing {self.path}", unit="clip", disable=None):
                 file.write(clip.numpy().data)
                 lengths.append(len(clip))
@@ -159,7 +159,8 @@ class Shuffled(BatchSampler):
 
 
 def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
-    """Batches of visual (B, N, 512), labels (B, C), lengths (B,).
+    """Batches of snippets (V, 512), labels (B, C), lengths (B,): the clips' valid rows one after
+    another. Padding is added on the device.
 
     Args:
         rows: of the training list.
@@ -169,27 +170,26 @@ def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
     Raises:
         UserError: the clips cannot be cached.
     """
-    clips = FeatureClips(rows, args.visual_length)
+    clips, workers = FeatureClips(rows, args.visual_length), args.num_workers
     if args.cache:
-        clips = CachedClips(clips, args.train_list, args.cache, args.num_workers)
+        clips = CachedClips(clips, args.train_list, args.cache, workers)
+        workers = 0  # copying a batch out of the cache is quicker than handing it over
     return DataLoader(
         clips,
         batch_sampler=batch_sampler,
-        collate_fn=partial(padded_batch, visual_length=args.visual_length),
-        num_workers=args.num_workers,
-        persistent_workers=args.num_workers > 0,
+        collate_fn=joined,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         pin_memory=args.device != "cpu" and torch.cuda.is_available(),
         generator=torch.Generator(),
     )
 
 
-def padded_batch(samples, visual_length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Clips of different lengths and their labels, as one batch."""
+def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clips and their labels as one batch."""
     clips, labels = zip(*samples, strict=True)
-    visual = torch.zeros(len(clips), visual_length, WIDTH)
-    for padded, clip in zip(visual.numpy(), clips, strict=True):
-        padded[: len(clip)] = clip
-    return visual, torch.stack(labels), torch.tensor([len(clip) for clip in clips])
+    lengths = torch.tensor([len(clip) for clip in clips])
+    return torch.from_numpy(np.concatenate(clips)), torch.stack(labels), lengths
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -186,26 +186,35 @@ def process_split(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
     return padded.reshape(segments, length, -1), len(feat)
 
 
-def valid_segments(feat: np.ndarray, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The segments of `process_split` and their valid lengths: (S, N, D), (S,).
+def segment_batches(
+    videos: list[torch.Tensor], length: int, size: int
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The test segments of all videos, `size` at a time, without their padding.
 
-    A last segment of padding alone is left out: no score comes from it.
+    Args:
+        videos: features (T, D) of each.
+        length: N.
+        size: segments of a batch.
+
+    Returns:
+        (V, D) snippets one after another and (S,) valid lengths of the segments they fill. A last
+        segment that `process_split` fills with zeros alone is left out: no score comes from it.
     """
-    segments, count = process_split(feat, length)
-    lengths = (count - length * torch.arange(len(segments))).clamp(max=length)
-    used = int((lengths > 0).sum())
-    return torch.from_numpy(segments[:used]), lengths[:used]
+    lengths = torch.tensor(
+        [min(length, len(v) - start) for v in videos for start in range(0, len(v), length)]
+    ).split(size)
+    snippets = torch.cat(videos).split([int(of_batch.sum()) for of_batch in lengths])
+    return list(zip(snippets, lengths, strict=True))
 
 
-class VideoSegments(Dataset):
-    """The segments of a video and their valid lengths per row: (S, N, 512), (S,)."""
+class VideoFeatures(Dataset):
+    """The features of a video per row: (T, 512)."""
 
-    def __init__(self, rows: list[Row], visual_length: int):
+    def __init__(self, rows: list[Row]):
         self.rows = rows
-        self.visual_length = visual_length
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int):
-        return valid_segments(read_features(self.rows[index].path), self.visual_length)
+        return torch.from_numpy(read_features(self.rows[index].path))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from losses import dsanet_losses
 from model import DSANet, hierarchical_belief_modulation
-from utils.datasets import Row, VideoSegments, read_list
+from utils.datasets import Row, VideoFeatures, read_list, segment_batches
 from utils.device import autocast, to_device
 from utils.errors import UserError
 from utils.ground_truth import GroundTruth, read_ground_truth
@@ -79,7 +79,7 @@ class Optimization:
 
 
 def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
-    """Train on batches of visual (B, N, D), labels (B, C), lengths (B,).
+    """Train on batches of snippets (V, D), labels (B, C), lengths (B,).
 
     Yields:
         after every optimizer step, its number (1, 2, …) and its losses, detached.
@@ -87,12 +87,12 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
     device = next(model.parameters()).device
     model.train()
     progress = tqdm(batches, desc="training", unit="step", leave=False, disable=None)
-    for step, (visual, labels, lengths) in enumerate(progress, start=1):
+    for step, (snippets, labels, lengths) in enumerate(progress, start=1):
         # From here to the next batch nothing waits for the device.
-        filled = Filled.of(lengths, visual.shape[1], args.attn_window, device)
-        visual, labels, lengths = (to_device(t, device) for t in (visual, labels, lengths))
+        filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
+        snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
         with autocast(args.precision, device):
-            outputs = model(visual, lengths, filled=filled)
+            outputs = model(filled.unpack(snippets), lengths, filled=filled)
         losses = dsanet_losses(outputs, labels, lengths, args.loss2_weight)
         optimization.step(losses["total"])
         yield step, {name: loss.detach() for name, loss in losses.items()}
@@ -101,7 +101,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
 class EvaluationSet:
     """The test videos and their ground truth, read and checked against each other.
 
-    The padded segments stay in memory, 2 KB a snippet: training evaluates many times.
+    The features stay in memory, 2 KB a snippet: training evaluates many times.
 
     Args:
         args: options.
@@ -109,7 +109,7 @@ class EvaluationSet:
 
     Attributes:
         lengths: snippets of each video.
-        batches: all segments in list order, `--eval-batch` at a time: (S, N, 512), (S,) valid.
+        batches: snippets and segment lengths in list order, see `segment_batches`.
     """
 
     def __init__(self, args, facts: Dataset):
@@ -118,18 +118,18 @@ class EvaluationSet:
         self.truth: GroundTruth = read_ground_truth(args, facts, self.rows)
         self.temperature = args.temp
         self.precision = args.precision
+        self.visual_length = args.visual_length
         self.window = args.attn_window
         videos = DataLoader(
-            VideoSegments(self.rows, args.visual_length),
+            VideoFeatures(self.rows),
             batch_size=None,  # one video after another
             num_workers=args.num_workers,
             generator=torch.Generator(),  # so that the global random state is left alone
         )
         videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
-        segments, lengths = zip(*videos, strict=True)
-        self.lengths = [int(of_video.sum()) for of_video in lengths]
-        batches = (torch.cat(parts).split(args.eval_batch) for parts in (segments, lengths))
-        self.batches = list(zip(*batches, strict=True))
+        videos = list(videos)
+        self.lengths = [len(features) for features in videos]
+        self.batches = segment_batches(videos, args.visual_length, args.eval_batch)
 
 
 @contextmanager
@@ -150,12 +150,13 @@ def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
     scores, probabilities = [], []
     with eval_mode(model):
         text = model.encode_text()  # once per evaluation, so never stale
-        for visual, lengths in tqdm(
+        for snippets, lengths in tqdm(
             test.batches, desc="scoring", unit="batch", leave=False, disable=None
         ):
-            filled = Filled.of(lengths, visual.shape[1], test.window, device)
+            filled = Filled.of(lengths, test.visual_length, test.window, device)
+            visual = filled.unpack(to_device(snippets, device))
             with autocast(test.precision, device):
-                outputs = model(to_device(visual, device), lengths, text, filled)
+                outputs = model(visual, to_device(lengths, device), text, filled)
             p = hierarchical_belief_modulation(outputs.logits1, outputs.logits2, test.temperature)
             scores.append(filled.pack(outputs.logits1).squeeze(-1).sigmoid())
             probabilities.append(filled.pack(p))
