@@ -46,4 +46,4 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.bench $(QUICK) --json benchmarks/results/last.json
 
 clean:
-	rm -rf .venv demo .pytest_cache .ruff_cache
+	rm -rf .venv demo benchmarks/results/last.json .pytest_cache .ruff_cache

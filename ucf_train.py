@@ -11,19 +11,27 @@ import torch
 from model import build_model
 from ucf_option import parser
 from utils.clips import Shuffled, epoch_seed, training_batches
-from utils.datasets import read_list
+from utils.datasets import Row, read_list
 from utils.device import set_up_device
 from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
-from utils.errors import command
+from utils.errors import UserError, command
 from utils.labels import UCF_CRIME
 from utils.run import Run
 
 
 class Paired:
-    """One batch of each, normal first, as long as both last."""
+    """Batches of as many normal as anomalous videos, normal first, as long as both last."""
 
-    def __init__(self, normal: Shuffled, anomalous: Shuffled):
-        self.parts = normal, anomalous
+    def __init__(self, rows: list[Row], args, order: torch.Generator):
+        self.parts = []
+        for kind, normal in (("normal", True), ("anomalous", False)):
+            indices = [i for i, row in enumerate(rows) if row.normal == normal]
+            if len(indices) < args.batch_size:
+                raise UserError(
+                    f"{args.train_list} has {len(indices)} {kind} rows, fewer than one batch of "
+                    f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
+                )
+            self.parts.append(Shuffled(indices, args.batch_size, order, drop_last=True))
 
     def __len__(self) -> int:
         return min(map(len, self.parts))
@@ -41,18 +49,13 @@ def main(argv=None):
 
     rows = read_list(args.train_list, UCF_CRIME, args.feature_root)
     order = torch.Generator()
-    kinds = {"normal": [], "anomalous": []}
-    for i, row in enumerate(rows):
-        kinds["normal" if row.normal else "anomalous"].append(i)
-    normal, anomalous = (
-        Shuffled(indices, args, order, drop_last=True, what=kind) for kind, indices in kinds.items()
-    )
+    pairs = Paired(rows, args, order)
     test = EvaluationSet(args, UCF_CRIME)
-    batches = training_batches(rows, Paired(normal, anomalous), args)
+    batches = training_batches(rows, pairs, args)
 
     model = build_model(args, UCF_CRIME, device)
-    # The official schedule of SG-NM is planned for both loaders' steps, twice what is walked.
-    planned_steps = args.max_epoch * (len(normal) + len(anomalous))
+    # The official schedule of SG-NM is planned for the steps of both kinds, twice what is walked.
+    planned_steps = args.max_epoch * sum(map(len, pairs.parts))
     optimization = Optimization(
         model, lr=args.lr, epochs=args.max_epoch, planned_steps=planned_steps
     )

@@ -27,7 +27,7 @@ def main(argv=None):
 
     rows = read_list(args.train_list, XD_VIOLENCE, args.feature_root)
     order = torch.Generator()
-    every_row = Shuffled(range(len(rows)), args, order, drop_last=False, what="training")
+    every_row = Shuffled(range(len(rows)), args.batch_size, order)
     test = EvaluationSet(args, XD_VIOLENCE)
     batches = training_batches(rows, every_row, args)
 

@@ -4,8 +4,9 @@
     python -m benchmarks.bench --quick            under two
     python -m benchmarks.bench --device cuda      where there is a GPU
 
-Every ratio compares two measurements of one run that took turns. Features are synthetic, as many
-and as long as the real ones.
+Every ratio compares two measurements of one run that took turns. Networks of the plain kind run in
+a process of their own, where PyTorch and the C library stand as they come. Features are synthetic,
+as many as the test videos of the data sets and as long.
 """
 
 import argparse

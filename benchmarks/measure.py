@@ -1,6 +1,7 @@
 """Time, floating-point operations, memory and operators of a piece of code."""
 
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class Result(NamedTuple):
-    """One row of the table. What was not measured is None."""
+    """One row of the table."""
 
     name: str
-    plain: float | None  # seconds, or what `unit` says
+    plain: float  # seconds, or what `unit` says
     ours: float
     unit: str = "s"
     gflop: float | None = None  # of ours
@@ -126,14 +127,18 @@ def peak_memory(device: torch.device) -> float:
     if status.is_file():  # the call below would count the process that started this one, too
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 class Operators(TorchDispatchMode):
     """Counts operators that compute something, each a kernel launch or more on a GPU, and those
-    that make the host wait for the device."""
+    that would make the host wait for it: reading a value, or a shape that depends on values.
 
-    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
+    A copy to the host (`cpu`, `tolist`) leaves no trace on the CPU and is not seen.
+    """
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "bincount")
     FREE = ("empty", "detach", "new_empty", "alias", "lift_fresh")
 
     def __init__(self):
@@ -142,8 +147,18 @@ class Operators(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__
-        if name.startswith(self.WAITING):
+        if name.startswith(self.WAITING) or _by_mask(name, args):
             self.waits += 1
         elif not func.is_view and not name.startswith(self.FREE):
             self.launches += 1
         return func(*args, **(kwargs or {}))
+
+
+def _by_mask(name: str, args) -> bool:
+    """Whether an indexing operator has a mask for an index, or repeats by values."""
+    if name.startswith("repeat_interleave"):
+        return True
+    indices = args[1] if name.startswith("index") and len(args) > 1 else ()
+    return isinstance(indices, (list, tuple)) and any(
+        isinstance(i, torch.Tensor) and i.dtype == torch.bool for i in indices
+    )

@@ -1,12 +1,13 @@
-import multiprocessing
 import os
+import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
-from utils.clips import Shuffled, training_batches
+from utils.clips import CachedClips, Shuffled, training_batches
 from utils.datasets import process_feat, read_list
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
@@ -21,9 +22,9 @@ def args(tmp_path, rng):
         path = tmp_path / f"Abuse{i}__0.npy"
         np.save(path, rng.standard_normal((length, 512)).astype(np.float16))
         lines.append(f"{path},{'Abuse' if i % 2 else 'Normal'}")
-    (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "train.v2.csv").write_text("\n".join(lines) + "\n")
     return SimpleNamespace(
-        train_list=str(tmp_path / "train.csv"), cache=str(tmp_path / "cache"), visual_length=16,
+        train_list=str(tmp_path / "train.v2.csv"), cache=str(tmp_path / "cache"), visual_length=16,
         batch_size=2, num_workers=0, device="cpu",
     )  # fmt: skip
 
@@ -32,7 +33,7 @@ def batches(args, **changes):
     args = SimpleNamespace(**{**vars(args), **changes})
     rows = read_list(args.train_list, UCF_CRIME)
     order = torch.Generator().manual_seed(5)
-    every_row = Shuffled(range(len(rows)), args, order, drop_last=False, what="training")
+    every_row = Shuffled(range(len(rows)), args.batch_size, order)
     return list(training_batches(rows, every_row, args))
 
 
@@ -101,22 +102,31 @@ def test_a_cache_that_is_not_whole_is_packed_again(args, tmp_path, damage):
     assert not left_behind.exists()
 
 
-def pack(args, queue):
-    queue.put([batch[0].sum().item() for batch in batches(args)])
+def test_a_run_waits_for_the_one_that_packs(args, tmp_path, capsys):
+    batches(args)
+    (lock,) = files(args, ".lock")
+    (index,) = files(args, ".json")
+    finished = (tmp_path / "cache" / index).read_bytes()
+    (tmp_path / "cache" / index).unlink()  # as while it is being packed
+    found = []
+    other = threading.Thread(target=lambda: found.append(batches(args)))
+    with FileLock(tmp_path / "cache" / lock), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CachedClips, "_pack", lambda *_: pytest.fail("packed a second time"))
+        other.start()
+        other.join(timeout=1)
+        assert not found
+        (tmp_path / "cache" / index).write_bytes(finished)
+    other.join(timeout=60)
+    for a, b in zip(found[0], batches(args, cache=None), strict=True):
+        assert all(map(torch.equal, a, b))
+    assert "waiting for the run that is packing" in capsys.readouterr().err
 
 
-def test_two_runs_pack_a_cache_at_once(args):
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    runs = [context.Process(target=pack, args=(args, queue)) for _ in range(2)]
-    for run in runs:
-        run.start()
-    sums = [queue.get(timeout=60) for _ in runs]
-    for run in runs:
-        run.join()
-    expected = [snippets.sum().item() for snippets, _, _ in batches(args, cache=None)]
-    assert sums == [expected, expected]
-    assert len(files(args, ".f32")) == len(files(args, ".json")) == 1
+def test_a_finished_cache_needs_no_lock(args, tmp_path, monkeypatch):
+    plain = batches(args)
+    monkeypatch.setattr("utils.clips.exclusive", lambda _: pytest.fail("locked"))
+    for a, b in zip(plain, batches(args), strict=True):
+        assert all(map(torch.equal, a, b))
 
 
 def test_a_bad_feature_file_leaves_no_cache(args):

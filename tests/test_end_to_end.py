@@ -1,6 +1,7 @@
 """Both data sets through their own scripts: prepare, train, resume, test; and bad input."""
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+import ucf_option
 import ucf_test
 import ucf_train
 import xd_test
@@ -16,6 +18,7 @@ import xd_train
 from utils import demo_report
 from utils.checkpoint import load
 from utils.demo_data import generate
+from utils.engine import EvaluationSet
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import load_predictions
 
@@ -142,6 +145,15 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(small, tmp_path):
         assert (tmp_path / "whole" / file).read_text() == (tmp_path / "cut" / file).read_text()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to count open files")
+def test_test_features_keep_no_files_open(small_ucf):
+    options = {**small_ucf, "num-workers": 1}
+    args = ucf_option.parser.parse_args([f"--{name}={value}" for name, value in options.items()])
+    before = len(os.listdir("/proc/self/fd"))
+    test = EvaluationSet(args, UCF_CRIME)
+    assert len(os.listdir("/proc/self/fd")) < before + len(test.rows) // 2
+
+
 def test_evaluation_every_few_steps_keeps_the_best(small_ucf, tmp_path):
     run(ucf_train.main, tmp_path, small_ucf, eval_every=1, max_epoch=1)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -180,11 +192,11 @@ def test_xd_learns(tmp_path, monkeypatch, capsys):
     assert f"{untrained['auc1']:10.3f}{trained['auc1']:10.3f}" in printed
     assert Path("demo/xd/run/scores.png").is_file()
 
-    results = []
-    for precision in ("fp32", "bf16"):
-        xd_test.main([*config, "--precision", precision])
-        results.append(json.loads(Path("demo/xd/run/results.json").read_text()))
-    exact, rounded = results
-    assert exact["auc1"] != rounded["auc1"]
-    for metric, tolerance in (("auc1", 1e-3), ("ap1", 1e-3), ("average_map", 0.1)):
-        assert rounded[metric] == pytest.approx(exact[metric], abs=tolerance)
+    # mAP and AP of so few videos would turn on single snippets that change places.
+    xd_test.main([*config, "--precision", "bf16", "--predictions", "bf16.npz"])
+    rounded = json.loads(Path("demo/xd/run/results.json").read_text())
+    assert rounded["auc1"] == pytest.approx(trained["auc1"], abs=1e-3)
+    exact = load_predictions("demo/xd/run/predictions.npz")[1]
+    for a, b in zip(exact, load_predictions("bf16.npz")[1], strict=True):
+        np.testing.assert_allclose(b.score, a.score, atol=0.02)
+        np.testing.assert_allclose(b.probabilities, a.probabilities, atol=0.02)

@@ -3,28 +3,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.measure import Operators
+from benchmarks.sections import OF_THE_HOST
+from model import build_model
 from utils.datasets import segment_batches
 from utils.engine import Optimization, score, train_one_epoch
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
 from utils.padding import padding_mask
-
-# What makes the host wait for a GPU: reading a value, or a shape that depends on values.
-WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
-
-
-class Trace(TorchDispatchMode):
-    """Names of all operators that run."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.names.append(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
 
 
 def test_a_training_step_never_waits_for_the_device(ucf_model, ucf_args, batch):
@@ -36,20 +23,28 @@ def test_a_training_step_never_waits_for_the_device(ucf_model, ucf_args, batch):
     optimization = Optimization(model, lr=1e-5, epochs=1, planned_steps=4)
     steps = train_one_epoch(model, [(snippets, labels, lengths)] * 2, optimization, ucf_args)
     next(steps)  # the optimizers make their states
-    with Trace() as trace:
+    with Operators() as count:
         next(steps)
     steps.close()
-    found = [name for name in trace.names if name.startswith(WAITING)]
-    # The two of `Filled.of`, of lengths that are on the CPU.
-    assert found == ["nonzero", "nonzero"], found
+    assert count.waits == OF_THE_HOST
     model.load_state_dict(before, strict=False)
     model.zero_grad()
 
 
-def test_trace_sees_waiting():
-    with Trace() as trace:
-        torch.ones(3).sum().item()
-    assert any(name.startswith(WAITING) for name in trace.names)
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_is_never_waited_for(ucf_args, batch):
+    model = build_model(ucf_args, UCF_CRIME, "cuda")
+    visual, lengths = batch
+    data = visual[padding_mask(lengths, 32)], torch.eye(14)[:3], lengths
+    optimization = Optimization(model, lr=1e-5, epochs=1, planned_steps=4)
+    steps = train_one_epoch(model, [data] * 2, optimization, ucf_args)
+    next(steps)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        next(steps)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    steps.close()
 
 
 def make_test_set(features, eval_batch, n=32):

@@ -11,6 +11,7 @@ from dcsa import dcsa_logits, decompose
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
 from sgnm import SGNM, compactness
+from utils.device import autocast
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
 from utils.layers import DistanceAdjacency, WindowTransformer, similarity_adjacency
@@ -46,7 +47,10 @@ def test_compiling_meets_no_break_in_the_graph(ucf_args, batch):
         # Tracing is the point here; generating code would take a minute.
         model.compile(dynamic=True, fullgraph=True, backend="eager")
         compiled = model(*batch, filled=filled)
+        with autocast("bf16", torch.device("cpu")):
+            rounded = model(*batch, filled=filled)
     torch.testing.assert_close(compiled.logits2, plain.logits2)
+    torch.testing.assert_close(rounded.logits2, plain.logits2, rtol=0.02, atol=0.05)
 
 
 def test_sgnm_runs_in_training_only_and_changes_no_score(ucf_model, batch):

@@ -29,14 +29,14 @@ def test_pack_and_unpack(batch):
     assert torch.equal(filled.unpack(packed), visual)
 
 
-@pytest.mark.parametrize("n", [32, 30])
-def test_windows_of_padding_are_shared(n):
+@pytest.mark.parametrize("n, window", [(32, 8), (30, 8), (32, 64)])
+def test_windows_of_padding_are_shared(n, window):
     torch.manual_seed(0)
-    encoder = WindowTransformer(16, 2, 1, window=8)
+    encoder = WindowTransformer(16, 2, 1, window)
     lengths = torch.tensor([n, 17, 3])
     empty = torch.randn(n, 16)
     x = torch.where(padding_mask(lengths, n)[..., None], torch.randn(3, n, 16), empty)
-    torch.testing.assert_close(encoder(x, filled_of(lengths, n), empty), encoder(x))
+    torch.testing.assert_close(encoder(x, filled_of(lengths, n, window), empty), encoder(x))
 
 
 def test_training_and_testing_are_the_same_without_the_padding(ucf_model, batch):

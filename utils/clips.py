@@ -5,9 +5,11 @@
                                the packing was finished
 
 The key stands for the list's content, N, and path, size and time of every feature file. Where any
-of these changes, the key does, and the clips are packed anew.
+of these changes, the key does, and the clips are packed anew; what an older key names is left for
+whoever may be reading it, and can be deleted by hand.
 """
 
+import glob
 import hashlib
 import json
 import sys
@@ -27,6 +29,7 @@ from utils.errors import UserError
 from utils.files import whole_file, write_json
 
 ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
+CACHE_VERSION = 1  # another one wherever clips are cut or packed in another way
 
 
 class FeatureClips(Dataset):
@@ -48,8 +51,8 @@ class FeatureClips(Dataset):
 class CachedClips(Dataset):
     """The same, read from the cache, which is packed first where it does not exist yet.
 
-    Runs that need one cache at the same time wait for the first of them to pack it. What a killed
-    run left behind is removed.
+    Runs that need one cache at the same time wait for the first of them to pack it. What a run
+    killed while packing left behind is removed when the cache is packed again.
 
     Args:
         clips: cut from the feature files.
@@ -64,12 +67,12 @@ class CachedClips(Dataset):
     def __init__(self, clips: FeatureClips, train_list: str, folder: str, workers: int):
         self.rows = clips.rows
         key = cache_key(clips, train_list)
-        stem = Path(folder) / f"{Path(train_list).stem}_N{clips.visual_length}_{key}"
-        self.path, index = stem.with_suffix(".f32"), stem.with_suffix(".json")
-        with exclusive(stem.with_suffix(".lock")):
-            if (lengths := self._finished(index)) is None:
-                lengths = self._pack(clips, workers)
-                write_json(index, {"lengths": lengths})
+        name = f"{Path(train_list).stem}_N{clips.visual_length}_{key}"
+        self.path, self.index = Path(folder, f"{name}.f32"), Path(folder, f"{name}.json")
+        lengths = self._finished()
+        if lengths is None:
+            with exclusive(Path(folder, f"{name}.lock")):
+                lengths = self._finished() or self._pack(clips, workers)
         self.bounds = np.cumsum([0, *lengths])
 
     def __len__(self) -> int:
@@ -84,16 +87,17 @@ class CachedClips(Dataset):
         """(R, 512), opened by each process for itself."""
         return np.memmap(self.path, np.float32, "r").reshape(-1, WIDTH)
 
-    def _finished(self, index: Path) -> list[int] | None:
+    def _finished(self) -> list[int] | None:
         """Rows of each clip, where the cache is whole."""
         try:
-            lengths = json.loads(index.read_text(encoding="utf-8"))["lengths"]
-            return lengths if self.path.stat().st_size == sum(lengths) * ROW_BYTES else None
+            lengths = json.loads(self.index.read_text(encoding="utf-8"))["lengths"]
+            whole = self.path.stat().st_size == sum(lengths) * ROW_BYTES
+            return lengths if whole and len(lengths) == len(self) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _pack(self, clips: FeatureClips, workers: int) -> list[int]:
-        for left_behind in self.path.parent.glob(f".{self.path.stem}.*"):
+        for left_behind in self.path.parent.glob(f".{glob.escape(self.path.stem)}.*"):
             left_behind.unlink()
         # A generator of its own leaves the global random state, and so the weights, alone.
         loader = DataLoader(
@@ -104,6 +108,7 @@ class CachedClips(Dataset):
             for clip, _ in tqdm(loader, desc=f"packing {self.path}", unit="clip", disable=None):
                 file.write(clip.numpy().data)
                 lengths.append(len(clip))
+        write_json(self.index, {"lengths": lengths})
         return lengths
 
 
@@ -111,10 +116,13 @@ def cache_key(clips: FeatureClips, train_list: str) -> str:
     """Changes with all that the clips are made of."""
     files = []
     for row in clips.rows:
-        stat = row.path.stat()
+        try:
+            stat = row.path.stat()
+        except OSError as error:
+            raise UserError(f"feature file {row.path} cannot be read: {error.strerror}") from None
         files.append((str(row.path), stat.st_size, stat.st_mtime_ns))
-    made_of = Path(train_list).read_bytes(), json.dumps([clips.visual_length, files]).encode()
-    return hashlib.sha256(b"".join(made_of)).hexdigest()[:12]
+    made_of = json.dumps([CACHE_VERSION, clips.visual_length, files]).encode()
+    return hashlib.sha256(Path(train_list).read_bytes() + made_of).hexdigest()[:12]
 
 
 @contextmanager
@@ -142,20 +150,13 @@ class Shuffled(BatchSampler):
 
     Args:
         indices: of the rows.
-        args: options, of which batch size, and the list for errors.
+        batch_size: rows of a batch.
         generator: draws the order.
         drop_last: leave out an incomplete last batch.
-        what: the rows' kind, for the error that says that they do not fill one batch.
     """
 
-    def __init__(self, indices, args, generator: torch.Generator, *, drop_last: bool, what: str):
-        if drop_last and len(indices) < args.batch_size:
-            raise UserError(
-                f"{args.train_list} has {len(indices)} {what} rows, fewer than one batch of "
-                f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
-            )
-        sampler = SubsetRandomSampler(indices, generator)
-        super().__init__(sampler, args.batch_size, drop_last)
+    def __init__(self, indices, batch_size: int, generator: torch.Generator, drop_last=False):
+        super().__init__(SubsetRandomSampler(indices, generator), batch_size, drop_last)
 
 
 def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:

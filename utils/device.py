@@ -19,6 +19,8 @@ def set_up_device(args) -> torch.device:
         UserError: there is no such device here.
     """
     device = pick_device(args.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # for pinned memory, too
     # PyTorch's own default would round convolutions on a GPU to TF32 even where fp32 is asked for.
     torch.backends.fp32_precision = "tf32" if args.precision == "tf32" else "ieee"
     if device.type == "cpu":
@@ -49,8 +51,8 @@ def keep_freed_memory() -> None:
     """Let the process keep what it frees, for the next step to use.
 
     By default glibc gives every large tensor back to the system at once and the next one is mapped
-    and zeroed page by page: up to half of a forward pass on the CPU. Does nothing where the C
-    library is another.
+    and zeroed page by page: up to half of a forward pass on the CPU. The process stays as large as
+    it has ever been. Does nothing where the C library is another.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)
@@ -73,7 +75,7 @@ def autocast(precision: str, device: torch.device):
 
 def in_float32(function):
     """Decorator: compute in float32 under autocast too. For softmaxes, cosines and logits, where
-    bfloat16's three digits would not do."""
+    the two to three digits of bfloat16 would not do."""
 
     @wraps(function)
     def run(*args):

@@ -88,7 +88,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
     model.train()
     progress = tqdm(batches, desc="training", unit="step", leave=False, disable=None)
     for step, (snippets, labels, lengths) in enumerate(progress, start=1):
-        # From here to the next batch nothing waits for the device.
+        # From here to the yield nothing waits for the device.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
         snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
         with autocast(args.precision, device):
@@ -127,7 +127,8 @@ class EvaluationSet:
             generator=torch.Generator(),  # so that the global random state is left alone
         )
         videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
-        videos = list(videos)
+        # Copies, because what another process sends holds a file open as long as it is kept.
+        videos = [features.clone() for features in videos]
         self.lengths = [len(features) for features in videos]
         self.batches = segment_batches(videos, args.visual_length, args.eval_batch)
 

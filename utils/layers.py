@@ -65,6 +65,8 @@ class WindowTransformer(nn.Module):
             (B, N, D).
         """
         b, n, d = x.shape
+        if n < self.window:
+            return self._attend(x)
         tail = n % self.window
         whole, rest = x.split([n - tail, tail], dim=1)
         windows = whole.reshape(-1, self.window, d)  # [B, N, D] -> [B·N/w, w, D]
@@ -77,8 +79,8 @@ class WindowTransformer(nn.Module):
             held, empty = y.split([len(held), len(empty)])
             windows = empty.repeat(b, 1, 1).index_copy_(0, filled.windows, held)
         if not tail:
-            return windows.view(x.shape)
-        return torch.cat([windows.view(whole.shape), self._attend(rest)], dim=1)
+            return windows.reshape(x.shape)
+        return torch.cat([windows.reshape(whole.shape), self._attend(rest)], dim=1)
 
     def _attend(self, windows: torch.Tensor) -> torch.Tensor:
         return self.resblocks(windows.transpose(0, 1)).transpose(0, 1)  # CLIP reads [w, B·N/w, D]

@@ -141,7 +141,8 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add = parser.add_argument_group("data").add_argument
     add("--train-list", help="CSV path,label of the training features")
     add("--test-list", help="CSV path,label of the test features, one crop per video")
-    add("--cache", metavar="DIR", help="pack the training clips there, once, and read them from it")
+    add("--cache", metavar="DIR", help="pack the training clips there, once, and read them "
+        "from it: 2 KB a snippet, at most 512 KB a clip")  # fmt: skip
     add("--feature-root", help="folder to find the lists' features in, wherever they say they are")
     add("--gt-path", help=".npy, a 0 or 1 for every test frame in list order")
     add("--gt-segment-path", help="anomalous segments per test video, .json or official .npy")
@@ -194,7 +195,7 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--num-workers", type=count, default=min(4, CORES),
         help="processes that read features")  # fmt: skip
     add("--precision", choices=PRECISIONS, default="fp32",
-        help="of matrix products: float32, TF32, bfloat16; losses stay in float32")  # fmt: skip
+        help="of matrix products; with bf16 logits, softmaxes and losses stay float32")  # fmt: skip
     add("--compile", type=boolean, default=False, help="fuse operators with torch.compile (True, "
         "False): the first step takes minutes, the others less")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")

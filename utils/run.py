@@ -171,7 +171,8 @@ class Run:
 
     def _fixed_options(self) -> dict:
         """What a resumed run must not change."""
-        names = ("seed", "max_epoch", "batch_size", "lr", "loss2_weight", "DNP_use", "select")
+        names = ("seed", "max_epoch", "batch_size", "lr", "loss2_weight", "DNP_use", "select",
+                 "precision")  # fmt: skip
         return {"dataset": self.test.facts.name, **{n: getattr(self.args, n) for n in names}}
 
     def _begin_files(self) -> None:
