@@ -1,10 +1,9 @@
 """What the benchmark measures, section by section: each gives rows of the table."""
 
-import copy
 import subprocess
 import sys
 import tempfile
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,82 +20,19 @@ from benchmarks.measure import (
     matrix_peak,
     peak_memory,
 )
+from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
 from losses import dsanet_losses
-from model import build_model
 from utils.clips import Shuffled, training_batches
 from utils.datasets import Row, process_feat, read_features
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.device import set_up_device
-from utils.engine import SGNM_PREFIX, Optimization, score, train_one_epoch
+from utils.engine import score
 from utils.metrics import frame_metrics
 from utils.options import CORES
 from utils.padding import Filled
 
 CPU = torch.device("cpu")
 OF_THE_HOST = 2  # "waits" of our step that only look so: `Filled.of` asks lengths on the CPU
-
-
-@cache
-def initial_network():
-    torch.manual_seed(0)
-    return build_model(workload.options("ucf"), workload.FACTS["ucf"]).train()
-
-
-def network(args, device):
-    """The network for UCF-Crime, with the same weights each time."""
-    model = copy.deepcopy(initial_network()).to(device)
-    if args.compile:
-        model.compile(dynamic=True)
-    return model
-
-
-def plain_network(device) -> plain.PlainDSANet:
-    """The plain one, with the same weights."""
-    model = copy.deepcopy(initial_network()).to(device)
-    model.__class__ = plain.PlainDSANet
-    return model
-
-
-def plain_step(batch, args, device):
-    """A function that trains one plain step."""
-    model = plain_network(device)
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    main = torch.optim.AdamW([p for n, p in named if not n.startswith(SGNM_PREFIX)], lr=args.lr)
-    sgnm = plain.PlainStableAdamW([p for n, p in named if n.startswith(SGNM_PREFIX)], lr=args.lr)
-    snippets, all_labels, lengths = batch
-    padded = Filled.of(lengths, args.visual_length, args.attn_window).unpack(snippets)
-
-    def run():
-        visual, labels = padded.to(device), all_labels.to(device)
-        losses = plain.looped_losses(model(visual, lengths), labels, lengths, args.loss2_weight)
-        for loss in losses.values():
-            loss.item()  # for the progress line
-        main.zero_grad()
-        sgnm.zero_grad()
-        losses["total"].backward()
-        main.step()
-        sgnm.step()
-
-    return run
-
-
-def plain_scoring(videos, args, device):
-    """A function that scores videos one after another."""
-    model = plain_network(device)
-    return lambda: plain.looped_scores(model, videos, args.temp)
-
-
-def fast_step(batch, args, device):
-    """A function that trains one step as ucf_train.py does."""
-    model = network(args, device)
-    optimization = Optimization(model, lr=args.lr, epochs=10, planned_steps=10**6)
-
-    def run():
-        set_up_device(args)
-        for _ in train_one_epoch(model, [batch], optimization, args):
-            pass
-
-    return run
 
 
 def ucf_options(settings, precision="fp32"):
@@ -121,16 +57,20 @@ def training_step(settings) -> list[Result]:
         }
         work = None if settings.compile else gflop(next(iter(runs.values())))
         make_plain = partial(plain_step, batch)
-        results += against_plain(f"training step, {what}", make_plain, runs, work, settings)
+        results += against_plain(
+            f"training step, {what}", make_plain, runs, work, settings, settings.repeats
+        )
     return results
 
 
-def against_plain(name: str, make_plain, runs: dict, work: float | None, settings) -> list[Result]:
+def against_plain(
+    name: str, make_plain, runs: dict, work: float | None, settings, repeats: int
+) -> list[Result]:
     """A result for each precision; all take turns with the plain one in its own process."""
     device = settings.device
     plain_run = OwnProcess(make_plain, workload.options("ucf"), device, device=device)
     before = {p: matrix_peak(device, p) for p in settings.precisions}
-    times = best_times({"plain": plain_run, **runs}, device, settings.repeats)
+    times = best_times({"plain": plain_run, **runs}, device, repeats)
     plain_run.close()
     peaks = {p: max(before[p], matrix_peak(device, p)) for p in settings.precisions}
     return [
@@ -182,6 +122,33 @@ def one_step_memory(which: str, settings) -> float:
     return peak_memory(settings.device)
 
 
+def work(settings) -> list[Result]:
+    """Floating-point operations, and so how the cost grows with videos, snippets and classes."""
+    args = workload.options("ucf")
+    theirs, ours = plain_network(CPU), network(args, CPU)
+    text, labels = ours.encode_text().detach(), torch.eye(len(ours.description_mean))[:1]
+    clip = torch.randn(1, args.visual_length, 512)
+
+    def step(model, snippets, losses):
+        lengths = torch.tensor([snippets])
+        filled = {"filled": Filled.of(lengths, args.visual_length, args.attn_window)}
+        outputs = model(clip, lengths, text, **(filled if model is ours else {}))
+        losses(outputs, labels, lengths, args.loss2_weight)["total"].backward()
+
+    texts = [lambda m=m: m.encode_text().sum().backward() for m in (theirs, ours)]
+    rows = {f"texts of {len(text)} classes, a step": texts}
+    for snippets in (256, 64):
+        rows[f"training, a video of {snippets} snippets"] = [
+            partial(step, theirs, snippets, plain.looped_losses),
+            partial(step, ours, snippets, dsanet_losses),
+        ]
+    lengths = torch.tensor([args.visual_length])
+    rows["scoring, a segment of 256 snippets"] = [
+        lambda m=m: m.eval()(clip, lengths, text) for m in (theirs, ours)
+    ]
+    return [Result(name, *map(gflop, pair), "GFLOP") for name, pair in rows.items()]
+
+
 def operators(settings) -> list[Result]:
     """Kernel launches and waits of a step at the paper's batch size, counted on short clips."""
     args = workload.options("ucf", "--device", "cpu", "--visual-length", "8")
@@ -212,7 +179,7 @@ def scoring(settings) -> list[Result]:
         runs[precision] = lambda args=args, test=test: (set_up_device(args), score(ours, test))
     work = None if settings.compile else gflop(next(iter(runs.values())))
     name = f"scoring {len(counts)} UCF-Crime videos"
-    return against_plain(name, partial(plain_scoring, videos), runs, work, settings)
+    return against_plain(name, partial(plain_scoring, videos), runs, work, settings, repeats=1)
 
 
 def metrics(settings) -> list[Result]:
@@ -273,4 +240,4 @@ def feeding(settings) -> list[Result]:
     ]
 
 
-SECTIONS = (metrics, feeding, operators, memory, scoring, training_step)
+SECTIONS = (metrics, feeding, operators, work, memory, scoring, training_step)

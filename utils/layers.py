@@ -70,7 +70,7 @@ class WindowTransformer(nn.Module):
         tail = n % self.window
         whole, rest = x.split([n - tail, tail], dim=1)
         windows = whole.reshape(-1, self.window, d)  # [B, N, D] -> [B·N/w, w, D]
-        if filled is None:
+        if filled is None or len(filled.windows) == len(windows):
             windows = self._attend(windows)
         else:
             held = windows.index_select(0, filled.windows)
