@@ -59,7 +59,7 @@ def test_set(videos: list[np.ndarray], args) -> SimpleNamespace:
     tensors = [torch.from_numpy(v.astype(np.float32)) for v in videos]
     return SimpleNamespace(
         batches=segment_batches(tensors, args.visual_length, args.eval_batch),
-        rows=[SimpleNamespace(video=str(i)) for i in range(len(videos))],
+        rows=[SimpleNamespace(video=f"v{i}") for i in range(len(videos))],
         lengths=[len(v) for v in videos],
         visual_length=args.visual_length,
         window=args.attn_window,

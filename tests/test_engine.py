@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import workload
 from benchmarks.measure import Operators
 from benchmarks.sections import OF_THE_HOST
 from model import build_model
-from utils.datasets import segment_batches
 from utils.engine import Optimization, score, train_one_epoch
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
@@ -47,16 +47,8 @@ def test_a_gpu_is_never_waited_for(ucf_args, batch):
     steps.close()
 
 
-def make_test_set(features, eval_batch, n=32):
-    return SimpleNamespace(
-        batches=segment_batches([torch.from_numpy(feat) for feat in features], n, eval_batch),
-        rows=[SimpleNamespace(video=f"v{i}") for i in range(len(features))],
-        lengths=[len(feat) for feat in features],
-        visual_length=n,
-        window=8,
-        precision="fp32",
-        temperature=5.0,
-    )
+def make_test_set(features, args, eval_batch):
+    return workload.test_set(features, SimpleNamespace(**{**vars(args), "eval_batch": eval_batch}))
 
 
 @pytest.fixture
@@ -64,17 +56,17 @@ def features(rng):
     return [rng.standard_normal((t, 512)).astype(np.float32) for t in (5, 32, 100, 1, 70)]
 
 
-def test_scores_do_not_depend_on_what_is_scored_together(ucf_model, features):
-    alone = score(ucf_model, make_test_set(features, eval_batch=1))
+def test_scores_do_not_depend_on_what_is_scored_together(ucf_model, ucf_args, features):
+    alone = score(ucf_model, make_test_set(features, ucf_args, eval_batch=1))
     assert [p.probabilities.shape for p in alone] == [(len(f), 14) for f in features]
     for eval_batch in (3, 100):
-        together = score(ucf_model, make_test_set(features, eval_batch))
+        together = score(ucf_model, make_test_set(features, ucf_args, eval_batch))
         for a, b in zip(alone, together, strict=True):
             np.testing.assert_allclose(a.score, b.score, rtol=1e-4, atol=1e-6)
             np.testing.assert_allclose(a.probabilities, b.probabilities, rtol=1e-4, atol=1e-6)
 
 
-def test_scores_that_are_not_finite_name_the_video(ucf_model, features):
+def test_scores_that_are_not_finite_name_the_video(ucf_model, ucf_args, features):
     features[3][:] = np.nan
     with pytest.raises(UserError, match="scores of v3 are not finite"):
-        score(ucf_model, make_test_set(features, eval_batch=4))
+        score(ucf_model, make_test_set(features, ucf_args, eval_batch=4))
