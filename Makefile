@@ -10,12 +10,13 @@ RUN := --config configs/demo_$(DATASET).yml
 # costs nothing.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test soak bench lint clean
 
 help:
 	@echo "make demo   make a small data set, train on it, test, draw; about 3 minutes on 2 cores"
 	@echo "            (DATASET=xd for XD-Violence's kind instead of UCF-Crime's)"
 	@echo "make test   lint and tests; about 5 minutes on 2 cores"
+	@echo "make soak   kill 20 training runs, resume and compare them; some ten minutes"
 	@echo "make bench  what the fast paths gain here; some ten minutes (QUICK=--quick: two)"
 	@echo "make clean  remove what they made, .venv included"
 
@@ -41,6 +42,9 @@ lint: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest
+
+soak: $(INSTALLED)
+	KILLS=20 $(BIN)/python -m pytest -s tests/test_resume.py -k killed
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.bench $(QUICK) --json benchmarks/results/last.json

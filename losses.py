@@ -41,7 +41,10 @@ def smoothed_cross_entropy(logits: torch.Tensor, weights: torch.Tensor) -> torch
 def mil_loss(logits1: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Detection: is the video anomalous, by its top snippets? (loss1)"""
     video_scores = topk_mean(logits1.sigmoid(), lengths).squeeze(-1)
-    return F.binary_cross_entropy(video_scores, 1 - labels[:, 0])
+    # NaN scores shall give a NaN loss, as they do elsewhere: left to the function they end the
+    # process on the CPU, and on a GPU with nothing that names the cause.
+    loss = F.binary_cross_entropy(video_scores.nan_to_num(), 1 - labels[:, 0])
+    return loss + 0 * video_scores.sum()
 
 
 def align_loss(logits2: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -10,19 +10,20 @@ import torch
 
 from model import build_model
 from ucf_option import parser
-from utils.clips import Shuffled, epoch_seed, training_batches
+from utils.clips import training_batches
 from utils.datasets import Row, read_list
 from utils.device import set_up_device
-from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
+from utils.engine import EvaluationSet, Optimization, train_one_epoch
 from utils.errors import UserError, command
 from utils.labels import UCF_CRIME
+from utils.order import Order, Shuffled, set_seed
 from utils.run import Run
 
 
 class Paired:
     """Batches of as many normal as anomalous videos, normal first, as long as both last."""
 
-    def __init__(self, rows: list[Row], args, order: torch.Generator):
+    def __init__(self, rows: list[Row], args, generator: torch.Generator):
         self.parts = []
         for kind, normal in (("normal", True), ("anomalous", False)):
             indices = [i for i, row in enumerate(rows) if row.normal == normal]
@@ -31,7 +32,7 @@ class Paired:
                     f"{args.train_list} has {len(indices)} {kind} rows, fewer than one batch of "
                     f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
                 )
-            self.parts.append(Shuffled(indices, args.batch_size, order, drop_last=True))
+            self.parts.append(Shuffled(indices, args.batch_size, generator, drop_last=True))
 
     def __len__(self) -> int:
         return min(map(len, self.parts))
@@ -48,10 +49,11 @@ def main(argv=None):
     device = set_up_device(args)
 
     rows = read_list(args.train_list, UCF_CRIME, args.feature_root)
-    order = torch.Generator()
-    pairs = Paired(rows, args, order)
+    generator = torch.Generator()
+    pairs = Paired(rows, args, generator)
+    order = Order(pairs, generator, args.seed)
     test = EvaluationSet(args, UCF_CRIME)
-    batches = training_batches(rows, pairs, args)
+    batches = training_batches(rows, order, args)
 
     model = build_model(args, UCF_CRIME, device)
     # The official schedule of SG-NM is planned for the steps of both kinds, twice what is walked.
@@ -59,12 +61,12 @@ def main(argv=None):
     optimization = Optimization(
         model, lr=args.lr, epochs=args.max_epoch, planned_steps=planned_steps
     )
-    run = Run(args, model, optimization, test)
-    for epoch in range(run.first_epoch, args.max_epoch):
-        order.manual_seed(epoch_seed(args.seed, epoch))
-        for step, losses in train_one_epoch(model, batches, optimization, args):
-            run.after_step(epoch, step, losses)
-        run.end_epoch(epoch, step)
+    with Run(args, model, optimization, rows, order, test) as run:
+        for epoch in range(run.epoch, args.max_epoch):
+            order.begin(epoch, run.step)
+            for losses in train_one_epoch(model, batches, optimization, args, run.step):
+                run.after_step(losses)
+            run.end_epoch()
     run.finish()
 
 

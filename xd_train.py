@@ -9,12 +9,13 @@ xd_option.py.
 import torch
 
 from model import build_model
-from utils.clips import Shuffled, epoch_seed, training_batches
+from utils.clips import training_batches
 from utils.datasets import read_list
 from utils.device import set_up_device
-from utils.engine import EvaluationSet, Optimization, set_seed, train_one_epoch
+from utils.engine import EvaluationSet, Optimization, train_one_epoch
 from utils.errors import command
 from utils.labels import XD_VIOLENCE
+from utils.order import Order, Shuffled, set_seed
 from utils.run import Run
 from xd_option import parser
 
@@ -26,21 +27,21 @@ def main(argv=None):
     device = set_up_device(args)
 
     rows = read_list(args.train_list, XD_VIOLENCE, args.feature_root)
-    order = torch.Generator()
-    every_row = Shuffled(range(len(rows)), args.batch_size, order)
+    generator = torch.Generator()
+    order = Order(Shuffled(range(len(rows)), args.batch_size, generator), generator, args.seed)
     test = EvaluationSet(args, XD_VIOLENCE)
-    batches = training_batches(rows, every_row, args)
+    batches = training_batches(rows, order, args)
 
     model = build_model(args, XD_VIOLENCE, device)
     optimization = Optimization(
-        model, lr=args.lr, epochs=args.max_epoch, planned_steps=args.max_epoch * len(batches)
+        model, lr=args.lr, epochs=args.max_epoch, planned_steps=args.max_epoch * len(order)
     )
-    run = Run(args, model, optimization, test)
-    for epoch in range(run.first_epoch, args.max_epoch):
-        order.manual_seed(epoch_seed(args.seed, epoch))
-        for step, losses in train_one_epoch(model, batches, optimization, args):
-            run.after_step(epoch, step, losses)
-        run.end_epoch(epoch, step)
+    with Run(args, model, optimization, rows, order, test) as run:
+        for epoch in range(run.epoch, args.max_epoch):
+            order.begin(epoch, run.step)
+            for losses in train_one_epoch(model, batches, optimization, args, run.step):
+                run.after_step(losses)
+            run.end_epoch()
     run.finish()
 
 

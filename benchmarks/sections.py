@@ -22,13 +22,14 @@ from benchmarks.measure import (
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
 from losses import dsanet_losses
-from utils.clips import Shuffled, training_batches
+from utils.clips import training_batches
 from utils.datasets import Row, process_feat, read_features
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.device import set_up_device
 from utils.engine import score
 from utils.metrics import frame_metrics
 from utils.options import CORES
+from utils.order import Shuffled
 from utils.padding import Filled
 
 CPU = torch.device("cpu")

@@ -108,9 +108,46 @@ class Archive(torch.nn.Module):
         return x
 
 
-def test_weights_from_a_torchscript_archive(random_text, tmp_path):
-    torch.jit.script(Archive(official_state(random_text))).save(tmp_path / "clip.pt")
-    text = load_text_transformer(str(tmp_path / "clip.pt"))
+class Acting(torch.nn.Module):
+    """Creates a file when it is loaded."""
+
+    def __init__(self, path: str):
+        super().__init__()
+        self.path = path
+        self.data = torch.zeros(8)
+
+    def forward(self, x: torch.Tensor):
+        return x
+
+    @torch.jit.export
+    def __getstate__(self):
+        return self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]):
+        self.path = state[0]
+        self.training = state[1]
+        self.data = torch.from_file(self.path, True, 8)
+
+
+def test_no_other_archive_is_loaded_because_loading_runs_it(tmp_path):
+    planted = tmp_path / "planted"
+    torch.jit.script(Acting(str(planted))).save(tmp_path / "clip.pt")
+    with pytest.raises(UserError, match=r"clip.pt is a TorchScript archive, .* is refused"):
+        load_text_transformer(str(tmp_path / "clip.pt"))
+    assert not planted.exists()
+    torch.jit.load(tmp_path / "clip.pt")  # it would have worked
+    assert planted.exists()
+
+
+def test_weights_from_the_official_archive(random_text, tmp_path, monkeypatch):
+    path = tmp_path / "clip.pt"
+    torch.jit.script(Archive(official_state(random_text))).save(path)
+    with pytest.raises(UserError, match="is refused"):
+        load_text_transformer(str(path))
+    address = f"https://host/{clip_loader.sha256(path)}/clip.pt"
+    monkeypatch.setattr(clip_loader, "_official_url", lambda name: address)
+    text = load_text_transformer(str(path))
     block = "transformer.resblocks.11.attn.in_proj_bias"
     assert torch.equal(text.state_dict()[block], random_text.state_dict()[block])
 
@@ -119,11 +156,11 @@ def test_files_that_are_not_clip(tmp_path):
     with pytest.raises(UserError, match="not found"):
         load_text_transformer(str(tmp_path / "none.pt"))
     (tmp_path / "junk.pt").write_bytes(b"junk")
-    with pytest.raises(UserError, match="neither a TorchScript archive nor a state dict"):
+    with pytest.raises(UserError, match="is damaged"):
         load_text_transformer(str(tmp_path / "junk.pt"))
     for value in ({"epoch": 3}, [1], {1: torch.zeros(1)}):
         torch.save(value, tmp_path / "junk.pt")
-        with pytest.raises(UserError, match="neither a TorchScript archive nor a state dict"):
+        with pytest.raises(UserError, match=r"expected a state dict|is not CLIP ViT-B/16"):
             load_text_transformer(str(tmp_path / "junk.pt"))
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(UserError, match="is not CLIP ViT-B/16"):

@@ -7,10 +7,11 @@ import pytest
 import torch
 from filelock import FileLock
 
-from utils.clips import CachedClips, Shuffled, training_batches
+from utils.clips import CachedClips, training_batches
 from utils.datasets import process_feat, read_list
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
+from utils.order import Shuffled
 
 LENGTHS = (3, 16, 40, 7, 17)
 

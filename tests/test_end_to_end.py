@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
 import ucf_option
@@ -66,15 +65,19 @@ def small_ucf(tmp_path_factory):
     return make_data(tmp_path_factory.mktemp("ucf"), "ucf", train_videos=3, test_videos=6)
 
 
-def run(main, folder, options, **more):
-    """Run a script with its files in `folder`."""
+def options_of(folder, options) -> list[str]:
+    """Arguments of a script, its files in `folder`."""
     places = {
         "output-dir": folder,
         "model-path": folder / "model.pth",
         "checkpoint-path": folder / "checkpoint.pth",
     }
-    options = {**options, **places, **{k.replace("_", "-"): v for k, v in more.items()}}
-    main([f"--{name}={value}" for name, value in options.items()])
+    return [f"--{name}={value}" for name, value in {**options, **places}.items()]
+
+
+def run(main, folder, options, **more):
+    """Run a script with its files in `folder`."""
+    main(options_of(folder, {**options, **{k.replace("_", "-"): v for k, v in more.items()}}))
 
 
 def test_train_then_test(small, tmp_path, capsys):
@@ -107,42 +110,6 @@ def test_train_then_test(small, tmp_path, capsys):
     assert all(np.isfinite(r["losses"]["total"]) for r in log if "losses" in r)
     weights = load(tmp_path / "model.pth")
     assert not any("visual" in key.split(".")[1] for key in weights)
-
-
-def test_a_resumed_run_ends_like_one_that_never_stopped(small, tmp_path):
-    """Neither the cache nor the processes that read features make a difference."""
-    name, options = small
-    other = {**options, "num-workers": 2, "cache": tmp_path / "cache"}
-    train = SCRIPTS[name].train
-
-    class Killed(Exception):
-        pass
-
-    def kill_in_epoch_2(folder):
-        """Stop the run in the middle of its second epoch."""
-        import utils.run as module
-
-        original = module.Run.after_step
-
-        def after_step(self, epoch, step, losses):
-            original(self, epoch, step, losses)
-            if epoch == 1 and step == 2:
-                raise Killed
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module.Run, "after_step", after_step)
-            with pytest.raises(Killed):
-                run(train, folder, other)
-
-    run(train, tmp_path / "whole", options)
-    kill_in_epoch_2(tmp_path / "cut")
-    with (tmp_path / "cut" / "log.jsonl").open("a") as log:
-        log.write('{"epoch": 2, "st')  # cut off in the middle of a line
-    run(train, tmp_path / "cut", other, use_checkpoint=True)
-    whole, cut = load(tmp_path / "whole" / "model.pth"), load(tmp_path / "cut" / "model.pth")
-    assert all(torch.equal(whole[key], cut[key]) for key in whole)
-    for file in ("log.jsonl", "best.json"):
-        assert (tmp_path / "whole" / file).read_text() == (tmp_path / "cut" / file).read_text()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to count open files")

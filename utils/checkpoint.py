@@ -1,6 +1,8 @@
 """Weights on disk: the released files, ours, and training checkpoints."""
 
 import re
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +28,30 @@ TEXT = "clipmodel."
 def save(value, path) -> None:
     """`torch.save`, whole or not at all."""
     with whole_file(path) as partial:
-        torch.save(value, partial)
+        _write(value, partial)
+
+
+def save_keeping_previous(value, path) -> None:
+    """`save`, and what stood there before is kept, see `previous`."""
+    path = Path(path)
+    with whole_file(path) as partial:
+        _write(value, partial)
+        if path.is_file():
+            path.replace(previous(path))
+
+
+def previous(path) -> Path:
+    """`checkpoint.pth` -> `checkpoint.previous.pth`, where the one before is kept."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def _write(value, path: Path) -> None:
+    with path.open("wb") as file:
+        try:
+            torch.save(value, file)
+        except RuntimeError as error:  # what PyTorch makes of a full disk
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -41,12 +66,15 @@ def load(path) -> dict:
         UserError: it is missing, damaged, or holds anything else.
     """
     try:
+        _check_archive(path)
         with torch.serialization.safe_globals(NUMPY_SCALARS):
             value = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(
             f"weights {path} not found: give the file with --model-path, or train first"
         ) from None
+    except UserError:
+        raise
     except Exception as error:  # a damaged archive can raise anything
         if asked := re.search(r"GLOBAL (\S+)", str(error)):
             raise UserError(
@@ -60,9 +88,52 @@ def load(path) -> dict:
     return value
 
 
+def _check_archive(path) -> None:
+    """What PyTorch does not look at: the checksums, and whether loading would run code."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(damaged)
+        if any(Path(name).name == "constants.pkl" for name in archive.namelist()):
+            raise UserError(
+                f"{path} is a TorchScript archive, which can run code, and is refused: expected a "
+                "file of tensors only, as torch.save writes a state dict"
+            )
+
+
+def load_last(path) -> tuple[Path, dict]:
+    """The training checkpoint at `path` or, where a kill left none, the one before; and which.
+
+    Raises:
+        UserError: there is none, or it is damaged; the message names the one before if that is
+            whole.
+    """
+    path, older = Path(path), previous(path)
+    if not path.is_file() and older.is_file():  # the run was killed between two renamings
+        return older, load(older)
+    if not path.is_file():
+        raise UserError(f"checkpoint {path} not found: leave out --use-checkpoint to start anew")
+    try:
+        return path, load(path)
+    except UserError as error:
+        try:
+            state = load(older)
+        except UserError:
+            raise error from None
+        raise UserError(
+            f"{str(error).partition(':')[0]}; the one before, after {state.get('epoch')} epochs "
+            f"and {state.get('step')} steps, is whole: to go on from there, mv {older} {path}"
+        ) from None
+
+
 def read_weights(path) -> dict[str, torch.Tensor]:
     """State dict of a weight file or training checkpoint, without what DSANet does not need."""
-    value = load(path)
+    return weights_of(load(path), path)
+
+
+def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
+    """The same of what was read from `path`."""
     state = value.get("model_state_dict", value)
     if not (
         isinstance(state, dict)
@@ -90,7 +161,11 @@ def load_weights(model: nn.Module, path) -> None:
         UserError: the file cannot be read or its weights are not this model's; the message says by
             which options the two differ.
     """
-    state = read_weights(path)
+    fit(model, read_weights(path), path)
+
+
+def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
+    """`load_weights` of a state dict that was read from `path`."""
     own = model.state_dict()
     if not any(key.startswith(TEXT) for key in state):
         state |= {key: tensor for key, tensor in own.items() if key.startswith(TEXT)}

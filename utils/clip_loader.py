@@ -6,7 +6,6 @@ The visual tower is never built: training and testing read features that it has 
 """
 
 import ast
-import hashlib
 import importlib.util
 import math
 import os
@@ -20,7 +19,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from utils import checkpoint
 from utils.errors import UserError
+from utils.files import sha256
 
 CLIP_NAME = "ViT-B/16"
 RANDOM = "random"
@@ -143,11 +144,6 @@ def _official_url(name: str) -> str:
     raise UserError("openai-clip holds no table of weight addresses: install version 1.0.1")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def download(url: str, folder: Path = CACHE_DIR) -> Path:
     """CLIP's weight file in `folder`, downloaded once; the checksum stands in the address.
 
@@ -157,7 +153,7 @@ def download(url: str, folder: Path = CACHE_DIR) -> Path:
     folder = folder.expanduser()
     expected, name = url.split("/")[-2:]
     target = folder / name
-    if target.is_file() and _sha256(target) == expected:
+    if target.is_file() and sha256(target) == expected:
         return target
     partial = target.with_suffix(f".{os.getpid()}.part")
     problem = "are damaged (wrong sha256)" if target.is_file() else "are not"
@@ -168,7 +164,7 @@ def download(url: str, folder: Path = CACHE_DIR) -> Path:
             with tqdm.wrapattr(file, "write", total=size, desc=name, disable=None) as out:
                 while chunk := source.read(1 << 20):
                     out.write(chunk)
-        if (found := _sha256(partial)) != expected:
+        if (found := sha256(partial)) != expected:
             raise UserError(
                 f"{url} came with sha256 {found[:12]}…, expected {expected[:12]}…: try again"
             )
@@ -185,27 +181,37 @@ def download(url: str, folder: Path = CACHE_DIR) -> Path:
     return target
 
 
-def read_text_weights(path: Path) -> dict[str, torch.Tensor]:
-    """CLIP's text weights from an official TorchScript archive or a saved state dict, in fp32.
+def weights_file(source: str) -> Path:
+    """The file of `ViT-B/16`, downloaded if need be, or the path that `source` is.
 
     Raises:
-        UserError: the file is missing or is neither of the two.
+        UserError: it cannot be fetched, or there is none.
     """
-    if not path.is_file():
-        raise UserError(f"CLIP weights {path} not found: give {CLIP_NAME} or the path of a file")
-    try:
+    if source == CLIP_NAME:
+        return download(_official_url(CLIP_NAME))
+    if not Path(source).is_file():
+        raise UserError(f"CLIP weights {source} not found: give {CLIP_NAME} or the path of a file")
+    return Path(source)
+
+
+def read_text_weights(path: Path) -> dict[str, torch.Tensor]:
+    """CLIP's text weights from the official TorchScript archive or a saved state dict, in fp32.
+
+    Loading an archive runs what it holds, so only the one with CLIP's own checksum is loaded.
+
+    Raises:
+        UserError: the file is neither of the two.
+    """
+    if sha256(path) == _official_url(CLIP_NAME).split("/")[-2]:
         state = torch.jit.load(path, map_location="cpu").state_dict()
-    except RuntimeError:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-        except Exception:  # a damaged archive can raise anything
-            state = None
+    else:
+        state = checkpoint.load(path)
+        state = state.get("state_dict", state)
     try:
         return {k: v.float() for k, v in state.items() if not k.startswith(NOT_TEXT)}
     except AttributeError:
         raise UserError(
-            f"{path} is neither a TorchScript archive nor a state dict of CLIP"
+            f"{path} is not CLIP {CLIP_NAME}: expected a state dict of tensors"
         ) from None
 
 
@@ -222,7 +228,7 @@ def load_text_transformer(source: str | None) -> TextTransformer:
     if source in (None, RANDOM):
         text.to_empty(device="cpu")
     else:
-        path = download(_official_url(CLIP_NAME)) if source == CLIP_NAME else Path(source)
+        path = weights_file(source)
         try:
             text.load_state_dict(read_text_weights(path), assign=True)
         except RuntimeError as error:

@@ -9,7 +9,6 @@ of these changes, the key does, and the clips are packed anew; what an older key
 whoever may be reading it, and can be deleted by hand.
 """
 
-import glob
 import hashlib
 import json
 import sys
@@ -20,13 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from torch.utils.data import BatchSampler, DataLoader, Dataset, SubsetRandomSampler
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from utils.clip_loader import WIDTH
 from utils.datasets import Row, process_feat, read_features
 from utils.errors import UserError
-from utils.files import whole_file, write_json
+from utils.files import remove_left_behind, whole_file, write_json
+from utils.interruption import leave_to_parent
 
 ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
 CACHE_VERSION = 1  # another one wherever clips are cut or packed in another way
@@ -97,11 +97,15 @@ class CachedClips(Dataset):
             return None
 
     def _pack(self, clips: FeatureClips, workers: int) -> list[int]:
-        for left_behind in self.path.parent.glob(f".{glob.escape(self.path.stem)}.*"):
-            left_behind.unlink()
+        remove_left_behind(self.path)
+        remove_left_behind(self.index)
         # A generator of its own leaves the global random state, and so the weights, alone.
         loader = DataLoader(
-            clips, batch_size=None, num_workers=workers, generator=torch.Generator()
+            clips,
+            batch_size=None,
+            num_workers=workers,
+            generator=torch.Generator(),
+            worker_init_fn=leave_to_parent,
         )
         lengths = []
         with whole_file(self.path) as partial, partial.open("wb") as file:
@@ -145,20 +149,6 @@ def exclusive(path: Path):
         lock.release()
 
 
-class Shuffled(BatchSampler):
-    """Batches of indices in random order.
-
-    Args:
-        indices: of the rows.
-        batch_size: rows of a batch.
-        generator: draws the order.
-        drop_last: leave out an incomplete last batch.
-    """
-
-    def __init__(self, indices, batch_size: int, generator: torch.Generator, drop_last=False):
-        super().__init__(SubsetRandomSampler(indices, generator), batch_size, drop_last)
-
-
 def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
     """Batches of snippets (V, 512), labels (B, C), lengths (B,): the clips' valid rows one after
     another. Padding is added on the device.
@@ -183,6 +173,7 @@ def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
         persistent_workers=workers > 0,
         pin_memory=args.device != "cpu" and torch.cuda.is_available(),
         generator=torch.Generator(),
+        worker_init_fn=leave_to_parent,
     )
 
 
@@ -191,8 +182,3 @@ def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     clips, labels = zip(*samples, strict=True)
     lengths = torch.tensor([len(clip) for clip in clips])
     return torch.from_numpy(np.concatenate(clips)), torch.stack(labels), lengths
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Seed of the order of an epoch's videos: the same in a resumed run, another in every other."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])

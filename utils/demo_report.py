@@ -10,11 +10,12 @@ import ucf_option
 import xd_option
 from model import build_model
 from utils.device import set_up_device
-from utils.engine import EvaluationSet, evaluate, set_seed
+from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError, command
 from utils.figures import score_curves
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import compute_metrics, load_predictions
+from utils.order import set_seed
 
 DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken

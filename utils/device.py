@@ -1,6 +1,7 @@
 """Where a run computes, and how precisely."""
 
 import ctypes
+import os
 import sys
 from functools import wraps
 
@@ -13,11 +14,14 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
 def set_up_device(args) -> torch.device:
-    """The device of `--device`, set up for `--precision`.
+    """The device of `--device`, set up for `--precision` and `--deterministic`.
 
     Raises:
         UserError: there is no such device here.
     """
+    if args.deterministic:  # before anything starts cuBLAS, which reads it once
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(args.deterministic)
     device = pick_device(args.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for pinned memory, too

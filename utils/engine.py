@@ -1,6 +1,5 @@
 """Training steps, evaluation and optimizers, shared by both data sets."""
 
-import random
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,6 +14,7 @@ from utils.datasets import Row, VideoFeatures, read_list, segment_batches
 from utils.device import autocast, to_device
 from utils.errors import UserError
 from utils.ground_truth import GroundTruth, read_ground_truth
+from utils.interruption import leave_to_parent
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
 from utils.optim import StableAdamW, WarmCosineScheduler
@@ -22,12 +22,6 @@ from utils.padding import Filled
 
 WARMUP_STEPS = 100
 SGNM_PREFIX = "video_anomaly_refiner."
-
-
-def set_seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 class Optimization:
@@ -78,16 +72,21 @@ class Optimization:
             part.load_state_dict(state[name])
 
 
-def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
+def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, done: int = 0):
     """Train on batches of snippets (V, D), labels (B, C), lengths (B,).
 
+    Args:
+        batches: what is left of the epoch.
+        done: steps of the epoch that were done before.
+
     Yields:
-        after every optimizer step, its number (1, 2, …) and its losses, detached.
+        the losses of every optimizer step, detached.
     """
     device = next(model.parameters()).device
     model.train()
-    progress = tqdm(batches, desc="training", unit="step", leave=False, disable=None)
-    for step, (snippets, labels, lengths) in enumerate(progress, start=1):
+    for snippets, labels, lengths in tqdm(
+        batches, desc="training", unit="step", initial=done, leave=False, disable=None
+    ):
         # From here to the yield nothing waits for the device.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
         snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
@@ -95,7 +94,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
             outputs = model(filled.unpack(snippets), lengths, filled=filled)
         losses = dsanet_losses(outputs, labels, lengths, args.loss2_weight)
         optimization.step(losses["total"])
-        yield step, {name: loss.detach() for name, loss in losses.items()}
+        yield {name: loss.detach() for name, loss in losses.items()}
 
 
 class EvaluationSet:
@@ -125,6 +124,7 @@ class EvaluationSet:
             batch_size=None,  # one video after another
             num_workers=args.num_workers,
             generator=torch.Generator(),  # so that the global random state is left alone
+            worker_init_fn=leave_to_parent,
         )
         videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
         # Copies, because what another process sends holds a file open as long as it is kept.

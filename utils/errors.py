@@ -2,7 +2,10 @@
 
 import argparse
 import functools
+import signal
 import sys
+
+from utils.interruption import exit_terminated
 
 EXIT_BAD_INPUT = 2
 
@@ -13,17 +16,24 @@ class UserError(ValueError):
 
 
 def command(main):
-    """Decorator of a script's `main`: a `UserError` becomes one line on stderr and exit code 2."""
+    """Decorator of a script's `main`: a `UserError` becomes one line on stderr and exit code 2,
+    Ctrl-C exit code 130, SIGTERM 143."""
 
     @functools.wraps(main)
     def run(*args, **kwargs):
+        outside = signal.signal(signal.SIGTERM, exit_terminated)
         try:
             return main(*args, **kwargs)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
         except UserError as error:
             # A DataLoader worker's error comes back as the text of its traceback, message last.
             message = str(error).strip().splitlines()[-1].removeprefix("utils.errors.UserError: ")
             print(f"error: {message}", file=sys.stderr)
             sys.exit(EXIT_BAD_INPUT)
+        finally:
+            signal.signal(signal.SIGTERM, outside)
 
     return run
 

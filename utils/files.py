@@ -1,8 +1,11 @@
 """Files that come whole or not at all, and pickled arrays read without executing anything."""
 
+import glob
+import hashlib
 import json
 import os
 import pickle
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +27,27 @@ def whole_file(path: Path | str):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
+            with partial.open("r+b") as file:
+                os.fsync(file.fileno())  # on the disk before the older one goes
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def remove_left_behind(path: Path | str) -> None:
+    """Remove what processes left that were killed while they wrote `path`."""
+    path = Path(path)
+    unfinished = re.compile(rf"\.{re.escape(path.stem)}\.\d+{re.escape(path.suffix)}")
+    for other in path.parent.glob(f".{glob.escape(path.stem)}.*"):
+        if unfinished.fullmatch(other.name):
+            other.unlink(missing_ok=True)
+
+
+def sha256(path: Path | str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def require_writable(*paths: Path | str | None) -> None:

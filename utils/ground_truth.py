@@ -41,13 +41,11 @@ def rasterize(segments, snippets: int) -> np.ndarray:
     return frames
 
 
-def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
-    """Segments or labels per video, and the videos' names where the file has them.
-
-    `x.npy` and `x.json` are two forms of one file: whichever of the two is there is read.
+def present_form(path: str) -> Path:
+    """`x.npy` and `x.json` are two forms of one file: whichever of the two is there.
 
     Raises:
-        UserError: none is there, both are, or the file is no such list.
+        UserError: none is there, or both are.
     """
     given = Path(path)
     present = [p for p in (given.with_suffix(".json"), given.with_suffix(".npy")) if p.is_file()]
@@ -57,16 +55,26 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
         raise UserError(
             f"ground truth {given.with_suffix('')} not found, neither .json nor .npy: {MAKE_IT}"
         )
-    if present[0].suffix == ".npy":
-        videos, names = load_object_array(present[0]).tolist(), None
+    return present[0]
+
+
+def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
+    """Segments or labels per video, and the videos' names where the file has them.
+
+    Raises:
+        UserError: the file is not there, or is no such list.
+    """
+    file = present_form(path)
+    if file.suffix == ".npy":
+        videos, names = load_object_array(file).tolist(), None
     else:
         try:
-            named = json.loads(present[0].read_text(encoding="utf-8"))
+            named = json.loads(file.read_text(encoding="utf-8"))
             videos, names = list(named.values()), list(named)
         except (OSError, ValueError, AttributeError) as error:
-            raise UserError(f"{present[0]} is no JSON object of lists per video: {error}") from None
+            raise UserError(f"{file} is no JSON object of lists per video: {error}") from None
     if not isinstance(videos, list) or not all(isinstance(video, list) for video in videos):
-        raise UserError(f"{present[0]}: expected a list of segments or labels per video")
+        raise UserError(f"{file}: expected a list of segments or labels per video")
     return videos, names
 
 

@@ -181,7 +181,10 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
         "test set, as the official code does, or those of the last step")  # fmt: skip
     add("--checkpoint-path", help="where an interrupted run is resumed from")
-    add("--use-checkpoint", type=boolean, default=False, help="resume from it (True, False)")
+    add("--checkpoint-every", type=count, default=50, metavar="STEPS", help="optimizer steps "
+        "between checkpoints within an epoch; 0: at the end of the epoch only")  # fmt: skip
+    add("--use-checkpoint", "--resume", type=boolean, nargs="?", const=True, default=False,
+        help="resume from it (True, False)")  # fmt: skip
 
     add = parser.add_argument_group("testing").add_argument
     add("--eval-batch", type=positive_int, default=32,
@@ -199,6 +202,12 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--compile", type=boolean, default=False, help="fuse operators with torch.compile (True, "
         "False): the first step takes minutes, the others less")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
+    add("--deterministic", type=boolean, nargs="?", const=True, default=False,
+        help="on a GPU: the same weights from every run of the same options, somewhat slower; "
+        "on the CPU they are anyway")  # fmt: skip
+    add("--check-data", type=boolean, nargs="?", const=True, default=False,
+        help="first read every file of the lists and report all that is wrong (as 'python -m "
+        "utils.check_data')")  # fmt: skip
 
     parser.set_defaults(**defaults)
     return parser

@@ -1,25 +1,28 @@
-"""A training run on disk: its options, its log, its best weights, and where to resume it.
+"""A training run between its steps: it logs, evaluates, keeps the best weights, and can be resumed.
 
-<output-dir>/options.yml   the options it used
-<output-dir>/log.jsonl     a line per logged step and per evaluation
-<output-dir>/best.json     metrics of the weights that were kept, and when they were reached
-<checkpoint-path>          written after every epoch
-<model-path>               the weights that were kept
+<output-dir>       options, provenance, log and metrics, see `utils/record.py`
+<checkpoint-path>  written after every epoch and every --checkpoint-every steps; the one before is
+                   kept beside it as `<name>.previous.pth`
+<model-path>       the weights that were kept
 """
 
-import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
-import yaml
 from tqdm import tqdm
 
 from utils import checkpoint
+from utils.datasets import Row
 from utils.engine import EvaluationSet, Optimization, evaluate
 from utils.errors import UserError
-from utils.files import require_writable, whole_file, write_json
-from utils.metrics import official_lines
+from utils.files import remove_left_behind, require_writable
+from utils.interruption import Interruption
+from utils.metrics import Prediction, official_lines
+from utils.order import Order, random_states, set_random_states
+from utils.provenance import list_hashes
+from utils.record import Record
 
 # The official names of the losses, in the order of the official log line.
 LOG_NAMES = {
@@ -31,138 +34,238 @@ LOG_NAMES = {
     "consistency": "consistency_loss",
     "compactness": "g_loss",
 }
+TERMS = (*LOG_NAMES, "total")
+
+# Options that may be others when a run is resumed; the lists are compared by content.
+MAY_CHANGE = {
+    "config", "use_checkpoint", "check_data", "output_dir", "model_path", "checkpoint_path",
+    "checkpoint_every", "log_every", "predictions", "device", "num_workers", "cache", "compile",
+    "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list", "test_list",
+    "gt_path", "gt_segment_path", "gt_label_path",
+}  # fmt: skip
+
+# A score this near to 0 or 1 passes no gradient on: binary cross-entropy's is cut off there.
+SATURATED = 1e-12
+BATCH_SHOWN = 6  # files of a batch that an error names
 
 
 class Run:
     """Keeps the log and the best weights of a run, and writes what stands above.
 
+    As a context it lets SIGINT and SIGTERM wait for the end of the step.
+
     Args:
         args: options.
         model: in training.
         optimization: of the model.
+        rows: of the training list.
+        order: in which an epoch walks them.
         test: what the weights are selected on.
 
     Attributes:
-        first_epoch: 0, or where the checkpoint goes on.
+        epoch: finished epochs.
+        step: finished optimizer steps of the epoch under way.
+
+    Raises:
+        UserError: a file cannot be written, or the checkpoint to resume is damaged or another
+            run's.
     """
 
-    def __init__(self, args, model, optimization: Optimization, test: EvaluationSet):
+    def __init__(
+        self, args, model, optimization: Optimization, rows: list[Row], order: Order,
+        test: EvaluationSet,
+    ):  # fmt: skip
         self.args = args
         self.model = model
         self.optimization = optimization
+        self.rows = rows
+        self.order = order
         self.test = test
-        self.first_epoch = 0
+        self.device = next(model.parameters()).device
+        self.interruption = Interruption()
+        self.epoch = self.step = 0
         self.best_metrics: dict | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.evaluated_this_epoch = False
-        self.pending: list[dict[str, torch.Tensor]] = []  # losses since the last log line
-        self.folder = Path(args.output_dir)
-        self.log_path = self.folder / "log.jsonl"
+        self.pending: list[torch.Tensor] = []  # (TERMS,) of the steps since the last log line
+        self.record = Record(args, self.device)
         self.begun = False
-        require_writable(args.model_path, args.checkpoint_path, self.log_path)
+        require_writable(args.model_path, args.checkpoint_path, self.record.log_path)
         if args.use_checkpoint:
             self._resume()
+
+    def __enter__(self) -> "Run":
+        self.interruption.__enter__()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.interruption.__exit__()
 
     @property
     def metric(self) -> str:
         return self.test.facts.selection_metric
 
-    def after_step(self, epoch: int, step: int, losses: dict[str, torch.Tensor]) -> None:
-        """Log and evaluate when it is time; both count the optimizer steps of the epoch."""
-        if not self.begun:  # only now: until the first step, bad input leaves older files alone
-            self._begin_files()
-        self.pending.append(losses)
-        if step % self.args.log_every == 0:
-            self._log_losses(epoch, step)
-        if self.args.eval_every and step % self.args.eval_every == 0:
-            self._evaluate(epoch, step)
+    @property
+    def place(self) -> str:
+        return f"{self.epoch} epochs and {self.step} steps"
 
-    def end_epoch(self, epoch: int, step: int) -> None:
+    def after_step(self, losses: dict[str, torch.Tensor]) -> None:
+        """Log, evaluate and save when it is time; all count the optimizer steps of the epoch."""
+        self._begin()
+        self.step += 1
+        self.pending.append(torch.stack([losses[term] for term in TERMS]))
+        if self.step % self.args.log_every == 0:
+            self._log_losses()
+        if self.args.eval_every and self.step % self.args.eval_every == 0:
+            self._evaluate()
+        every = self.args.checkpoint_every
+        if self.interruption.exit_code or (every and self.step % every == 0):
+            self._save_checkpoint()
+        self._stop_if_asked()
+
+    def end_epoch(self) -> None:
         """Evaluate if nothing did, load the best weights back, and save a checkpoint."""
+        self._begin()
         if self.pending:
-            self._log_losses(epoch, step)
+            self._log_losses()
         if not self.evaluated_this_epoch or self.args.select == "last":
-            self._evaluate(epoch, step)
+            self._evaluate()
         self.evaluated_this_epoch = False
         if self.args.select == "best":
             self.model.load_state_dict(self.best_weights, strict=False)
         self.optimization.end_epoch()
-        self._save_checkpoint(epoch + 1)
+        self.epoch, self.step = self.epoch + 1, 0
+        self._save_checkpoint()
+        self._stop_if_asked()
 
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
         checkpoint.save(checkpoint.cpu_state(self.model), self.args.model_path)
-        write_json(self.folder / "best.json", self.best_metrics)
+        self.record.best(self.best_metrics)
         which = "best on the test set" if self.args.select == "best" else "of the last step"
         say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
 
-    def _log_losses(self, epoch: int, step: int) -> None:
-        names = list(self.pending[0])
-        values = torch.stack([losses[name] for losses in self.pending for name in names])
-        means = values.view(-1, len(names)).mean(dim=0).tolist()  # the device is waited for once
-        means = dict(zip(names, means, strict=True))
+    def _read_losses(self) -> torch.Tensor:
+        """(steps since the last log line, TERMS) on the CPU; the device is waited for once.
+
+        Raises:
+            UserError: one is not finite.
+        """
+        values = torch.stack(self.pending).cpu()
+        broken = ~values.isfinite()
+        if broken.any():
+            row = int(broken.any(dim=1).nonzero()[0])
+            term = TERMS[int(broken[row].nonzero()[0])]
+            step = self.step - len(values) + row + 1
+            losses = {t: f"{v:g}" for t, v in zip(TERMS, values[row].tolist(), strict=True)}
+            files = [self.rows[i].path for i in self.order.batch(step)]
+            batch = {"batch": list(map(str, files))}
+            self.record.diverged({"epoch": self.epoch + 1, "step": step, "losses": losses, **batch})
+            shown = ", ".join(file.stem for file in files[:BATCH_SHOWN])
+            more = f", … ({len(files)}, all in {self.record.diverged_path})"
+            raise self._diverged(
+                f"in epoch {self.epoch + 1}, step {step}: {term} is {losses[term]}; the batch was "
+                f"{shown}{more if len(files) > BATCH_SHOWN else ''}"
+            )
+        return values
+
+    def _diverged(self, what: str) -> UserError:
+        path = Path(self.args.checkpoint_path)
+        kept = f"; the last good checkpoint is {path}" if path.is_file() else ""
+        return UserError(f"training diverged {what}: start anew with a smaller --lr{kept}")
+
+    def _log_losses(self) -> None:
+        means = self._read_losses().mean(dim=0).tolist()
+        means = dict(zip(TERMS, means, strict=True))
         self.pending.clear()
         schedule = self.optimization.sgnm_schedule  # stands at the next step already
         rates = {
             "lr": self.optimization.main.param_groups[0]["lr"],
             "lr_sgnm": schedule.value(schedule.last_epoch - 1),
         }
-        self._log({"epoch": epoch + 1, "step": step, "losses": means, **rates})
+        self._log({"losses": means, **rates})
         line = " | ".join(f"{name}: {means[key]:.4f}" for key, name in LOG_NAMES.items())
-        say(f"epoch: {epoch + 1} | step: {step} | {line}")
+        say(f"epoch: {self.epoch + 1} | step: {self.step} | {line}")
 
-    def _evaluate(self, epoch: int, step: int) -> None:
-        metrics, _ = evaluate(self.model, self.test)
+    def _evaluate(self) -> None:
+        if self.pending:
+            self._read_losses()
+        metrics, predictions = evaluate(self.model, self.test)
+        self._require_contrast(predictions)
         self.evaluated_this_epoch = True
-        self._log({"epoch": epoch + 1, "step": step, "metrics": metrics})
+        self._log({"metrics": metrics})
         say(*official_lines(metrics))
         if (
             self.best_metrics is None
             or self.args.select == "last"
             or metrics[self.metric] > self.best_metrics[self.metric]
         ):
-            self.best_metrics = {"epoch": epoch + 1, "step": step, **metrics}
+            self.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
             self.best_weights = self._trainable_weights()
 
-    def _log(self, record: dict) -> None:
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
+    def _require_contrast(self, predictions: list[Prediction]) -> None:
+        scores = np.concatenate([p.score for p in predictions])
+        if (np.minimum(scores, 1 - scores) < SATURATED).all():
+            raise self._diverged(
+                f"within {self.place}: every score of every test video is {scores.min():.0f} or "
+                f"{scores.max():.0f}, from where no gradient leads back"
+            )
 
-    def _save_checkpoint(self, epochs_done: int) -> None:
+    def _log(self, record: dict) -> None:
+        self.record.log({"epoch": self.epoch + 1, "step": self.step, **record})
+
+    def _stop_if_asked(self) -> None:
+        if self.interruption.exit_code:
+            say(
+                f"stopped after {self.place}, saved {self.args.checkpoint_path}; to go on, give "
+                "the same command and --resume"
+            )
+            sys.exit(self.interruption.exit_code)
+
+    def _save_checkpoint(self) -> None:
+        weights = checkpoint.cpu_state(self.model)
+        pending = self._read_losses() if self.pending else torch.empty(0, len(TERMS))
+        if not all(tensor.isfinite().all() for tensor in weights.values()):
+            raise self._diverged(f"within {self.place}: the weights are not finite")
         state = {
-            "epoch": epochs_done,
-            "model_state_dict": checkpoint.cpu_state(self.model),
+            "epoch": self.epoch,
+            "step": self.step,
+            "model_state_dict": weights,
             "optimizer_state_dict": self.optimization.state_dict(),
-            "ap": self.best_metrics[self.metric],
+            "ap": self.best_metrics and self.best_metrics[self.metric],
             "best_metrics": self.best_metrics,
+            "best_weights": self.best_weights,
+            "evaluated_this_epoch": self.evaluated_this_epoch,
+            "pending": pending,
+            "log_lines": self.record.lines,
+            "random_states": random_states(),
             "options": self._fixed_options(),
         }
-        checkpoint.save(state, self.args.checkpoint_path)
+        checkpoint.save_keeping_previous(state, self.args.checkpoint_path)
 
     def _resume(self) -> None:
-        """Go on after the last finished epoch; the best weights are the model's, see end_epoch."""
-        path = self.args.checkpoint_path
-        if not Path(path).is_file():
-            raise UserError(
-                f"checkpoint {path} not found: leave out --use-checkpoint to start anew"
-            )
-        state = checkpoint.load(path)
-        checkpoint.load_weights(self.model, path)
+        path, state = checkpoint.load_last(self.args.checkpoint_path)
+        checkpoint.fit(self.model, checkpoint.weights_of(state, path), path)
         fixed = self._fixed_options()
         try:
             before = {name: state["options"][name] for name in fixed}
             self.optimization.load_state_dict(state["optimizer_state_dict"])
-            self.first_epoch = state["epoch"]
+            self.epoch, self.step = state["epoch"], state["step"]
             self.best_metrics = state["best_metrics"]
-        except (KeyError, ValueError, TypeError) as error:
+            self.best_weights = {k: v.to(self.device) for k, v in state["best_weights"].items()}
+            self.evaluated_this_epoch = state["evaluated_this_epoch"]
+            self.pending = list(state["pending"].to(self.device))
+            self.record.lines = state["log_lines"]
+            set_random_states(state["random_states"])
+        except (AttributeError, KeyError, ValueError, TypeError) as error:
             raise UserError(f"{path} is no checkpoint of this run: {error!r}") from None
         for name, value in fixed.items():
             if before[name] != value:
                 raise UserError(
                     f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
-                    "resumed with the options it began with"
+                    "resumed with the options and lists it began with"
                 )
-        self.best_weights = self._trainable_weights()
+        say(f"resuming {path}, after {self.place}")
 
     def _trainable_weights(self) -> dict[str, torch.Tensor]:
         return {
@@ -171,27 +274,17 @@ class Run:
 
     def _fixed_options(self) -> dict:
         """What a resumed run must not change."""
-        names = ("seed", "max_epoch", "batch_size", "lr", "loss2_weight", "DNP_use", "select",
-                 "precision")  # fmt: skip
-        return {"dataset": self.test.facts.name, **{n: getattr(self.args, n) for n in names}}
+        options = {k: v for k, v in vars(self.args).items() if k not in MAY_CHANGE}
+        hashes = list_hashes(self.args, train=True)
+        return {"dataset": self.test.facts.name, **options, **hashes}
 
-    def _begin_files(self) -> None:
-        """Write the options; keep of an older log what the resumed checkpoint had seen."""
-        self.begun = True
-        left_out = ("config", "use_checkpoint")
-        options = {k: v for k, v in vars(self.args).items() if v is not None and k not in left_out}
-        with whole_file(self.folder / "options.yml") as partial:
-            partial.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
-        kept = []
-        if self.first_epoch and self.log_path.is_file():
-            for line in self.log_path.read_text(encoding="utf-8").splitlines(keepends=True):
-                try:
-                    if json.loads(line)["epoch"] <= self.first_epoch:
-                        kept.append(line)
-                except (ValueError, KeyError):  # cut off when the run was
-                    continue
-        with whole_file(self.log_path) as partial:
-            partial.write_text("".join(kept), encoding="utf-8")
+    def _begin(self) -> None:
+        """Once, and not before the first step, so that bad input leaves older files alone."""
+        if not self.begun:
+            self.begun = True
+            remove_left_behind(self.args.checkpoint_path)
+            remove_left_behind(self.args.model_path)
+            self.record.begin(f"after {self.place}")
 
 
 def say(*lines: str) -> None:

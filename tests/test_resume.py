@@ -1,0 +1,179 @@
+"""Runs that are killed, stopped or damaged, and resumed. `make soak` kills 20 instead of 2."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import utils.run
+from test_end_to_end import SCRIPTS, make_data, options_of, run
+from utils.checkpoint import load, previous
+
+PROJECT = Path(__file__).resolve().parent.parent
+KILLS = int(os.environ.get("KILLS", 2))
+BATCH = {"ucf": 2, "xd": 6}  # five steps an epoch
+CUT = {"log-every": 1, "eval-every": 2, "checkpoint-every": 3}
+
+
+def start(name: str, folder: Path, options: dict) -> subprocess.Popen:
+    """A training run as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, f"{name}_train.py", *options_of(folder, options)],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> None:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+def wait_until(condition, process: subprocess.Popen) -> None:
+    while not condition() and process.poll() is None:
+        time.sleep(0.001)
+
+
+def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float) -> None:
+    """SIGKILL `delay` seconds into the n-th checkpoint; n = 0: into the run."""
+    partial = folder / f".checkpoint.{process.pid}.pth"
+    for n in range(writing):
+        if n:
+            wait_until(lambda: not partial.exists(), process)
+        wait_until(partial.exists, process)
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+
+
+def assert_same_run(whole: Path, cut: Path) -> None:
+    for file in ("log.jsonl", "best.json"):
+        assert (whole / file).read_text() == (cut / file).read_text()
+    a, b = load(whole / "model.pth"), load(cut / "model.pth")
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory):
+    """By data set, made when asked for: options, the folder of a run that nothing stopped, and the
+    seconds that it took."""
+    runs = {}
+
+    def whole(name):
+        if name not in runs:
+            folder = tmp_path_factory.mktemp(name)
+            options = make_data(folder, name, train_videos=3, test_videos=6)
+            options |= {**CUT, "batch-size": BATCH[name]}
+            begun = time.monotonic()
+            finish(start(name, folder / "run", options))
+            runs[name] = options, folder / "run", time.monotonic() - begun
+        return runs[name]
+
+    return whole
+
+
+@pytest.mark.parametrize("point", range(KILLS))
+def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_path):
+    chance = random.Random(point)
+    name = list(SCRIPTS)[point // 2 % 2]
+    options, whole, seconds = whole_runs(name)
+    # Every other kill falls into the writing of a checkpoint, which takes some tenths of a second.
+    writing = chance.randint(1, 4) if point % 2 == 0 else 0
+    delay = chance.uniform(0, 0.3) if writing else chance.uniform(0.3, 1) * seconds
+    process = start(name, tmp_path, options)
+    kill_at(process, tmp_path, writing, delay)
+
+    log = tmp_path / "log.jsonl"
+    done = log.read_text().count('"losses"') if log.exists() else 0
+    unfinished = [file.name for file in tmp_path.glob(".*.pth")]
+    checkpoint = tmp_path / "checkpoint.pth"
+    paths = [path for path in (checkpoint, previous(checkpoint)) if path.is_file()]
+    kept = 0
+    if paths:
+        state = load(paths[0])
+        kept = 5 * state["epoch"] + state["step"]
+    if not (tmp_path / "best.json").exists():  # else it had ended before
+        finish(start(name, tmp_path, {**options, "use-checkpoint": bool(paths)}))
+    assert_same_run(whole, tmp_path)
+    assert not list(tmp_path.glob(".*"))
+    moment = f"{delay:.2f} s into checkpoint {writing}" if writing else f"after {delay:.1f} s"
+    print(
+        f"| {point + 1} | {name} | {moment} | {done} | {kept} | {max(0, done - kept)} | "
+        f"{', '.join(unfinished) or 'none'} | equal |"
+    )
+
+
+@pytest.fixture(scope="session", params=SCRIPTS)
+def small(request, tmp_path_factory):
+    """Name and options of a data set of a few videos."""
+    folder = tmp_path_factory.mktemp(request.param)
+    sizes = {"train_videos": 3, "test_videos": 6}
+    return request.param, make_data(folder, request.param, **sizes)
+
+
+def stop_at(place, number: int, train, folder, options) -> int:
+    """Send a signal in the middle of a step; the exit code."""
+    after_step = utils.run.Run.after_step
+
+    def interrupted(self, losses):
+        if (self.epoch, self.step) == place:
+            os.kill(os.getpid(), number)
+        after_step(self, losses)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr(utils.run.Run, "after_step", interrupted)
+        run(train, folder, options)
+    return end.value.code
+
+
+def test_a_stopped_run_ends_like_one_that_never_stopped(small, tmp_path, capfd):
+    """Neither the cache nor the processes that read features make a difference."""
+    name, options = small
+    options = {**options, "batch-size": BATCH[name], "eval-every": 2, "log-every": 3}
+    other = {**options, "num-workers": 2, "cache": tmp_path / "cache"}
+    train, cut = SCRIPTS[name].train, tmp_path / "cut"
+    run(train, tmp_path / "whole", options)
+    outside = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    assert stop_at((0, 3), signal.SIGTERM, train, cut, other) == 143
+    printed = capfd.readouterr()
+    assert "stopping after this step; once more: at once" in printed.err
+    assert "stopped after 0 epochs and 4 steps, saved" in printed.out
+    assert load(cut / "checkpoint.pth")["step"] == 4
+
+    with (cut / "log.jsonl").open("a") as log:
+        log.write('{"epoch": 1, "st')  # as if cut off in the middle of a line
+    # In the last step of an epoch, so that nothing is left of it to walk.
+    assert stop_at((1, 4), signal.SIGINT, train, cut, {**other, "use-checkpoint": True}) == 130
+    run(train, cut, {**options, "use-checkpoint": True})
+    assert_same_run(tmp_path / "whole", cut)
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == outside
+    parts = re.findall(r"^after .*:$", (cut / "provenance.yml").read_text(), re.MULTILINE)
+    assert parts[0] == "after 0 epochs and 0 steps:"
+    assert parts[1] == "after 0 epochs and 4 steps:"
+
+
+def test_a_second_signal_acts_at_once(small, tmp_path):
+    name, options = small
+
+    def twice(self, losses):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("not reached")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr(utils.run.Run, "after_step", twice)
+        run(SCRIPTS[name].train, tmp_path, options)
+    assert end.value.code == 130
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,83 @@
+"""Where results come from: the code, the libraries, the machine and the files that decided them."""
+
+import platform
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from utils.clip_loader import RANDOM, weights_file
+from utils.files import sha256
+from utils.ground_truth import present_form
+
+PROJECT = Path(__file__).resolve().parent.parent
+LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "openai-clip")
+
+
+def provenance(args, device: torch.device, train: bool) -> dict:
+    """What decided a run besides its options, as JSON has it.
+
+    Args:
+        args: options.
+        device: that it computes on.
+        train: a training run, with a training list and CLIP's weights; else a test run, with a
+            weight file.
+    """
+    return {
+        "command": shlex.join(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "git": git_state(),
+        "device": describe(device),
+        "sha256": {**list_hashes(args, train), **_weight_hash(args, train)},
+    }
+
+
+def list_hashes(args, train: bool) -> dict[str, str]:
+    """sha256 of the lists and of the ground truth, by option."""
+    files = {"train_list": args.train_list} if train else {}
+    files |= {"test_list": args.test_list, "gt_path": args.gt_path}
+    for option in ("gt_segment_path", "gt_label_path"):
+        files[option] = present_form(getattr(args, option))
+    return {option: sha256(path) for option, path in files.items()}
+
+
+def _weight_hash(args, train: bool) -> dict[str, str]:
+    if not train:
+        return {"model_path": sha256(args.model_path)}
+    random = args.clip_weights == RANDOM
+    return {"clip_weights": RANDOM if random else sha256(weights_file(args.clip_weights))}
+
+
+def git_state(folder: Path = PROJECT) -> dict | None:
+    """Commit of the code and whether it was changed since; None where it is no git checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder:
+            return None  # some other project's, which this one lies in
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def describe(device: torch.device) -> dict:
+    """The parts of a device that numbers depend on."""
+    if device.type == "cuda":
+        return {
+            "name": torch.cuda.get_device_name(device),
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
+    return {
+        "name": device.type,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,84 @@
+"""What a training run leaves in its output folder beside its weights, for people and for repeating.
+
+<output-dir>/options.yml      the options it used
+<output-dir>/provenance.yml   code, libraries, device and files; one entry per part, if resumed
+<output-dir>/log.jsonl        a line per logged step and per evaluation
+<output-dir>/best.json        metrics of the weights that were kept, and when they were reached
+<output-dir>/diverged.json    losses and feature files of the step that ended it, if one did
+"""
+
+import json
+from pathlib import Path
+
+import torch
+import yaml
+
+from utils.files import whole_file, write_json
+from utils.provenance import provenance
+
+NOT_REPEATED = ("config", "use_checkpoint", "check_data")  # options of one call, not of the run
+
+
+class Record:
+    """The files above.
+
+    Args:
+        args: options.
+        device: that the run computes on.
+
+    Attributes:
+        lines: that the log has.
+    """
+
+    def __init__(self, args, device: torch.device):
+        self.args = args
+        self.device = device
+        self.folder = Path(args.output_dir)
+        self.log_path = self.folder / "log.jsonl"
+        self.diverged_path = self.folder / "diverged.json"
+        self.lines = 0
+
+    def begin(self, place: str) -> None:
+        """Write options and provenance; keep of an older log the first `lines`, whole ones.
+
+        Args:
+            place: where in the run this is.
+        """
+        self.diverged_path.unlink(missing_ok=True)
+        options = {k: v for k, v in vars(self.args).items() if v is not None}
+        options = {k: v for k, v in options.items() if k not in NOT_REPEATED}
+        _write_yaml(self.folder / "options.yml", options)
+
+        path = self.folder / "provenance.yml"
+        parts = _read_yaml(path) if self.args.use_checkpoint else {}
+        _write_yaml(path, {**parts, place: provenance(self.args, self.device, train=True)})
+
+        old = self.log_path.read_text(encoding="utf-8") if self.log_path.is_file() else ""
+        kept = [line for line in old.splitlines(keepends=True) if line.endswith("\n")][: self.lines]
+        with whole_file(self.log_path) as partial:
+            partial.write_text("".join(kept), encoding="utf-8")
+        self.lines = len(kept)
+
+    def log(self, record: dict) -> None:
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(record) + "\n")
+        self.lines += 1
+
+    def best(self, metrics: dict) -> None:
+        write_json(self.folder / "best.json", metrics)
+
+    def diverged(self, facts: dict) -> None:
+        write_json(self.diverged_path, facts)
+
+
+def _write_yaml(path: Path, value: dict) -> None:
+    with whole_file(path) as partial:
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+        partial.write_text(text, encoding="utf-8")
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError):  # not there, or damaged: begun anew
+        return {}
