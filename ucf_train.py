@@ -10,6 +10,7 @@ import torch
 
 from model import build_model
 from ucf_option import parser
+from utils.check_data import require_sound_data
 from utils.clips import training_batches
 from utils.datasets import Row, read_list
 from utils.device import set_up_device
@@ -45,6 +46,8 @@ class Paired:
 @command
 def main(argv=None):
     args = parser.parse_args(argv)
+    if args.check_data:
+        require_sound_data(args, UCF_CRIME)
     set_seed(args.seed)
     device = set_up_device(args)
 

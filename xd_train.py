@@ -9,6 +9,7 @@ xd_option.py.
 import torch
 
 from model import build_model
+from utils.check_data import require_sound_data
 from utils.clips import training_batches
 from utils.datasets import read_list
 from utils.device import set_up_device
@@ -23,6 +24,8 @@ from xd_option import parser
 @command
 def main(argv=None):
     args = parser.parse_args(argv)
+    if args.check_data:
+        require_sound_data(args, XD_VIOLENCE)
     set_seed(args.seed)
     device = set_up_device(args)
 

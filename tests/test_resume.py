@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -177,3 +178,116 @@ def test_a_second_signal_acts_at_once(small, tmp_path):
         run(SCRIPTS[name].train, tmp_path, options)
     assert end.value.code == 130
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """Options of a UCF run that was stopped after a checkpoint and a step more, and its folder."""
+    folder = tmp_path_factory.mktemp("stopped")
+    options = make_data(folder, "ucf", train_videos=3, test_videos=6)
+    options |= {"batch-size": 2, "checkpoint-every": 1}
+    assert stop_at((0, 1), signal.SIGTERM, SCRIPTS["ucf"].train, folder / "run", options) == 143
+    return {**options, "use-checkpoint": True}, folder / "run"
+
+
+@pytest.fixture
+def copied(stopped, tmp_path):
+    """The same to play with. Files are linked: to be replaced, not written into."""
+    options, folder = stopped
+    for file in folder.iterdir():
+        os.link(file, tmp_path / file.name)
+    return options, tmp_path
+
+
+def error_of(options, folder, capfd) -> str:
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as end:
+        run(SCRIPTS["ucf"].train, folder, options)
+    assert end.value.code == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if "RANDOM" not in line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def damage(path: Path, change) -> None:
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    path.write_bytes(change(content))
+
+
+def flip_a_bit(content: bytearray) -> bytes:
+    content[len(content) // 2] ^= 1
+    return content
+
+
+@pytest.mark.parametrize(
+    "change", [lambda content: b"", lambda content: content[:-1000], flip_a_bit],
+    ids=["empty", "cut", "a bit"],
+)  # fmt: skip
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_offered(change, copied, capfd):
+    options, folder = copied
+    path = folder / "checkpoint.pth"
+    damage(path, change)
+    error = error_of(options, folder, capfd)
+    assert f"{path} is damaged" in error
+    assert "the one before, after 0 epochs and 1 steps, is whole" in error
+    assert error.endswith(f"to go on from there, mv {previous(path)} {path}")
+
+
+def test_what_a_damaged_checkpoint_offers(copied, capfd):
+    options, folder = copied
+    path = folder / "checkpoint.pth"
+    damage(path, flip_a_bit)
+    command = error_of(options, folder, capfd).rpartition("to go on from there, ")[2]
+    subprocess.run(command.split(), check=True)
+    assert stop_at((0, 1), signal.SIGINT, SCRIPTS["ucf"].train, folder, options) == 130
+    damage(path, flip_a_bit)
+    damage(previous(path), flip_a_bit)
+    assert "to go on from there" not in error_of(options, folder, capfd)
+
+
+def test_a_run_killed_between_two_renamings_goes_on(copied, capfd):
+    options, folder = copied
+    path = folder / "checkpoint.pth"
+    path.unlink()
+    assert stop_at((0, 1), signal.SIGINT, SCRIPTS["ucf"].train, folder, options) == 130
+    assert f"resuming {previous(path)}, after 0 epochs and 1 steps" in capfd.readouterr().out
+    assert load(path)["step"] == 2
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(copied, capfd):
+    options, folder = copied
+    path = folder / "checkpoint.pth"
+    before = path.stat().st_ino
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000_000, limits[1]))
+    try:
+        error = error_of(options, folder, capfd)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error == f"error: {path} cannot be written: File too large"
+    assert path.stat().st_ino == before
+    assert load(path)["step"] == 2
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"lr": 1e-3}, "was written with lr 7e-05, now it is 0.001"),
+        ({"t_w": 0.5}, "was written with t_w 0.1, now it is 0.5"),
+        ({"eval-every": 3}, "was written with eval_every 10, now it is 3"),
+    ],
+)
+def test_a_resumed_run_keeps_its_options(change, message, copied, capfd):
+    options, folder = copied
+    assert message in error_of({**options, **change}, folder, capfd)
+
+
+def test_a_resumed_run_keeps_its_lists(copied, tmp_path, capfd):
+    options, folder = copied
+    lines = Path(options["train-list"]).read_text().splitlines()
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("\n".join(lines[:-1]) + "\n")
+    error = error_of({**options, "train-list": shorter}, folder, capfd)
+    assert "was written with train_list " in error

@@ -55,6 +55,32 @@ def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -
         UserError: the list is missing, empty, without the two columns, names an unknown label or a
             feature file that does not exist.
     """
+    rows = []
+    for line, row in list_rows(path, facts, feature_root):
+        if isinstance(row, UserError):
+            raise UserError(f"{path}, line {line}: {row}")
+        rows.append(row)
+    return rows
+
+
+def list_rows(path: str, facts: DatasetFacts, feature_root: str | None):
+    """Line number and row of each row of a list, as for `read_list`; for a row that cannot be used,
+    the error instead."""
+    encode = cache(facts.encode)
+    find = FeatureFinder(feature_root)
+    for line, (file, label) in list_lines(path):
+        try:
+            yield line, Row(find(file), encode(label))
+        except UserError as error:
+            yield line, error
+
+
+def list_lines(path: str) -> list[tuple[int, tuple[str, str]]]:
+    """Line number and text, (path, label), of each row of a list that is not blank.
+
+    Raises:
+        UserError: the list is missing, empty or without the two columns.
+    """
     try:
         table = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
@@ -70,16 +96,8 @@ def read_list(path: str, facts: DatasetFacts, feature_root: str | None = None) -
             f"list {path} has the columns {', '.join(map(str, table.columns))}; expected "
             f"path,label (no {' and no '.join(sorted(missing))})"
         )
-    encode = cache(facts.encode)
-    find = FeatureFinder(feature_root)
-    rows = []
-    for line, (file, label) in enumerate(table[COLUMNS].itertuples(index=False), start=2):
-        if not file and not label:  # a blank line
-            continue
-        try:
-            rows.append(Row(find(file), encode(label)))
-        except UserError as error:
-            raise UserError(f"{path}, line {line}: {error}") from None
+    rows = enumerate(table[COLUMNS].itertuples(index=False, name=None), start=2)
+    rows = [(line, row) for line, row in rows if any(row)]
     if not rows:
         raise UserError(f"list {path} is empty: expected a row path,label per feature file")
     return rows
@@ -163,9 +181,10 @@ def process_feat(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
     bounds = np.linspace(0, len(feat), length + 1).astype(int)
     first, count = bounds[:-1], np.diff(bounds)
     total = np.zeros((length, feat.shape[1]), dtype=np.float32)
-    for offset in range(count.max()):  # in order, as np.mean adds: equal to the last bit
-        more = count > offset
-        total[more] += feat[first[more] + offset]
+    with np.errstate(over="ignore"):  # becomes infinite, and the loss says so
+        for offset in range(count.max()):  # in order, as np.mean adds: equal to the last bit
+            more = count > offset
+            total[more] += feat[first[more] + offset]
     return total / count.astype(np.float32)[:, None], length
 
 

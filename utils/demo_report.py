@@ -3,21 +3,17 @@
 python -m utils.demo_report ucf --config configs/demo_ucf.yml --predictions FILE.npz
 """
 
-import sys
 from pathlib import Path
 
-import ucf_option
-import xd_option
 from model import build_model
 from utils.device import set_up_device
+from utils.either import parse
 from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError, command
 from utils.figures import score_curves
-from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import compute_metrics, load_predictions
 from utils.order import set_seed
 
-DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
 SHOWN = {
     "AUC1": "auc1",
@@ -31,11 +27,7 @@ SHOWN = {
 @command
 def main(argv=None) -> tuple[dict, dict]:
     """Print and draw; returns the metrics of the untrained and of the trained model."""
-    name, *rest = (sys.argv[1:] if argv is None else argv) or [None]
-    if name not in DATASETS:
-        raise UserError(f"name the data set first, one of {', '.join(DATASETS)}")
-    parser, facts = DATASETS[name]
-    args = parser.parse_args(rest)
+    args, facts = parse(argv, "what training changed on the demo data, side by side")
     folder = Path(args.output_dir)
     test = EvaluationSet(args, facts)
     set_seed(args.seed)

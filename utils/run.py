@@ -7,7 +7,6 @@
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -86,6 +85,7 @@ class Run:
         self.epoch = self.step = 0
         self.best_metrics: dict | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
+        self.saved: str | None = None  # the place of the last checkpoint
         self.evaluated_this_epoch = False
         self.pending: list[torch.Tensor] = []  # (TERMS,) of the steps since the last log line
         self.record = Record(args, self.device)
@@ -170,8 +170,7 @@ class Run:
         return values
 
     def _diverged(self, what: str) -> UserError:
-        path = Path(self.args.checkpoint_path)
-        kept = f"; the last good checkpoint is {path}" if path.is_file() else ""
+        kept = f"; {self.args.checkpoint_path} is of {self.saved}" if self.saved else ""
         return UserError(f"training diverged {what}: start anew with a smaller --lr{kept}")
 
     def _log_losses(self) -> None:
@@ -207,8 +206,8 @@ class Run:
         scores = np.concatenate([p.score for p in predictions])
         if (np.minimum(scores, 1 - scores) < SATURATED).all():
             raise self._diverged(
-                f"within {self.place}: every score of every test video is {scores.min():.0f} or "
-                f"{scores.max():.0f}, from where no gradient leads back"
+                f"within {self.place}: every score of every test video is 0 or 1, from where no "
+                "gradient leads back"
             )
 
     def _log(self, record: dict) -> None:
@@ -242,6 +241,7 @@ class Run:
             "options": self._fixed_options(),
         }
         checkpoint.save_keeping_previous(state, self.args.checkpoint_path)
+        self.saved = self.place
 
     def _resume(self) -> None:
         path, state = checkpoint.load_last(self.args.checkpoint_path)
@@ -265,6 +265,7 @@ class Run:
                     f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
                     "resumed with the options and lists it began with"
                 )
+        self.saved = self.place
         say(f"resuming {path}, after {self.place}")
 
     def _trainable_weights(self) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from model import build_model
 from utils import checkpoint
+from utils.check_data import require_sound_data
 from utils.clip_loader import RANDOM
 from utils.device import set_up_device
 from utils.engine import EvaluationSet, evaluate
@@ -35,6 +36,8 @@ def run_test(args, facts: Dataset) -> None:
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
     device = set_up_device(args)
+    if args.check_data:
+        require_sound_data(args, facts, train=False)
     test = EvaluationSet(args, facts)
     model = load_for_test(args, facts, device)
     metrics, predictions = evaluate(model, test)
