@@ -44,7 +44,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 soak: $(INSTALLED)
-	KILLS=20 $(BIN)/python -m pytest -s tests/test_resume.py -k killed
+	KILLS=20 $(BIN)/python -m pytest -s tests/test_resume.py -k killed_run_ends
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.bench $(QUICK) --json benchmarks/results/last.json

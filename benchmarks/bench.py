@@ -18,22 +18,26 @@ import torch
 
 from benchmarks.report import table
 from benchmarks.sections import CPU, SECTIONS, one_step_memory
-from utils.device import PRECISIONS
-from utils.files import write_json
-from utils.options import CORES
+from utils.device import PRECISIONS, pick_device
+from utils.errors import OneLineParser, command
+from utils.files import require_writable, write_json
+from utils.options import CORES, positive_int
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+@command
+def main(argv=None) -> None:
+    parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small batches, few repeats")
-    parser.add_argument("--device", type=torch.device, default=CPU)
-    parser.add_argument("--batch", type=int, help="videos of a step (128 on a GPU, 16 on the CPU)")
+    parser.add_argument("--device", default=CPU.type, help="cpu, cuda, cuda:1, …")
+    parser.add_argument("--batch", type=positive_int, help="videos of a step (GPU 128, CPU 16)")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=None)
     parser.add_argument("--compile", action="store_true", help="compile our network")
-    parser.add_argument("--threads", type=int, default=CORES, help="of the CPU")
+    parser.add_argument("--threads", type=positive_int, default=CORES, help="of the CPU")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     parser.add_argument("--one-step", choices=("plain", "ours"), help=argparse.SUPPRESS)
-    settings = parser.parse_args()
+    settings = parser.parse_args(argv)
+    settings.device = pick_device(settings.device)
+    require_writable(settings.json)
     on_gpu = settings.device.type == "cuda"
     settings.batch = settings.batch or (128 if on_gpu else 4 if settings.quick else 16)
     settings.memory_batch = None if settings.quick else 128

@@ -1,256 +1,338 @@
-"""Whatever is wrong: one line that names it, exit code 2, nothing written."""
+"""Whatever is wrong: exit code 2, one line that names the file and the cause, nothing written.
+
+A case is a command, a name, a function that spoils a copy of a small data set, and what the line
+must say.
+"""
 
 import json
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
 import torch
 
-import ucf_test
-import ucf_train
-import xd_test
-from model import build_model
-from test_end_to_end import make_data, run
-from ucf_option import parser
-from utils.labels import UCF_CRIME
+from spoiling import (
+    ANNOTATIONS,
+    COMMANDS,
+    World,
+    a_cached,
+    annotations,
+    array,
+    backwards,
+    claiming,
+    clip_file,
+    config,
+    content,
+    gone,
+    lines,
+    no_text,
+    npz,
+    option,
+    other_label,
+    replaced,
+    structured,
+    text,
+    weights,
+    with_nan,
+)
+
+FEATURE = "Abuse501_x264__5.npy"
+FEATURES = [
+    ("empty", content(lambda data: b""), "is damaged"),
+    ("cut in the header", content(lambda data: data[:50]), "is damaged"),
+    ("cut in the values", content(lambda data: data[:-7]), "is damaged"),
+    ("a text", content(lambda data: b"hello"), "is damaged"),
+    ("a gigantic shape", content(claiming((10**9, 512))), "is damaged"),
+    ("a shape beyond memory", content(claiming((10**15, 512))), "is damaged"),
+    ("a pickle", array(lambda a: np.array([{"a": 1}], dtype=object)), "is damaged"),
+    ("integers", array(lambda a: a.astype(int)), "holds int64; expected floating point"),
+    ("complex numbers", array(lambda a: a.astype(complex)), "holds complex128; expected floating"),
+    ("a structured type", array(structured), "expected (T, 512)"),
+    ("one row", array(lambda a: a[0]), "has shape (512,); expected (T, 512)"),
+    ("transposed", array(lambda a: a.T), "expected (T, 512)"),
+    ("ViT-L's width", array(lambda a: np.zeros((9, 768), "f2")), "has shape (9, 768)"),
+    ("ten crops in one", array(lambda a: np.stack([a] * 10)), "has shape (10, "),
+    ("no rows", array(lambda a: a[:0]), "has shape (0, 512)"),
+    ("a NaN", array(with_nan), "NaN or infinite values, first in row 2"),
+    ("too large", array(lambda a: a.astype("f8") * 1e300), "NaN or infinite values"),
+    ("an archive", array(lambda a: npz(a)), "is damaged"),
+]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_data(tmp_path_factory.mktemp("ucf"), "ucf", train_videos=3, test_videos=4)
+CASES = [
+    *(("ucf_test", f"feature file: {what}", do, [FEATURE, say]) for what, do, say in FEATURES),
+    ("xd_train", "test feature: empty", content(lambda data: b""), ["Demo.test", "is damaged"]),
+    ("xd_test", "test feature: a NaN", array(with_nan), ["Demo.test", "NaN"]),
+    ("ucf_train", "training feature: empty", lambda w: [
+        w.feature("train-list", n).write_bytes(b"") for n in range(2, 32)],
+        ["_x264__", "is damaged"]),
+    ("xd_train", "training feature while packing: a NaN", a_cached(array(with_nan, "train-list")),
+        ["Demo.train", "NaN"]),
+    ("ucf_test", "feature file: missing", lambda w: w.feature().unlink(),
+        ["ucf_CLIP_rgbtest.csv, line 2", FEATURE, "not found"]),
+    ("ucf_test", "feature file: a folder", lambda w: (
+        w.feature().unlink(), w.feature().mkdir()), [FEATURE, "not found"]),
+    # Lists.
+    ("ucf_train", "test list: missing", gone("test-list"), ["rgbtest.csv not found", "make_lists"]),
+    ("xd_train", "training list: missing", gone("train-list"), ["xd_CLIP_rgb.csv not found"]),
+    ("check_data xd", "training list: missing", gone("train-list"), ["rgb.csv not found"]),
+    ("ucf_train", "training list: empty", text(b"\n", "train-list"), ["ucf_CLIP_rgb.csv"]),
+    ("xd_test", "list: zero bytes", lambda w: w.path("test-list").write_bytes(b""),
+        ["xd_CLIP_rgbtest.csv", "cannot be read"]),
+    ("check_data ucf", "list: a header alone", lines(lambda rows: rows[:1]), ["is empty"]),
+    ("ucf_test", "list: cut in the last line", lines(lambda rows: [*rows[:-1], rows[-1][:60]]),
+        ["rgbtest.csv, line 5"]),
+    ("ucf_test", "list: other columns", lines(lambda rows: ["file,class", *rows[1:]]),
+        ["rgbtest.csv", "expected path,label"]),
+    ("ucf_train", "list: no header", lines(lambda rows: rows[1:]), ["expected path,label"]),
+    ("ucf_test", "list: a column twice", lines(lambda rows: [
+        "path,label,label", *(f"{row},Abuse" for row in rows[1:])]), ["label twice"]),
+    ("ucf_test", "list: more fields than columns", lines(lambda rows: [
+        rows[0], *(f"0,{row}" for row in rows[1:])]), ["rgbtest.csv", "Expected 2 fields in line 2, saw 3"]),
+    ("ucf_test", "list: a line with more fields", lines(lambda rows: [
+        *rows[:2], rows[2] + ",x", *rows[3:]]), ["rgbtest.csv", "line 3"]),
+    ("ucf_test", "list: semicolons", lines(lambda rows: [r.replace(",", ";") for r in rows]),
+        ["expected path,label"]),
+    ("ucf_test", "list: not UTF-8", lines(lambda rows: [*rows, "é,Abuse"], encoding="latin-1"),
+        ["rgbtest.csv", "UTF-8"]),
+    ("ucf_test", "list: UTF-16", lines(lambda rows: rows, encoding="utf-16"),
+        ["rgbtest.csv", "UTF-8"]),
+    ("ucf_test", "list: binary", text(bytes(range(256)), "test-list"), ["rgbtest.csv"]),
+    ("ucf_test", "list: a path out of --feature-root", lambda w: (
+        w.rewrite([w.lines()[0], f"../{w.feature().name},Abuse"]),
+        {"feature-root": w.folder / "features"})[1], ["line 2", "not found under --feature-root"]),
+    ("ucf_train", "label: unknown", lines(other_label("Party"), "train-list"),
+        ["ucf_CLIP_rgb.csv, line 3", "unknown UCF-Crime label 'Party': allowed are Normal, Abuse"]),
+    ("xd_train", "label: of the other data set", lines(other_label("Abuse")),
+        ["rgbtest.csv, line 3", "unknown XD-Violence label"]),
+    ("xd_test", "label: empty", lines(other_label("")), ["rgbtest.csv, line 3", "label ''"]),
+    ("xd_train", "label: normal and anomalous", lines(other_label("A-B1"), "train-list"),
+        ["xd_CLIP_rgb.csv, line 3", "both normal and anomalous"]),
+    ("ucf_test", "list: a row too few", lines(lambda rows: rows[:-1]), ["makes predictions for"]),
+    ("ucf_test", "list: another order", lines(lambda rows: [rows[0], *rows[:0:-1]]),
+        ["same videos in the same order"]),
+    # Ground truth.
+    ("ucf_test", "frames: missing", gone("gt-path"), ["gt_ucf.npy not found", "make_lists"]),
+    ("xd_train", "frames: empty", lambda w: w.path("gt-path").write_bytes(b""),
+        ["gt.npy", "is damaged"]),
+    ("ucf_test", "frames: too few", lambda w: np.save(w.path("gt-path"), np.zeros(16)),
+        ["gt_ucf.npy has 16 frames"]),
+    ("xd_test", "frames: twos", lambda w: np.save(w.path("gt-path"), np.full(16, 2)), ["0 and 1"]),
+    ("ucf_train", "segments: missing", gone("gt-segment-path"), ["gt_segment_ucf", "not found"]),
+    ("xd_test", "segments: no JSON", text(b"{", "gt-segment-path"), ["gt_segment.json", "JSON"]),
+    ("ucf_test", "segments: not UTF-8", text(b"\xff\xfe", "gt-segment-path"),
+        ["gt_segment_ucf.json"]),
+    ("ucf_test", "segments: a list", text(b"[]", "gt-segment-path"), ["no JSON object"]),
+    ("ucf_test", "segments: backwards", backwards, ["gt_segment_ucf.json", "0 ≤ start < end"]),
+    ("xd_test", "labels: unknown", replaced('"A"', '"Q"', "gt-label-path"),
+        ["gt_label.json", "Q"]),
+    ("ucf_test", "segments in both forms", lambda w: np.save(
+        w.path("gt-segment-path").with_suffix(".npy"), np.zeros(1)), ["both exist"]),
+    # Weights and checkpoints.
+    ("ucf_test", "weights: missing", option("model-path", "nowhere"), ["nowhere not found"]),
+    ("xd_test", "weights: a folder", lambda w: {"model-path": w.out}, ["out cannot be read"]),
+    ("ucf_test", "weights: empty", weights(lambda base: b""), ["model.pth is damaged"]),
+    ("ucf_test", "weights: cut", weights(lambda base: base.weights.read_bytes()[:99_999]),
+        ["model.pth is damaged"]),
+    ("xd_test", "weights: a list", weights(lambda base: [1]), ["model.pth holds a list"]),
+    ("xd_test", "weights: no tensors", weights(lambda base: {"a": 1}), ["no state dict"]),
+    ("ucf_test", "weights: others", weights(lambda base: {"a": torch.ones(1)}),
+        ["holds no weights of DSANet"]),
+    ("ucf_test", "weights: one missing", weights(lambda base: {
+        k: v for k, v in base.state.items() if k != "linear.bias"}), ["'linear.bias'"]),
+    ("ucf_test", "weights: a NaN", weights(lambda base: {
+        **base.state, "linear.bias": base.state["linear.bias"] * float("nan")}), ["not finite"]),
+    ("ucf_test", "weights: another depth", option("decoder_depth", 3),
+        ["--decoder_depth is 1 in the file and 3 here"]),
+    ("ucf_test", "weights: no text and random CLIP", weights(no_text), ["no CLIP text weights"]),
+    ("ucf_test", "CLIP: missing", lambda w: (w.weights(no_text(w.base)), {
+        "clip-weights": "nowhere.pt"})[1], ["nowhere.pt not found"]),
+    ("ucf_train", "CLIP: junk", clip_file(b"junk"), ["clip.pt is damaged"]),
+    ("ucf_train", "CLIP: other weights", clip_file({"a": torch.ones(1)}), ["is not CLIP ViT-B/16"]),
+    ("ucf_train", "checkpoint: missing", option("resume", True), ["checkpoint.pth not found"]),
+    ("xd_train", "checkpoint: empty", lambda w: (
+        (w.out / "checkpoint.pth").write_bytes(b""), {"resume": True})[1], ["checkpoint.pth is"]),
+    ("ucf_train", "checkpoint: weights only", lambda w: (
+        (w.out / "checkpoint.pth").symlink_to(w.base.weights), {"resume": True})[1],
+        ["checkpoint.pth is no checkpoint of this run"]),
+    ("demo_report ucf", "predictions: missing", option("predictions", "nowhere.npz"),
+        ["nowhere.npz", "no predictions"]),
+    ("demo_report xd", "predictions: weights", lambda w: {"predictions": w.out / "model.pth"},
+        ["model.pth", "no predictions"]),
+    # Options.
+    ("ucf_train", "lr: negative", option("lr", -1), ["--lr", "-1 is not a positive number"]),
+    ("xd_train", "ratio: above 1", option("normal_selection_ratio", 1.5), ["1.5 is not in (0, 1]"]),
+    ("ucf_test", "prototypes: none", option("num_prototypes", 0), ["--num_prototypes", "0 is not"]),
+    ("xd_test", "batch: half", option("eval-batch", 0.5), ["--eval-batch", "0.5"]),
+    ("ucf_train", "batch: larger than the data", option("batch-size", 64),
+        ["ucf_CLIP_rgb.csv has 10 normal rows, fewer than one batch of 64: no step"]),
+    ("ucf_train", "classes of the other data set", option("classes-num", 7), ["has 14 classes"]),
+    ("ucf_train", "width: 256", option("visual-width", 256), ["512 wide"]),
+    ("ucf_train", "CUDA: absent", option("device", "cuda:99"), ["cuda:99 is not available"]),
+    ("ucf_test", "device: no such thing", option("device", "abacus"), ["--device abacus"]),
+    ("bench", "device: absent", option("device", "cuda:99"), ["cuda:99 is not available"]),
+    ("bench", "batch: none", option("batch", 0), ["--batch", "0 is not positive"]),
+    ("ucf_train", "an option that is none", option("no-such", 1), ["--no-such"]),
+    ("xd_train", "config: missing", option("config", "c.yml"), ["c.yml", "cannot be read"]),
+    ("ucf_test", "config: no YAML", config(b"lr: ["), ["c.yml", "cannot be read"]),
+    ("ucf_train", "config: binary", config(bytes(range(128, 256))), ["c.yml", "cannot be read"]),
+    ("xd_test", "config: unknown option", config(b"lrr: 3"), ["c.yml", "unknown option 'lrr'"]),
+    ("ucf_train", "config: wrong type", config(b"lr: fast"), ["c.yml", "fast"]),
+    ("check_data ucf", "config: a list", config(b"- lr"), ["c.yml", "option: value"]),
+    # Places that cannot be written.
+    ("ucf_train", "output: a file", lambda w: {"output-dir": w.feature()}, ["cannot be written"]),
+    ("xd_train", "weights to a folder", lambda w: {"model-path": w.out}, ["cannot be written"]),
+    ("ucf_train", "checkpoint to nowhere", option("checkpoint-path", ""), ["cannot be written"]),
+    ("ucf_test", "predictions in a file", lambda w: {"predictions": w.feature() / "p.npz"},
+        ["p.npz' cannot be written"]),
+    ("ucf_train", "cache: a file", lambda w: {"cache": w.feature()}, ["cannot be written"]),
+    ("xd_test", "output: no place for files", option("output-dir", "/proc/dsanet"),
+        ["/proc/dsanet/results.json' cannot be written"]),
+    ("make_lists ucf", "output: a file", lambda w: {"out": w.feature()}, ["cannot be written"]),
+    ("demo_data ucf", "output: a file", lambda w: {"out": w.feature()}, ["cannot be written"]),
+    ("demo_data xd", "output: other features", lambda w: {"out": w.folder, "seed": 9},
+        ["holds other features"]),
+    ("demo_data xd", "videos: none", lambda w: {"out": w.out, "test-videos": 0}, ["--test-videos"]),
+    # Annotations and feature folders.
+    ("make_lists ucf", "annotations: missing", lambda w: (
+        w.folder / ANNOTATIONS["ucf"][0]).unlink(), ["Annotation.txt cannot be read"]),
+    ("make_lists ucf", "annotations: empty", annotations(" \n"), ["Annotation.txt name no video"]),
+    ("make_lists ucf", "annotations: words for frames", annotations("V  Abuse  5  forty\n"),
+        ["Annotation.txt, line 1", "expected frames"]),
+    ("make_lists xd", "annotations: not UTF-8", lambda w: (
+        w.folder / "annotations.txt").write_bytes(b"\xff\xfe\xfa"), ["annotations.txt"]),
+    ("make_lists xd", "annotations: unknown class", annotations("a Q 1 2\n", 1), ["line 1", "Q"]),
+    ("make_lists ucf", "features: a file among them that is none", lambda w: np.save(
+        w.folder / "features" / "Abuse" / "x.npy", np.ones(3)), ["x.npy is not named"]),
+    ("make_lists xd", "features: of a test video empty", content(lambda data: b""), ["is damaged"]),
+    ("make_lists xd", "crop: none such", option("test-crop", 11), ["has no crop 11"]),
+]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def weights(data, tmp_path_factory):
-    """Weights that fit the small model."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "w.pth"
-    args = parser.parse_args([f"--{name}={value}" for name, value in data.items()])
-    torch.save(build_model(args, UCF_CRIME).state_dict(), path)
-    return path
-
-
-def error_of(main, folder, options, capsys, **more) -> str:
+def error_of(command, world, more, capfd) -> str:
     """The one line that the command ends with."""
-    folder.mkdir(exist_ok=True)
-    before = sorted(folder.rglob("*"))
+    capfd.readouterr()
+    before = world.files()
     with pytest.raises(SystemExit) as end:
-        run(main, folder, options, **more)
-    assert end.value.code == 2
-    assert sorted(folder.rglob("*")) == before
-    captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if "text weights are RANDOM" not in line]
-    assert len(lines) == 1, captured.err
-    assert lines[0].startswith("error: ")
-    return lines[0]
+        COMMANDS[command](world, more)
+    error = capfd.readouterr().err
+    found = [line for line in error.splitlines() if "text weights are RANDOM" not in line]
+    assert len(found) == 1, error
+    assert end.value.code == 2, error
+    assert found[0].startswith("error: ")
+    assert world.files() == before
+    return found[0]
 
 
-SCRIPTS = pytest.mark.parametrize("main", [ucf_train.main, ucf_test.main], ids=["train", "test"])
-
-
-@SCRIPTS
-@pytest.mark.parametrize(
-    "option, message",
-    [
-        ("test-list", "list nowhere not found"),
-        ("gt-path", "ground truth nowhere not found"),
-        ("gt-segment-path", "ground truth nowhere not found"),
-        ("gt-label-path", "ground truth nowhere not found"),
-        ("feature-root", "line 2: feature file"),
-    ],
-)
-def test_a_missing_file(main, option, message, data, tmp_path, capsys):
-    assert message in error_of(main, tmp_path / "out", {**data, option: "nowhere"}, capsys)
-
-
-@SCRIPTS
-@pytest.mark.parametrize(
-    "option, value, message",
-    [
-        ("classes-num", 7, "UCF-Crime has 14 classes"),
-        ("visual-width", 256, "512 wide"),
-        ("visual-length", 0, "--visual-length"),
-        ("device", "cuda:99", "--device cuda:99 is not available"),
-        ("device", "abacus", "--device abacus is not available"),
-    ],
-)
-def test_an_option_that_cannot_be(main, option, value, message, data, weights, tmp_path, capsys):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "model.pth").symlink_to(weights)
-    assert message in error_of(main, tmp_path / "out", {**data, option: value}, capsys)
-
-
-def edited_list(data, tmp_path, edit):
-    """The test list with its lines edited, as an option."""
-    lines = Path(data["test-list"]).read_text().splitlines()
-    path = tmp_path / "edited.csv"
-    path.write_text("\n".join(edit(lines)) + "\n")
-    return {**data, "test-list": path}
-
-
-@SCRIPTS
-@pytest.mark.parametrize(
-    "edit, message",
-    [
-        (lambda lines: ["file,class", *lines[1:]], "expected path,label"),
-        (lambda lines: lines[:1], "is empty"),
-        (
-            lambda lines: [*lines[:2], lines[2].rsplit(",", 1)[0] + ",Party"],
-            "line 3: unknown UCF-Crime label 'Party': allowed are Normal, Abuse",
-        ),
-        (lambda lines: lines[:-1], "makes predictions for"),
-        (lambda lines: [lines[0], *lines[:0:-1]], "same videos in the same order"),
-    ],
-)
-def test_a_list_that_does_not_fit(main, edit, message, data, tmp_path, capsys):
-    options = edited_list(data, tmp_path, edit)
-    assert message in error_of(main, tmp_path / "out", options, capsys)
-
-
-def with_feature(data, tmp_path, change):
-    """The first test video's features replaced by a changed copy, as an option."""
-    first = Path(Path(data["test-list"]).read_text().splitlines()[1].rsplit(",", 1)[0])
-    copy = tmp_path / first.name
-    change(copy, np.load(first))
-    return edited_list(data, tmp_path, lambda lines: [lines[0], f"{copy},Abuse", *lines[2:]])
-
-
-def cut(path, array):
-    np.save(path, array)
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def with_nan(path, array):
-    array[2, 5] = np.nan
-    np.save(path, array)
+@pytest.fixture
+def world(request, bases, tmp_path):
+    name = "xd" if "xd" in request.param else "ucf"
+    return World(bases[name], name, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "change, message",
-    [
-        (lambda path, array: path.write_bytes(b""), "damaged"),
-        (cut, "damaged"),
-        (lambda path, array: np.save(path, array[0]), "has shape (512,)"),
-        (lambda path, array: np.save(path, array.T), "expected (T, 512)"),
-        (lambda path, array: np.save(path, array[:, :256]), "expected (T, 512)"),
-        (lambda path, array: np.save(path, array.astype(int)), "expected floating point"),
-        (with_nan, "NaN or infinite values, first in row 2"),
-    ],
+    "world, what, spoil, words",
+    CASES,
+    indirect=["world"],
+    ids=[f"{command}: {what}" for command, what, *_ in CASES],
 )
-def test_features_that_are_none(change, message, data, weights, tmp_path, capsys):
-    options = with_feature(data, tmp_path, change)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "model.pth").symlink_to(weights)
-    error = error_of(ucf_test.main, tmp_path / "out", options, capsys)
-    assert message in error
-    assert "Abuse501_x264__5.npy" in error
+def test_bad_input(world, what, spoil, words, request, capfd):
+    command = request.node.callspec.params["world"]
+    more = spoil(world)
+    error = error_of(command, world, more if isinstance(more, dict) else {}, capfd)
+    for word in words:
+        assert word in error
 
 
-def test_a_reading_process_passes_its_error_on(data, weights, tmp_path, capsys):
-    options = with_feature(data, tmp_path, with_nan)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "model.pth").symlink_to(weights)
-    error = error_of(ucf_test.main, tmp_path / "out", options, capsys, num_workers=2)
+def test_there_are_enough_cases():
+    assert len({(command, what) for command, what, *_ in CASES}) == len(CASES) >= 60
+    assert {command for command, *_ in CASES} == COMMANDS.keys()
+
+
+ODD_BUT_FINE = {
+    "CRLF": lines(lambda rows: rows, end="\r\n"),
+    "a byte-order mark": lines(lambda rows: rows, encoding="utf-8-sig"),
+    "quoted": lines(lambda rows: [rows[0], *('"' + r.replace(",", '","') + '"' for r in rows[1:])]),
+    "labels in odd case": lines(lambda rows: [rows[0], *(swapped(row) for row in rows[1:])]),
+    "blank lines": lines(lambda rows: [rows[0], "", *rows[1:], "", ""]),
+    "big-endian": array(lambda a: a.astype(">f4")),
+    "Fortran order": array(np.asfortranarray),
+    "double precision": array(lambda a: a.astype("f8")),
+}
+
+
+def swapped(row: str) -> str:
+    path, label = row.rsplit(",", 1)
+    return f"{path},{label.swapcase()}"
+
+
+@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+def test_odd_input_that_is_fine(world, bases, tmp_path_factory):
+    COMMANDS["ucf_test"](world, {})
+    expected = (world.out / "results.json").read_text().replace(str(world.folder), "")
+    results = json.loads(expected)
+    for what, change in ODD_BUT_FINE.items():
+        odd = World(bases["ucf"], "ucf", tmp_path_factory.mktemp("odd"))
+        change(odd)
+        COMMANDS["ucf_test"](odd, {})
+        found = json.loads((odd.out / "results.json").read_text())
+        assert [found[k] for k in METRICS] == [results[k] for k in METRICS], what
+
+
+METRICS = ("auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "per_class_ap")
+
+
+@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+def test_a_path_with_a_comma(world):
+    path = world.feature()
+    folder = path.parent / "one, two"
+    folder.mkdir()
+    path.rename(folder / path.name)
+    first, _, *rest = world.lines()
+    world.rewrite([first, f'"{folder / path.name}",Abuse', *rest])
+    COMMANDS["ucf_test"](world, {})
+    assert (world.out / "results.json").is_file()
+
+
+@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_missing_permissions(world, capfd):
+    path = world.feature()
+    path.chmod(0)
+    error = error_of("ucf_test", world, {}, capfd)
+    assert f"{path} cannot be read: Permission denied" in error
+    path.chmod(0o644)
+    world.out.chmod(0o555)
+    error = error_of("ucf_test", world, {}, capfd)
+    assert "results.json' cannot be written: " in error
+    error = error_of("ucf_train", world, {}, capfd)
+    assert "cannot be written: " in error
+    world.out.chmod(0o755)
+
+
+@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+def test_a_reading_process_passes_its_error_on(world, capfd):
+    array(with_nan)(world)
+    error = error_of("ucf_test", world, {"num-workers": 2}, capfd)
     assert error.startswith("error: feature file ")
     assert "NaN" in error
 
 
-def test_training_features_that_are_none(data, tmp_path, capsys):
-    header, *rows = Path(data["train-list"]).read_text().splitlines()
-    bad = tmp_path / "Abuse001_x264__0.npy"
-    bad.write_bytes(b"")
-    normal = [row for row in rows if row.endswith(",Normal")]
-    (tmp_path / "train.csv").write_text("\n".join([header, *normal, *[f"{bad},Abuse"] * 9]) + "\n")
-    options = {**data, "train-list": tmp_path / "train.csv"}
-    error = error_of(ucf_train.main, tmp_path / "out", options, capsys)
-    assert f"feature file {bad} is damaged" in error
+@pytest.mark.parametrize("world", ["ucf_train"], indirect=True)
+def test_an_older_run_is_left_alone_until_the_first_step(world, capfd):
+    (world.out / "log.jsonl").write_text("old")
+    error_of("ucf_train", world, {"classes-num": 7}, capfd)
+    assert (world.out / "log.jsonl").read_text() == "old"
 
 
-def test_an_older_run_is_left_alone_until_the_first_step(data, tmp_path, capsys):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "log.jsonl").write_text("old")
-    error_of(ucf_train.main, out, {**data, "classes-num": 7}, capsys)
-    assert (out / "log.jsonl").read_text() == "old"
-
-
-@pytest.mark.parametrize("option", ["model-path", "checkpoint-path"])
-def test_places_that_cannot_be_written_are_found_before_training(option, data, tmp_path, capsys):
-    for place in (tmp_path, data["test-list"] + "/w.pth", ""):
-        with pytest.raises(SystemExit) as end:
-            ucf_train.main([f"--{k}={v}" for k, v in {**data, option: place}.items()])
-        assert end.value.code == 2
-        assert "cannot be written" in capsys.readouterr().err
-
-
-def test_a_batch_that_the_data_cannot_fill(data, tmp_path, capsys):
-    error = error_of(ucf_train.main, tmp_path / "out", {**data, "batch-size": 64}, capsys)
-    assert "fewer than one batch of 64" in error
-
-
-def test_weights(data, weights, tmp_path, capsys):
-    out = tmp_path / "out"
-    assert "model.pth not found" in error_of(ucf_test.main, out, data, capsys)
-    (out / "model.pth").write_bytes(b"junk")
-    assert "damaged" in error_of(ucf_test.main, out, data, capsys)
-    (out / "model.pth").unlink()
-    (out / "model.pth").symlink_to(weights)
-    error = error_of(ucf_test.main, out, {**data, "decoder_depth": 3}, capsys)
-    assert "--decoder_depth is 1 in the file and 3 here" in error
-    error = error_of(ucf_test.main, out, {**data, "visual-layers": 2}, capsys)
-    assert "other data set" in error
-
-
-def test_weights_of_the_other_data_set(weights, tmp_path, tmp_path_factory, capsys):
-    xd = make_data(tmp_path_factory.mktemp("xd"), "xd", train_videos=3, test_videos=4)
-    capsys.readouterr()
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "model.pth").symlink_to(weights)
-    error = error_of(xd_test.main, tmp_path / "out", xd, capsys)
+@pytest.mark.parametrize("world", ["xd_test"], indirect=True)
+def test_weights_of_the_other_data_set(world, bases, capfd):
+    world.weights(bases["ucf"].weights.read_bytes())
+    error = error_of("xd_test", world, {}, capfd)
     assert "--text_adapt_until is 3 in the file and 1 here" in error
 
 
-def test_random_clip_cannot_stand_in_for_missing_text_weights(data, weights, tmp_path, capsys):
-    out = tmp_path / "out"
-    out.mkdir()
-    state = torch.load(weights, weights_only=True)
-    bare = {name: value for name, value in state.items() if not name.startswith("clipmodel.")}
-    torch.save(bare, out / "model.pth")
-    assert "has no CLIP text weights" in error_of(ucf_test.main, out, data, capsys)
-    # With them, `random` is not even looked at.
-    (out / "model.pth").unlink()
-    (out / "model.pth").symlink_to(weights)
-    run(ucf_test.main, out, data)
-    assert "auc1" in json.loads((out / "results.json").read_text())
-    assert "RANDOM" not in capsys.readouterr().err
-
-
-def test_a_checkpoint_that_is_not_there(data, tmp_path, capsys):
-    error = error_of(ucf_train.main, tmp_path / "out", data, capsys, use_checkpoint=True)
-    assert "checkpoint.pth not found: leave out --use-checkpoint" in error
-
-
-def test_a_resumed_run_keeps_its_options(data, tmp_path, capsys):
-    run(ucf_train.main, tmp_path / "out", data, max_epoch=1)
-    capsys.readouterr()
-    more = {"use_checkpoint": True, "max_epoch": 2}
-    error = error_of(ucf_train.main, tmp_path / "out", data, capsys, **more)
-    assert "was written with max_epoch 1, now it is 2" in error
-
-
-def test_a_folder_that_cannot_be_written(data, weights, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    options = {**data, "predictions": tmp_path / "file" / "p.npz"}
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "model.pth").symlink_to(weights)
-    assert "cannot be written" in error_of(ucf_test.main, tmp_path / "out", options, capsys)
-
-
-def test_non_finite_scores_are_not_reported_as_results(data, weights, tmp_path, capsys):
-    out = tmp_path / "out"
-    out.mkdir()
-    state = torch.load(weights, weights_only=True)
-    state["linear.bias"][0] = float("nan")
-    torch.save(state, out / "model.pth")
-    assert "are not finite" in error_of(ucf_test.main, out, data, capsys)
+@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+def test_with_text_weights_random_clip_is_not_even_looked_at(world, capfd):
+    COMMANDS["ucf_test"](world, {})
+    assert "RANDOM" not in capfd.readouterr().err

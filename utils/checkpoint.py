@@ -23,6 +23,7 @@ NUMPY_SCALARS = [
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
 TEXT = "clipmodel."
+OURS = ("temporal.resblocks.", "video_anomaly_refiner.decoder.")
 
 
 def save(value, path) -> None:
@@ -75,6 +76,8 @@ def load(path) -> dict:
         ) from None
     except UserError:
         raise
+    except (PermissionError, IsADirectoryError) as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except Exception as error:  # a damaged archive can raise anything
         if asked := re.search(r"GLOBAL (\S+)", str(error)):
             raise UserError(
@@ -141,12 +144,15 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
         and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
     ):
         raise UserError(f"{path} holds no state dict of tensors")
+    if not all(any(key.startswith(prefix) for key in state) for prefix in OURS):
+        first = next(iter(state))
+        raise UserError(f"{path} holds no weights of DSANet, VadCLIP's perhaps (first '{first}')")
     return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
 
 
-def holds_text_weights(path) -> bool:
-    """Whether a weight file has CLIP's text side, so that it is scored without CLIP's own file."""
-    return any(key.startswith(TEXT) for key in read_weights(path))
+def holds_text(state: dict[str, torch.Tensor]) -> bool:
+    """Whether weights have CLIP's text side, so that they are scored without CLIP's own file."""
+    return any(key.startswith(TEXT) for key in state)
 
 
 def load_weights(model: nn.Module, path) -> None:
@@ -167,7 +173,7 @@ def load_weights(model: nn.Module, path) -> None:
 def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
     """`load_weights` of a state dict that was read from `path`."""
     own = model.state_dict()
-    if not any(key.startswith(TEXT) for key in state):
+    if not holds_text(state):
         state |= {key: tensor for key, tensor in own.items() if key.startswith(TEXT)}
     missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
     reshaped = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
@@ -197,8 +203,6 @@ def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int]:
 
 def _difference(state, own, reshaped) -> str:
     theirs, ours = _architecture(state), _architecture(own)
-    if not theirs["--visual-layers"] or not theirs["--decoder_depth"]:
-        return f"it holds no weights of DSANet, VadCLIP's perhaps (first '{next(iter(state))}')"
     differing = [
         f"{name} is {theirs[name]} in the file and {ours[name]} here"
         for name in ours

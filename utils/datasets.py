@@ -79,25 +79,31 @@ def list_lines(path: str) -> list[tuple[int, tuple[str, str]]]:
     """Line number and text, (path, label), of each row of a list that is not blank.
 
     Raises:
-        UserError: the list is missing, empty or without the two columns.
+        UserError: the list is missing, empty, no UTF-8 text or without the two columns.
     """
     try:
         table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
-        )
+            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+            skip_blank_lines=False,
+        )  # fmt: skip
     except FileNotFoundError:
         raise UserError(
             f"list {path} not found: make it with 'python -m utils.make_lists', see list/README.md"
         ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"list {path} is no UTF-8 text: save it as such") from None
     except (OSError, ValueError) as error:
         raise UserError(f"list {path} cannot be read: {' '.join(str(error).split())}") from None
-    if missing := set(COLUMNS).difference(table.columns):
-        raise UserError(
-            f"list {path} has the columns {', '.join(map(str, table.columns))}; expected "
-            f"path,label (no {' and no '.join(sorted(missing))})"
-        )
-    rows = enumerate(table[COLUMNS].itertuples(index=False, name=None), start=2)
-    rows = [(line, row) for line, row in rows if any(row)]
+    header, *lines = table.itertuples(index=False, name=None)
+    for column in COLUMNS:
+        if (times := header.count(column)) != 1:
+            raise UserError(
+                f"list {path} has the columns {', '.join(header)}; expected path,label "
+                f"({f'{column} twice' if times else f'no {column}'})"
+            )
+    places = [header.index(column) for column in COLUMNS]
+    rows = [(n, tuple(line[i] for i in places)) for n, line in enumerate(lines, start=2)]
+    rows = [(n, row) for n, row in rows if any(row)]
     if not rows:
         raise UserError(f"list {path} is empty: expected a row path,label per feature file")
     return rows

@@ -21,9 +21,10 @@ from tqdm import tqdm
 from utils.clip_loader import WIDTH
 from utils.datasets import SNIPPET_FRAMES
 from utils.errors import OneLineParser, UserError, command
-from utils.files import write_json
+from utils.files import require_writable, write_json
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.make_lists import CROPS, UCF_NORMAL_FOLDERS, build_ucf, build_xd
+from utils.options import count, positive_int
 
 # Formats.
 FIRST_UCF_TEST_NUMBER = 501  # UCF-Crime numbers train and test videos of a class in one series
@@ -270,6 +271,7 @@ def generate(facts: Dataset, out, train_videos=TRAIN_VIDEOS, test_videos=TEST_VI
     again = note.exists() and json.loads(note.read_text()) == made
     if not again and any(folder.exists() for folder in folders):
         raise UserError(f"{out} holds other features: remove it or name another folder (--out)")
+    require_writable(note)
     write_json(note, made)
     train, test = make_split(world, "train", train_videos), make_split(world, "test", test_videos)
     for i, video in enumerate(tqdm(train + test, unit="video", disable=None)):
@@ -288,9 +290,9 @@ def main(argv=None) -> None:
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", choices=("ucf", "xd"), help="whose classes and file formats")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--train-videos", type=int, default=TRAIN_VIDEOS, help="how many")
-    parser.add_argument("--test-videos", type=int, default=TEST_VIDEOS, help="how many")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same files")
+    parser.add_argument("--train-videos", type=positive_int, default=TRAIN_VIDEOS, help="how many")
+    parser.add_argument("--test-videos", type=positive_int, default=TEST_VIDEOS, help="how many")
+    parser.add_argument("--seed", type=count, default=0, help="same seed, same files")
     args = parser.parse_args(argv)
     facts = UCF_CRIME if args.dataset == "ucf" else XD_VIOLENCE
     generate(facts, args.out, args.train_videos, args.test_videos, args.seed)

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,8 +63,11 @@ def require_writable(*paths: Path | str | None) -> None:
         above = next(p for p in Path(path).absolute().parents if p.exists())
         if not str(path) or Path(path).is_dir() or not above.is_dir():
             raise UserError(f"'{path}' cannot be written: it must be a file in a folder")
-        if not os.access(above, os.W_OK):
-            raise UserError(f"'{path}' cannot be written: {above} is read-only")
+        try:
+            tempfile.TemporaryFile(dir=above).close()
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"'{path}' cannot be written: {above}: {reason}") from None
 
 
 def load_array(path: Path | str, what: str, mmap_mode: str | None = None) -> np.ndarray:
@@ -84,6 +88,8 @@ def load_array(path: Path | str, what: str, mmap_mode: str | None = None) -> np.
         return array
     except FileNotFoundError:
         raise UserError(f"{what} {path} not found") from None
+    except PermissionError as error:
+        raise UserError(f"{what} {path} cannot be read: {error.strerror}") from None
     except Exception as error:  # a damaged header can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

@@ -92,6 +92,8 @@ def annotation_lines(path: Path):
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"annotations {path} cannot be read: {error}") from None
+    if not any(map(str.split, lines)):
+        raise UserError(f"annotations {path} name no video: is this the right file?")
     for number, line in enumerate(lines, start=1):
         if words := line.split():
             yield f"{path}, line {number}", words[0].removesuffix(".mp4"), words[1:]

@@ -140,6 +140,7 @@ class Run:
 
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
+        self._begin()
         checkpoint.save(checkpoint.cpu_state(self.model), self.args.model_path)
         self.record.best(self.best_metrics)
         which = "best on the test set" if self.args.select == "best" else "of the last step"

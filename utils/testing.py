@@ -19,7 +19,8 @@ def load_for_test(args, facts: Dataset, device):
 
     CLIP's own file is read only where the weights lack its text side.
     """
-    if checkpoint.holds_text_weights(args.model_path):
+    state = checkpoint.read_weights(args.model_path)
+    if checkpoint.holds_text(state):
         args.clip_weights = None
     elif args.clip_weights == RANDOM:
         raise UserError(
@@ -27,7 +28,7 @@ def load_for_test(args, facts: Dataset, device):
             "in for those it was trained with: name CLIP's file"
         )
     model = build_model(args, facts)
-    checkpoint.load_weights(model, args.model_path)
+    checkpoint.fit(model, state, args.model_path)
     return model.to(device).eval()
 
 

@@ -1,0 +1,230 @@
+"""A copy of a small data set that a test may spoil, the commands that read it, and ways to spoil it.
+
+A way is a function of the copy; it may return a dictionary of options to add to the command.
+"""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import ucf_option
+import xd_option
+from benchmarks import bench
+from model import build_model
+from test_end_to_end import SCRIPTS, make_data, options_of
+from utils import check_data, demo_data, demo_report, make_lists
+
+ANNOTATIONS = {
+    "ucf": ["Temporal_Anomaly_Annotation.txt"],
+    "xd": ["annotations.txt", "annotations_multiclasses.txt"],
+}
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory):
+    """Both data sets, and weights that fit the small model of each."""
+    made = {}
+    for name, option in (("ucf", ucf_option), ("xd", xd_option)):
+        folder = tmp_path_factory.mktemp(name)
+        options = make_data(folder, name, train_videos=3, test_videos=4)
+        args = option.parser.parse_args([f"--{k}={v}" for k, v in options.items()])
+        torch.manual_seed(0)
+        state = build_model(args, SCRIPTS[name].facts).state_dict()
+        weights = tmp_path_factory.mktemp("weights") / "w.pth"
+        torch.save(state, weights)
+        made[name] = SimpleNamespace(folder=folder, options=options, weights=weights, state=state)
+    return made
+
+
+class World:
+    """A copy of a small data set that a case may spoil, and the options that name it."""
+
+    def __init__(self, base, name: str, folder: Path):
+        self.base, self.name, self.folder = base, name, folder
+        self.out = folder / "out"
+        shutil.copytree(base.folder, folder, dirs_exist_ok=True)
+        self.out.mkdir()
+        for listed in (folder / "list").glob("*.csv"):
+            listed.write_text(listed.read_text().replace(str(base.folder), str(folder)))
+        self.options = {
+            key: str(value).replace(str(base.folder), str(folder))
+            for key, value in base.options.items()
+        }
+        (self.out / "model.pth").symlink_to(base.weights)
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.folder.rglob("*") if path.suffix != ".lock")
+
+    def path(self, option: str) -> Path:
+        return Path(self.options[option])
+
+    def lines(self, option="test-list") -> list[str]:
+        return self.path(option).read_text().splitlines()
+
+    def rewrite(self, lines, option="test-list", encoding="utf-8", end="\n") -> None:
+        self.path(option).write_bytes((end.join(lines) + end).encode(encoding))
+
+    def feature(self, option="test-list", line=2) -> Path:
+        """The feature file of a line of a list."""
+        return Path(self.lines(option)[line - 1].rsplit(",", 1)[0])
+
+    def weights(self, value) -> None:
+        """Another weight file: bytes, or what torch.save makes of a value."""
+        path = self.out / "model.pth"
+        path.unlink()
+        path.write_bytes(value) if isinstance(value, bytes) else torch.save(value, path)
+
+    def arguments(self, more: dict) -> list[str]:
+        return [*options_of(self.out, self.options), *(f"--{k}={v}" for k, v in more.items())]
+
+    def make_lists(self, more: dict) -> list[str]:
+        sides = ["--features=features"]
+        if self.name == "xd":
+            sides = ["--features=train_features", "--test-features=test_features"]
+        sides = [side.replace("=", f"={self.folder}/") for side in sides]
+        annotations = [str(self.folder / file) for file in ANNOTATIONS[self.name]]
+        others = [f"--{k}={v}" for k, v in {"out": self.out / "list", **more}.items()]
+        return [self.name, *sides, "--annotations", *annotations, *others]
+
+
+def commands(name):
+    scripts = SCRIPTS[name]
+    return {
+        f"{name}_train": lambda world, more: scripts.train(world.arguments(more)),
+        f"{name}_test": lambda world, more: scripts.test(world.arguments(more)),
+        f"make_lists {name}": lambda world, more: make_lists.main(world.make_lists(more)),
+        f"check_data {name}": lambda w, more: check_data.main([name, *w.arguments(more)]),
+        f"demo_report {name}": lambda w, more: demo_report.main([name, *w.arguments(more)]),
+        f"demo_data {name}": lambda _, more: demo_data.main(
+            [name, *(f"--{k}={v}" for k, v in more.items())]
+        ),
+        "bench": lambda _, more: bench.main([f"--{k}={v}" for k, v in more.items()]),
+    }
+
+
+COMMANDS = {**commands("ucf"), **commands("xd")}
+
+
+def option(name, value):
+    """A case whose options alone are wrong."""
+    return lambda world: {name: value}
+
+
+def array(change, which="test-list", line=2):
+    """A case with a feature file replaced by what `change` makes of its array."""
+
+    def spoil(world):
+        path = world.feature(which, line)
+        changed = change(np.load(path))
+        path.write_bytes(changed) if isinstance(changed, bytes) else np.save(path, changed)
+
+    return spoil
+
+
+def content(change, which="test-list", line=2):
+    """The same with the file's bytes."""
+
+    def spoil(world):
+        path = world.feature(which, line)
+        path.write_bytes(change(path.read_bytes()))
+
+    return spoil
+
+
+def lines(change, which="test-list", **how):
+    """A case with a list whose lines are changed."""
+    return lambda world: world.rewrite(change(world.lines(which)), which, **how)
+
+
+def text(value, which):
+    """A case with another content of a file that an option names."""
+    return lambda world: world.path(which).write_bytes(value)
+
+
+def replaced(old, new, which):
+    """A case with another word in a file that an option names."""
+    return lambda world: world.path(which).write_text(
+        world.path(which).read_text().replace(old, new)
+    )
+
+
+def backwards(world):
+    path = world.path("gt-segment-path")
+    path.write_text(json.dumps({name: [[9, 2]] for name in json.loads(path.read_text())}))
+
+
+def weights(change):
+    """A case with other weights, made of the bytes or the state dict of good ones."""
+    return lambda world: world.weights(change(world.base))
+
+
+def with_nan(features):
+    features[2, 5] = np.nan
+    return features
+
+
+def structured(features):
+    return np.zeros(len(features), dtype=[("a", "f4"), ("b", "f4")])
+
+
+def claiming(shape):
+    """Change of a file's bytes: the header promises another shape."""
+
+    def change(data):
+        header = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {shape}, }}"
+        return data[:10] + header.ljust(len(data[10:128]) - 1).encode() + b"\n" + data[128:]
+
+    return change
+
+
+def config(value: bytes):
+    def spoil(world):
+        (world.folder / "c.yml").write_bytes(value)
+        return {"config": world.folder / "c.yml"}
+
+    return spoil
+
+
+def annotations(value: str, file=0):
+    return lambda world: (world.folder / ANNOTATIONS[world.name][file]).write_text(value)
+
+
+def gone(which):
+    return lambda world: world.path(which).unlink()
+
+
+def other_label(label):
+    return lambda rows: [*rows[:2], rows[2].rsplit(",", 1)[0] + f",{label}", *rows[3:]]
+
+
+def clip_file(value):
+    def spoil(world):
+        path = world.folder / "clip.pt"
+        path.write_bytes(value) if isinstance(value, bytes) else torch.save(value, path)
+        return {"clip-weights": path}
+
+    return spoil
+
+
+def a_cached(change):
+    def spoil(world):
+        change(world)
+        return {"cache": world.folder / "list"}
+
+    return spoil
+
+
+def no_text(base):
+    return {k: v for k, v in base.state.items() if not k.startswith("clipmodel.")}
+
+
+def npz(features) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, a=features)
+    return buffer.getvalue()
