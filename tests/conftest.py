@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,8 @@ import torch
 import ucf_option
 import xd_option
 from model import build_model
+from spoiling import World
+from test_end_to_end import SCRIPTS, make_data
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
 # A small model: the same code, fewer blocks and short clips.
@@ -48,3 +52,25 @@ def batch():
     for video, length in zip(visual, lengths, strict=True):
         video[length:] = 0
     return visual, lengths
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory):
+    """Both data sets, and weights that fit the small model of each."""
+    made = {}
+    for name, module in (("ucf", ucf_option), ("xd", xd_option)):
+        folder = tmp_path_factory.mktemp(name)
+        options = make_data(folder, name, train_videos=3, test_videos=4)
+        args = module.parser.parse_args([f"--{k}={v}" for k, v in options.items()])
+        torch.manual_seed(0)
+        state = build_model(args, SCRIPTS[name].facts).state_dict()
+        weights = tmp_path_factory.mktemp("weights") / "w.pth"
+        torch.save(state, weights)
+        made[name] = SimpleNamespace(folder=folder, options=options, weights=weights, state=state)
+    return made
+
+
+@pytest.fixture
+def world(request, bases, tmp_path):
+    name = "xd" if "xd" in request.param else "ucf"
+    return World(bases[name], name, tmp_path)

@@ -1,4 +1,4 @@
-"""A copy of a small data set that a test may spoil, the commands that read it, and ways to spoil it.
+"""A copy of a small data set for tests to spoil, the commands that read it, and ways to spoil it.
 
 A way is a function of the copy; it may return a dictionary of options to add to the command.
 """
@@ -7,39 +7,18 @@ import io
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
 
-import ucf_option
-import xd_option
 from benchmarks import bench
-from model import build_model
-from test_end_to_end import SCRIPTS, make_data, options_of
+from test_end_to_end import SCRIPTS, options_of
 from utils import check_data, demo_data, demo_report, make_lists
 
 ANNOTATIONS = {
     "ucf": ["Temporal_Anomaly_Annotation.txt"],
     "xd": ["annotations.txt", "annotations_multiclasses.txt"],
 }
-
-
-@pytest.fixture(scope="session")
-def bases(tmp_path_factory):
-    """Both data sets, and weights that fit the small model of each."""
-    made = {}
-    for name, option in (("ucf", ucf_option), ("xd", xd_option)):
-        folder = tmp_path_factory.mktemp(name)
-        options = make_data(folder, name, train_videos=3, test_videos=4)
-        args = option.parser.parse_args([f"--{k}={v}" for k, v in options.items()])
-        torch.manual_seed(0)
-        state = build_model(args, SCRIPTS[name].facts).state_dict()
-        weights = tmp_path_factory.mktemp("weights") / "w.pth"
-        torch.save(state, weights)
-        made[name] = SimpleNamespace(folder=folder, options=options, weights=weights, state=state)
-    return made
 
 
 class World:

@@ -4,7 +4,6 @@ A case is a command, a name, a function that spoils a copy of a small data set, 
 must say.
 """
 
-import json
 import os
 
 import numpy as np
@@ -14,7 +13,6 @@ import torch
 from spoiling import (
     ANNOTATIONS,
     COMMANDS,
-    World,
     a_cached,
     annotations,
     array,
@@ -88,7 +86,7 @@ CASES = [
     ("ucf_test", "list: a column twice", lines(lambda rows: [
         "path,label,label", *(f"{row},Abuse" for row in rows[1:])]), ["label twice"]),
     ("ucf_test", "list: more fields than columns", lines(lambda rows: [
-        rows[0], *(f"0,{row}" for row in rows[1:])]), ["rgbtest.csv", "Expected 2 fields in line 2, saw 3"]),
+        rows[0], *(f"0,{row}" for row in rows[1:])]), ["Expected 2 fields in line 2, saw 3"]),
     ("ucf_test", "list: a line with more fields", lines(lambda rows: [
         *rows[:2], rows[2] + ",x", *rows[3:]]), ["rgbtest.csv", "line 3"]),
     ("ucf_test", "list: semicolons", lines(lambda rows: [r.replace(",", ";") for r in rows]),
@@ -224,12 +222,6 @@ def error_of(command, world, more, capfd) -> str:
     return found[0]
 
 
-@pytest.fixture
-def world(request, bases, tmp_path):
-    name = "xd" if "xd" in request.param else "ucf"
-    return World(bases[name], name, tmp_path)
-
-
 @pytest.mark.parametrize(
     "world, what, spoil, words",
     CASES,
@@ -247,51 +239,6 @@ def test_bad_input(world, what, spoil, words, request, capfd):
 def test_there_are_enough_cases():
     assert len({(command, what) for command, what, *_ in CASES}) == len(CASES) >= 60
     assert {command for command, *_ in CASES} == COMMANDS.keys()
-
-
-ODD_BUT_FINE = {
-    "CRLF": lines(lambda rows: rows, end="\r\n"),
-    "a byte-order mark": lines(lambda rows: rows, encoding="utf-8-sig"),
-    "quoted": lines(lambda rows: [rows[0], *('"' + r.replace(",", '","') + '"' for r in rows[1:])]),
-    "labels in odd case": lines(lambda rows: [rows[0], *(swapped(row) for row in rows[1:])]),
-    "blank lines": lines(lambda rows: [rows[0], "", *rows[1:], "", ""]),
-    "big-endian": array(lambda a: a.astype(">f4")),
-    "Fortran order": array(np.asfortranarray),
-    "double precision": array(lambda a: a.astype("f8")),
-}
-
-
-def swapped(row: str) -> str:
-    path, label = row.rsplit(",", 1)
-    return f"{path},{label.swapcase()}"
-
-
-@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
-def test_odd_input_that_is_fine(world, bases, tmp_path_factory):
-    COMMANDS["ucf_test"](world, {})
-    expected = (world.out / "results.json").read_text().replace(str(world.folder), "")
-    results = json.loads(expected)
-    for what, change in ODD_BUT_FINE.items():
-        odd = World(bases["ucf"], "ucf", tmp_path_factory.mktemp("odd"))
-        change(odd)
-        COMMANDS["ucf_test"](odd, {})
-        found = json.loads((odd.out / "results.json").read_text())
-        assert [found[k] for k in METRICS] == [results[k] for k in METRICS], what
-
-
-METRICS = ("auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "per_class_ap")
-
-
-@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
-def test_a_path_with_a_comma(world):
-    path = world.feature()
-    folder = path.parent / "one, two"
-    folder.mkdir()
-    path.rename(folder / path.name)
-    first, _, *rest = world.lines()
-    world.rewrite([first, f'"{folder / path.name}",Abuse', *rest])
-    COMMANDS["ucf_test"](world, {})
-    assert (world.out / "results.json").is_file()
 
 
 @pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
@@ -327,7 +274,8 @@ def test_an_older_run_is_left_alone_until_the_first_step(world, capfd):
 
 @pytest.mark.parametrize("world", ["xd_test"], indirect=True)
 def test_weights_of_the_other_data_set(world, bases, capfd):
-    world.weights(bases["ucf"].weights.read_bytes())
+    (world.out / "model.pth").unlink()
+    (world.out / "model.pth").symlink_to(bases["ucf"].weights)
     error = error_of("xd_test", world, {}, capfd)
     assert "--text_adapt_until is 3 in the file and 1 here" in error
 
