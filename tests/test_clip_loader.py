@@ -108,38 +108,6 @@ class Archive(torch.nn.Module):
         return x
 
 
-class Acting(torch.nn.Module):
-    """Creates a file when it is loaded."""
-
-    def __init__(self, path: str):
-        super().__init__()
-        self.path = path
-        self.data = torch.zeros(8)
-
-    def forward(self, x: torch.Tensor):
-        return x
-
-    @torch.jit.export
-    def __getstate__(self):
-        return self.path, self.training
-
-    @torch.jit.export
-    def __setstate__(self, state: tuple[str, bool]):
-        self.path = state[0]
-        self.training = state[1]
-        self.data = torch.from_file(self.path, True, 8)
-
-
-def test_no_other_archive_is_loaded_because_loading_runs_it(tmp_path):
-    planted = tmp_path / "planted"
-    torch.jit.script(Acting(str(planted))).save(tmp_path / "clip.pt")
-    with pytest.raises(UserError, match=r"clip.pt is a TorchScript archive, .* is refused"):
-        load_text_transformer(str(tmp_path / "clip.pt"))
-    assert not planted.exists()
-    torch.jit.load(tmp_path / "clip.pt")  # it would have worked
-    assert planted.exists()
-
-
 def test_weights_from_the_official_archive(random_text, tmp_path, monkeypatch):
     path = tmp_path / "clip.pt"
     torch.jit.script(Archive(official_state(random_text))).save(path)

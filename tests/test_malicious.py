@@ -1,0 +1,139 @@
+"""Files from strangers that would create a file when they are opened carelessly: they do not, and
+the error says why they are refused."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from spoiling import COMMANDS
+
+
+class Acting:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+class ActingArchive(torch.nn.Module):
+    """Creates a file when its TorchScript archive is loaded."""
+
+    def __init__(self, path: str):
+        super().__init__()
+        self.path = path
+        self.data = torch.zeros(8)
+
+    def forward(self, x: torch.Tensor):
+        return x
+
+    @torch.jit.export
+    def __getstate__(self):
+        return self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]):
+        self.path = state[0]
+        self.training = state[1]
+        self.data = torch.from_file(self.path, True, 8)
+
+
+def pth(path, planted):
+    torch.save({"weight": torch.ones(1), "x": Acting(planted)}, path)
+
+
+def old_pth(path, planted):
+    """As PyTorch wrote files before 1.6, and pickles in general."""
+    torch.save({"x": Acting(planted)}, path, _use_new_zipfile_serialization=False)
+
+
+def bare_pickle(path, planted):
+    path.write_bytes(pickle.dumps({"x": Acting(planted)}))
+
+
+def archive(path, planted):
+    torch.jit.script(ActingArchive(str(planted))).save(path)
+
+
+def npy(path, planted):
+    array = np.empty(1, dtype=object)
+    array[0] = [Acting(planted)]
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=True)
+
+
+def npz(path, planted):
+    array = np.empty(1, dtype=object)
+    array[0] = Acting(planted)
+    with path.open("wb") as file:
+        np.savez(file, videos=array, lengths=array, scores=array, probabilities=array)
+
+
+def yml(path, planted):
+    path.write_text(f"lr: !!python/object/apply:builtins.open ['{planted}', 'w']\n")
+
+
+# What a careless program would open each with.
+CARELESS = {
+    pth: lambda path: torch.load(path, weights_only=False),
+    old_pth: lambda path: torch.load(path, weights_only=False),
+    bare_pickle: lambda path: pickle.loads(path.read_bytes()),
+    archive: torch.jit.load,
+    npy: lambda path: np.load(path, allow_pickle=True),
+    npz: lambda path: np.load(path, allow_pickle=True)["videos"],
+    yml: lambda path: yaml.unsafe_load(path.read_text()),
+}
+
+WEIGHTS = [  # the file, as an option names it, and what the error says
+    (pth, "refused, it asks for"),
+    (old_pth, "refused, it asks for"),
+    (bare_pickle, "is damaged or no PyTorch weight file"),
+    (archive, "is a TorchScript archive, which can run code, and is refused"),
+]
+CASES = [
+    *(("ucf_test", "model-path", make, say) for make, say in WEIGHTS),
+    *(("ucf_train", "clip-weights", make, say) for make, say in WEIGHTS),
+    *(("xd_train", "checkpoint-path", make, say) for make, say in WEIGHTS),
+    ("ucf_test", "gt-segment-path", npy, "is refused as an array of lists (it asks for "),
+    ("xd_test", "gt-label-path", npy, "is refused as an array of lists (it asks for "),
+    ("ucf_test", "gt-path", npy, "Object arrays cannot be loaded"),
+    ("xd_train", "feature", npy, "Python objects in dtype"),
+    ("make_lists ucf", "feature", npy, "Python objects in dtype"),
+    ("demo_report ucf", "predictions", npz, "Object arrays cannot be loaded"),
+    ("ucf_train", "config", yml, "could not determine a constructor for the tag"),
+]
+
+
+@pytest.mark.parametrize(
+    "world, option, make, say",
+    CASES,
+    indirect=["world"],
+    ids=[f"{command}: {option}, {make.__name__}" for command, option, make, _ in CASES],
+)
+@pytest.mark.filterwarnings("error:Detected pickle", "ignore:.*torch.jit:DeprecationWarning")
+def test_nothing_in_a_file_is_executed(world, option, make, say, request, tmp_path, capfd):
+    planted = tmp_path / "planted"
+    if option == "feature":
+        path, more = world.feature(), {}
+    else:
+        path = tmp_path / f"stranger{'.npy' if make is npy else '.file'}"
+        more = {option: path, "use-checkpoint": option == "checkpoint-path"}
+    make(path, planted)
+    with pytest.raises(SystemExit) as end:
+        COMMANDS[request.node.callspec.params["world"]](world, more)
+    errors = [line for line in capfd.readouterr().err.splitlines() if "RANDOM" not in line]
+    assert end.value.code == 2
+    assert len(errors) == 1, errors
+    assert str(path) in errors[0]
+    assert say in errors[0]
+    assert not planted.exists()
+
+    opened = CARELESS[make](path)  # it would have worked
+    assert planted.exists()
+    del opened
