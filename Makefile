@@ -45,6 +45,7 @@ test: lint
 
 soak: $(INSTALLED)
 	KILLS=20 $(BIN)/python -m pytest -s tests/test_resume.py -k killed_run_ends
+	FUZZ=soak $(BIN)/python -m pytest tests/test_fuzz.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.bench $(QUICK) --json benchmarks/results/last.json

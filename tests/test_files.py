@@ -28,7 +28,7 @@ def test_object_arrays_of_plain_values(tmp_path):
     array = np.empty(2, dtype=object)
     array[:] = [[["165", "240"]], [[0, 2016], [np.int64(3), 4]]]
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
-    assert load_object_array(tmp_path / "a.npy").tolist() == array.tolist()
+    assert load_object_array(tmp_path / "a.npy") == array.tolist()
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", None])

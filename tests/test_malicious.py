@@ -1,7 +1,10 @@
 """Files from strangers that would create a file when they are opened carelessly: they do not, and
 the error says why they are refused."""
 
+import io
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,9 @@ import torch
 import yaml
 
 from spoiling import COMMANDS
+from utils import checkpoint
+from utils.errors import UserError
+from utils.files import load_object_array
 
 
 class Acting:
@@ -137,3 +143,40 @@ def test_nothing_in_a_file_is_executed(world, option, make, say, request, tmp_pa
     opened = CARELESS[make](path)  # it would have worked
     assert planted.exists()
     del opened
+
+
+class ForgedDtype:
+    """Objects that claim not to be any, so that bytes are taken for their addresses."""
+
+    def __reduce__(self):
+        return np.dtype, ("O8", False, True), (3, "|", None, None, None, 8, 8, 0)
+
+
+class ForgedArray:
+    """Asks for nothing but NumPy's own functions."""
+
+    def __reduce__(self):
+        make = np._core.multiarray._reconstruct
+        return make, (np.ndarray, (0,), b"b"), (1, (1,), ForgedDtype(), False, b"A" * 8)
+
+
+class ForgedScalar:
+    def __reduce__(self):
+        return np._core.multiarray.scalar, (ForgedDtype(), b"A" * 8)
+
+
+def test_numpy_is_not_asked_to_build_what_a_file_describes(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    )
+    (tmp_path / "a.npy").write_bytes(header.getvalue() + pickle.dumps(ForgedArray()))
+    with pytest.raises(UserError, match="it holds values of type 'O8'"):
+        load_object_array(tmp_path / "a.npy")
+    careless = "import sys, numpy; print(numpy.load(sys.argv[1], allow_pickle=True)[0])"
+    run = [sys.executable, "-c", careless, str(tmp_path / "a.npy")]
+    assert subprocess.run(run, capture_output=True).returncode != 0  # crashes: wrong addresses
+
+    torch.save({"a": torch.ones(1), "ap": ForgedScalar()}, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth is damaged"):
+        checkpoint.load(tmp_path / "a.pth")

@@ -5,21 +5,15 @@ import warnings
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from utils.errors import UserError
 from utils.files import whole_file
+from utils.stand_ins import STAND_INS
 
-# The official checkpoints hold their best metric as a NumPy scalar, under NumPy 1's or 2's names.
-_scalar = np.float64(0).__reduce__()[0]
-NUMPY_SCALARS = [
-    _scalar,
-    (_scalar, "numpy.core.multiarray.scalar"),
-    np.dtype,
-    *(type(np.dtype(name)) for name in ("f4", "f8")),
-]
+# The official checkpoints hold their best metric as a NumPy scalar.
+NUMPY = [(stand_in, name) for name, stand_in in STAND_INS.items()]
 
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
@@ -69,7 +63,7 @@ def load(path) -> dict:
     """
     try:
         _check_archive(path)
-        with torch.serialization.safe_globals(NUMPY_SCALARS), warnings.catch_warnings():
+        with torch.serialization.safe_globals(NUMPY), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters comes as an error
             value = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

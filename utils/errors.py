@@ -12,7 +12,10 @@ EXIT_BAD_INPUT = 2
 
 class UserError(ValueError):
     """Something the user can put right: the message names file and row, what was found, what was
-    expected and what to do, in one line."""
+    expected and what to do, in one line, even where a file name has several."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))
 
 
 def command(main):
@@ -29,7 +32,7 @@ def command(main):
             sys.exit(128 + signal.SIGINT)
         except UserError as error:
             # A DataLoader worker's error comes back as the text of its traceback, message last.
-            message = str(error).strip().splitlines()[-1].removeprefix("utils.errors.UserError: ")
+            message = str(error).rpartition("utils.errors.UserError: ")[2]
             print(f"error: {message}", file=sys.stderr)
             sys.exit(EXIT_BAD_INPUT)
         finally:
@@ -42,5 +45,5 @@ class OneLineParser(argparse.ArgumentParser):
     """argparse whose errors are one line, like every other."""
 
     def error(self, message):
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
+from utils.stand_ins import STAND_INS, plain
 
 
 @contextmanager
@@ -104,20 +105,17 @@ def write_json(path: Path | str, value: dict) -> None:
         partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Admits what an object array of plain values is made of, and nothing that could act."""
-
-    MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
-    NAMES = ("ndarray", "dtype", "_reconstruct", "scalar")
+class _PlainUnpickler(pickle.Unpickler):
+    """Admits what an object array of plain values is made of, and runs none of NumPy's code."""
 
     def find_class(self, module, name):
-        if module not in self.MODULES or name not in self.NAMES:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return super().find_class(module, name)
+        if (asked := f"{module}.{name}") not in STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {asked}")
+        return STAND_INS[asked]
 
 
-def load_object_array(path: Path | str) -> np.ndarray:
-    """Read a `.npy` of pickled objects, such as the official segments and labels.
+def load_object_array(path: Path | str) -> list:
+    """Read a `.npy` of pickled objects, such as the official segments and labels, as lists.
 
     Raises:
         UserError: the file is damaged, or holds anything but arrays, lists, strings and numbers.
@@ -129,10 +127,10 @@ def load_object_array(path: Path | str) -> np.ndarray:
                 (1, 0): np.lib.format.read_array_header_1_0,
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
-            shape, _, dtype = read_header(file)
+            _, _, dtype = read_header(file)
             if not dtype.hasobject:
                 raise ValueError(f"it holds {dtype}")
-            return _ArrayUnpickler(file).load().reshape(shape)
+            return plain(_PlainUnpickler(file).load())
     except Exception as error:  # a damaged pickle can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

@@ -66,7 +66,7 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
     """
     file = present_form(path)
     if file.suffix == ".npy":
-        videos, names = load_object_array(file).tolist(), None
+        videos, names = load_object_array(file), None
     else:
         try:
             named = json.loads(file.read_text(encoding="utf-8"))
