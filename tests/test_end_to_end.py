@@ -18,6 +18,7 @@ from utils import demo_report
 from utils.checkpoint import load
 from utils.demo_data import generate
 from utils.engine import EvaluationSet
+from utils.files import sha256
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import load_predictions
 
@@ -94,6 +95,7 @@ def test_train_then_test(small, tmp_path, capsys):
     tested = json.loads((tmp_path / "results.json").read_text())
     assert tested.pop("weights") == str(tmp_path / "model.pth")
     assert tested.pop("test_list") == options["test-list"]
+    assert tested.pop("provenance")["sha256"]["model_path"] == sha256(tmp_path / "model.pth")
     assert best.pop("epoch") in (1, 2)
     assert best.pop("step") > 0
     assert tested == best

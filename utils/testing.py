@@ -12,6 +12,7 @@ from utils.errors import UserError
 from utils.files import require_writable, write_json
 from utils.labels import Dataset
 from utils.metrics import report_lines, save_predictions
+from utils.provenance import provenance
 
 
 def load_for_test(args, facts: Dataset, device):
@@ -44,5 +45,7 @@ def run_test(args, facts: Dataset) -> None:
     metrics, predictions = evaluate(model, test)
     if args.predictions:
         save_predictions(args.predictions, predictions, test.rows, facts)
-    write_json(results, {"weights": args.model_path, "test_list": args.test_list, **metrics})
+    made_of = {"weights": args.model_path, "test_list": args.test_list}
+    record = provenance(args, device, train=False)
+    write_json(results, {**made_of, **metrics, "provenance": record})
     print("\n".join(report_lines(metrics)))
