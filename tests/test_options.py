@@ -99,6 +99,7 @@ def test_bad_options_end_in_one_line(tokens, capsys):
         ("lr: [", "cannot be read"),
         (None, "cannot be read"),
         ("config: other.yml", "unknown option"),
+        ("train-list: [a.csv, b.csv]", "a value too many: b.csv"),
     ],
 )
 def test_bad_config_files_are_named(tmp_path, content, message, capsys):

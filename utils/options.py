@@ -98,7 +98,9 @@ class OptionParser(OneLineParser):
         self.config_file = finder.parse_known_args(args)[0].config
         if self.config_file:
             written = self._config_arguments()
-            super().parse_known_args(written)  # so that an error in the file names the file
+            _, rest = super().parse_known_args(written)  # so that an error names the file
+            if rest:
+                self.error(f"a value too many: {' '.join(rest)}")
             self.config_file = None
             args = written + args
         return super().parse_known_args(args, namespace)
