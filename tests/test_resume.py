@@ -23,7 +23,7 @@ BATCH = {"ucf": 2, "xd": 6}  # five steps an epoch
 CUT = {"log-every": 1, "eval-every": 2, "checkpoint-every": 3}
 
 
-def start(name: str, folder: Path, options: dict) -> subprocess.Popen:
+def start(name: str, folder: Path, options: dict, **how) -> subprocess.Popen:
     """A training run as a process of its own."""
     return subprocess.Popen(
         [sys.executable, f"{name}_train.py", *options_of(folder, options)],
@@ -31,6 +31,7 @@ def start(name: str, folder: Path, options: dict) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        **how,
     )
 
 
@@ -163,6 +164,17 @@ def test_a_stopped_run_ends_like_one_that_never_stopped(small, tmp_path, capfd):
     parts = re.findall(r"^after .*:$", (cut / "provenance.yml").read_text(), re.MULTILINE)
     assert parts[0] == "after 0 epochs and 0 steps:"
     assert parts[1] == "after 0 epochs and 4 steps:"
+
+
+def test_a_signal_to_the_whole_process_group(stopped, tmp_path):
+    options = {**stopped[0], "use-checkpoint": False, "num-workers": 2, "max-epoch": 50}
+    process = start("ucf", tmp_path, options, start_new_session=True)
+    wait_until((tmp_path / "log.jsonl").exists, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in errors
+    assert (tmp_path / "checkpoint.pth").is_file()
 
 
 def test_a_second_signal_acts_at_once(small, tmp_path):

@@ -26,7 +26,7 @@ from utils.clip_loader import WIDTH
 from utils.datasets import Row, process_feat, read_features
 from utils.errors import UserError
 from utils.files import remove_left_behind, whole_file, write_json
-from utils.interruption import leave_to_parent
+from utils.interruption import step_aside
 
 ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
 CACHE_VERSION = 1  # another one wherever clips are cut or packed in another way
@@ -105,7 +105,7 @@ class CachedClips(Dataset):
             batch_size=None,
             num_workers=workers,
             generator=torch.Generator(),
-            worker_init_fn=leave_to_parent,
+            worker_init_fn=step_aside,
         )
         lengths = []
         with whole_file(self.path) as partial, partial.open("wb") as file:
@@ -173,7 +173,7 @@ def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
         persistent_workers=workers > 0,
         pin_memory=args.device != "cpu" and torch.cuda.is_available(),
         generator=torch.Generator(),
-        worker_init_fn=leave_to_parent,
+        worker_init_fn=step_aside,
     )
 
 

@@ -14,7 +14,7 @@ from utils.datasets import Row, VideoFeatures, read_list, segment_batches
 from utils.device import autocast, to_device
 from utils.errors import UserError
 from utils.ground_truth import GroundTruth, read_ground_truth
-from utils.interruption import leave_to_parent
+from utils.interruption import step_aside
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
 from utils.optim import StableAdamW, WarmCosineScheduler
@@ -124,7 +124,7 @@ class EvaluationSet:
             batch_size=None,  # one video after another
             num_workers=args.num_workers,
             generator=torch.Generator(),  # so that the global random state is left alone
-            worker_init_fn=leave_to_parent,
+            worker_init_fn=step_aside,
         )
         videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
         # Copies, because what another process sends holds a file open as long as it is kept.

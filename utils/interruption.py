@@ -8,7 +8,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """While this context lasts, the first signal is noted only; a second one acts at once.
+    """While this context lasts, the first signal is noted only; a second one acts at once. What the
+    process was started to ignore (nohup, a shell's background) it goes on ignoring.
 
     Attributes:
         exit_code: 130 after SIGINT, 143 after SIGTERM, 0 before either.
@@ -19,7 +20,8 @@ class Interruption:
         self._outside: dict = {}
 
     def __enter__(self) -> "Interruption":
-        self._outside = {number: signal.signal(number, self._note) for number in SIGNALS}
+        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        self._outside = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(self, *_) -> None:
@@ -38,6 +40,8 @@ def exit_terminated(number: int, _) -> None:
     sys.exit(128 + number)
 
 
-def leave_to_parent(_worker: int) -> None:
-    """Start of a process that reads features: Ctrl-C reaches it, too, but is not its business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def step_aside(_worker: int) -> None:
+    """Start of a process that reads features: in a group of its own, so that Ctrl-C and a signal to
+    the group reach the parent alone, which needs it until the step is done."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)

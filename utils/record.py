@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import yaml
 
+from utils.errors import UserError
 from utils.files import whole_file, write_json
 from utils.provenance import provenance
 
@@ -60,8 +61,11 @@ class Record:
         self.lines = len(kept)
 
     def log(self, record: dict) -> None:
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
+        try:
+            with self.log_path.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise UserError(f"{self.log_path} cannot be written: {error.strerror}") from None
         self.lines += 1
 
     def best(self, metrics: dict) -> None:

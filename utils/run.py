@@ -98,8 +98,13 @@ class Run:
         self.interruption.__enter__()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind, *_) -> None:
         self.interruption.__exit__()
+        if kind is RuntimeError and self.interruption.exit_code:
+            # The signal reached the processes that read features, too, and there is no next batch.
+            go_on = f"to go on after {self.saved}, give the same command and --resume"
+            say(f"stopped within a step; {go_on if self.saved else 'no checkpoint was due yet'}")
+            sys.exit(self.interruption.exit_code)
 
     @property
     def metric(self) -> str:
