@@ -1,7 +1,6 @@
 """Files from strangers that would create a file when they are opened carelessly: they do not, and
 the error says why they are refused."""
 
-import io
 import pickle
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import torch
 import yaml
 
 from spoiling import COMMANDS
+from test_resume import PROJECT
 from utils import checkpoint
 from utils.errors import UserError
 from utils.files import load_object_array
@@ -145,6 +145,11 @@ def test_nothing_in_a_file_is_executed(world, option, make, say, request, tmp_pa
     del opened
 
 
+HEADER = b"\x93NUMPY\x01\x00\x3b\x00" + (  # of an array of one object
+    b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(58) + b"\n"
+)
+
+
 class ForgedDtype:
     """Objects that claim not to be any, so that bytes are taken for their addresses."""
 
@@ -166,11 +171,7 @@ class ForgedScalar:
 
 
 def test_numpy_is_not_asked_to_build_what_a_file_describes(tmp_path):
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
-    )
-    (tmp_path / "a.npy").write_bytes(header.getvalue() + pickle.dumps(ForgedArray()))
+    (tmp_path / "a.npy").write_bytes(HEADER + pickle.dumps(ForgedArray()))
     with pytest.raises(UserError, match="it holds values of type 'O8'"):
         load_object_array(tmp_path / "a.npy")
     careless = "import sys, numpy; print(numpy.load(sys.argv[1], allow_pickle=True)[0])"
@@ -180,3 +181,15 @@ def test_numpy_is_not_asked_to_build_what_a_file_describes(tmp_path):
     torch.save({"a": torch.ones(1), "ap": ForgedScalar()}, tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"a\.pth is damaged"):
         checkpoint.load(tmp_path / "a.pth")
+
+
+def test_a_pickle_takes_no_more_memory_than_it_has(tmp_path):
+    """The place 2^31 of its memo is asked for; Python's faster unpickler makes all of them."""
+    (tmp_path / "a.npy").write_bytes(HEADER + b"\x80\x04]r\xff\xff\xff\x7f.")
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)); "
+        "from utils.files import load_object_array; print(load_object_array(sys.argv[1]))"
+    )
+    run = [sys.executable, "-c", limited, str(tmp_path / "a.npy")]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=PROJECT)
+    assert done.stdout == "[]\n", done.stderr

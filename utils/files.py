@@ -105,8 +105,11 @@ def write_json(path: Path | str, value: dict) -> None:
         partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Admits what an object array of plain values is made of, and runs none of NumPy's code."""
+class _PlainUnpickler(pickle._Unpickler):
+    """Admits what an object array of plain values is made of, and runs none of NumPy's code.
+
+    The one in Python: that in C takes any amount of memory if a damaged file says so.
+    """
 
     def find_class(self, module, name):
         if (asked := f"{module}.{name}") not in STAND_INS:
