@@ -70,7 +70,7 @@ def main(argv=None):
             for losses in train_one_epoch(model, batches, optimization, args, run.step):
                 run.after_step(losses)
             run.end_epoch()
-    run.finish()
+        run.finish()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from spoiling import (
     lines,
     no_text,
     npz,
+    of_other_videos,
     option,
     other_label,
     replaced,
@@ -95,6 +96,13 @@ CASES = [
         ["rgbtest.csv", "UTF-8"]),
     ("ucf_test", "list: UTF-16", lines(lambda rows: rows, encoding="utf-16"),
         ["rgbtest.csv", "UTF-8"]),
+    ("ucf_train", "list: a stray quote", lines(lambda rows: [
+        rows[0], '"' + rows[1], rows[2], rows[3].replace(",", '",'), rows[4]]),
+        ["rgbtest.csv, line 2", "a stray quote?"]),
+    ("ucf_test", "list: a name over several lines", lines(lambda rows: [
+        rows[0], '"' + rows[1].replace(",", '\n",'), *rows[2:]]), ["line 2", "a stray quote?"]),
+    ("ucf_test", "list: a name that is too long", lines(lambda rows: [
+        rows[0], "a" * 300 + ".npy,Abuse"]), ["line 2", "not found"]),
     ("ucf_test", "list: binary", text(bytes(range(256)), "test-list"), ["rgbtest.csv"]),
     ("ucf_test", "list: a path out of --feature-root", lambda w: (
         w.rewrite([w.lines()[0], f"../{w.feature().name},Abuse"]),
@@ -116,6 +124,8 @@ CASES = [
     ("ucf_test", "frames: too few", lambda w: np.save(w.path("gt-path"), np.zeros(16)),
         ["gt_ucf.npy has 16 frames"]),
     ("xd_test", "frames: twos", lambda w: np.save(w.path("gt-path"), np.full(16, 2)), ["0 and 1"]),
+    ("xd_test", "frames: zeros alone", lambda w: np.save(
+        w.path("gt-path"), 0 * np.load(w.path("gt-path"))), ["gt.npy has only one kind of frame"]),
     ("ucf_train", "segments: missing", gone("gt-segment-path"), ["gt_segment_ucf", "not found"]),
     ("xd_test", "segments: no JSON", text(b"{", "gt-segment-path"), ["gt_segment.json", "JSON"]),
     ("ucf_test", "segments: not UTF-8", text(b"\xff\xfe", "gt-segment-path"),
@@ -134,6 +144,12 @@ CASES = [
         ["model.pth is damaged"]),
     ("xd_test", "weights: a list", weights(lambda base: [1]), ["model.pth holds a list"]),
     ("xd_test", "weights: no tensors", weights(lambda base: {"a": 1}), ["no state dict"]),
+    ("ucf_test", "weights: numbers for names", weights(lambda base: {1: torch.ones(1)}),
+        ["no state dict"]),
+    ("xd_test", "weights: sparse", weights(lambda base: {"a": torch.eye(2).to_sparse()}),
+        ["no state dict"]),
+    ("ucf_test", "weights: complex", weights(lambda base: {"a": torch.ones(1) * 1j}),
+        ["no state dict"]),
     ("ucf_test", "weights: others", weights(lambda base: {"a": torch.ones(1)}),
         ["holds no weights of DSANet"]),
     ("ucf_test", "weights: one missing", weights(lambda base: {
@@ -157,6 +173,7 @@ CASES = [
         ["nowhere.npz", "no predictions"]),
     ("demo_report xd", "predictions: weights", lambda w: {"predictions": w.out / "model.pth"},
         ["model.pth", "no predictions"]),
+    ("demo_report ucf", "predictions: of other videos", of_other_videos, ["are not of the videos"]),
     # Options.
     ("ucf_train", "lr: negative", option("lr", -1), ["--lr", "-1 is not a positive number"]),
     ("xd_train", "ratio: above 1", option("normal_selection_ratio", 1.5), ["1.5 is not in (0, 1]"]),
@@ -172,6 +189,10 @@ CASES = [
     ("bench", "batch: none", option("batch", 0), ["--batch", "0 is not positive"]),
     ("ucf_train", "an option that is none", option("no-such", 1), ["--no-such"]),
     ("xd_train", "config: missing", option("config", "c.yml"), ["c.yml", "cannot be read"]),
+    ("ucf_train", "seed: gigantic", option("seed", 10**30), ["--seed", "too large"]),
+    ("xd_test", "length: gigantic", option("visual-length", 10**30), ["--visual-length", "large"]),
+    ("xd_train", "config: no date", config(b"lr: 2001-99-99"), ["c.yml", "cannot be read"]),
+    ("xd_train", "config: nested without end", config(b"[" * 9999), ["c.yml", "cannot be read"]),
     ("ucf_test", "config: no YAML", config(b"lr: ["), ["c.yml", "cannot be read"]),
     ("ucf_train", "config: binary", config(bytes(range(128, 256))), ["c.yml", "cannot be read"]),
     ("xd_test", "config: unknown option", config(b"lrr: 3"), ["c.yml", "unknown option 'lrr'"]),
@@ -183,6 +204,10 @@ CASES = [
     ("ucf_train", "checkpoint to nowhere", option("checkpoint-path", ""), ["cannot be written"]),
     ("ucf_test", "predictions in a file", lambda w: {"predictions": w.feature() / "p.npz"},
         ["p.npz' cannot be written"]),
+    ("ucf_test", "predictions to a device", option("predictions", "/dev/null"),
+        ["'/dev/null' cannot be written"]),
+    ("ucf_train", "weights: a name that is too long", option("model-path", "w" * 250),
+        ["cannot be written", "too long"]),
     ("ucf_train", "cache: a file", lambda w: {"cache": w.feature()}, ["cannot be written"]),
     ("xd_test", "output: no place for files", option("output-dir", "/proc/dsanet"),
         ["/proc/dsanet/results.json' cannot be written"]),

@@ -99,6 +99,9 @@ def test_another_order_is_refused(lists):
         ("gt_segment_ucf.json", b'{"a": [[1]], "b": [], "c": []}', "pairs of frames"),
         ("gt_segment_ucf.npy", b"junk", "both exist"),
         ("gt_segment_ucf.json", b'{"a": [[9, 2]], "b": [], "c": []}', "0 ≤ start < end"),
+        ("gt_segment_ucf.json", b'{"a": [[0, Infinity]], "b": [], "c": []}', "pairs of frames"),
+        ("gt_segment_ucf.json", b'{"a": [[0, 9e99]], "b": [], "c": []}', "pairs of frames"),
+        ("gt_segment_ucf.json", b'{"a": ' + b"[" * 100_000, "no JSON object"),
         ("gt_label_ucf.json", b'{"a": 3, "b": null, "c": []}', "list of segments or labels"),
         ("gt_label_ucf.json", b'{"a": [["Abuse"], 1], "b": [], "c": []}', "expected one of"),
         ("gt_label_ucf.json", b'{"a": ["X", "X"], "b": [], "c": []}', "expected one of"),
@@ -110,6 +113,13 @@ def test_bad_ground_truth(lists, name, content, message):
     else:
         (lists / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
+        read(lists)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_frames_of_one_kind_are_refused(lists, value):
+    np.save(lists / "gt_ucf.npy", np.full_like(np.load(lists / "gt_ucf.npy"), value))
+    with pytest.raises(UserError, match="only one kind of frame"):
         read(lists)
 
 

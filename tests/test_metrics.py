@@ -82,13 +82,6 @@ def test_report_has_the_official_lines(case):
     assert lines[7] == f"average MAP: {metrics['average_map']:.2f}"
 
 
-def test_ground_truth_of_one_kind_is_refused(case):
-    predictions, truth, rows = case
-    truth.frames[:] = 0
-    with pytest.raises(UserError, match="only one kind of frame"):
-        compute_metrics(predictions, truth, rows, UCF_CRIME)
-
-
 def test_ano_auc_of_one_kind_of_frame_is_undefined(case):
     predictions, truth, rows = case
     truth.frames[: 16 * 15] = 1

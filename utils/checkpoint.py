@@ -1,6 +1,7 @@
 """Weights on disk: the released files, ours, and training checkpoints."""
 
 import re
+import shlex
 import warnings
 import zipfile
 from pathlib import Path
@@ -21,33 +22,19 @@ TEXT = "clipmodel."
 OURS = ("temporal.resblocks.", "video_anomaly_refiner.decoder.")
 
 
-def save(value, path) -> None:
-    """`torch.save`, whole or not at all."""
-    with whole_file(path) as partial:
-        _write(value, partial)
-
-
-def save_keeping_previous(value, path) -> None:
-    """`save`, and what stood there before is kept, see `previous`."""
-    path = Path(path)
-    with whole_file(path) as partial:
-        _write(value, partial)
-        if path.is_file():
-            path.replace(previous(path))
+def save(value, path, keep: Path | None = None) -> None:
+    """`torch.save`, whole or not at all; `keep` as for `whole_file`."""
+    with whole_file(path, keep) as partial, partial.open("wb") as file:
+        try:
+            torch.save(value, file)
+        except RuntimeError as error:  # what PyTorch makes of a full disk
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def previous(path) -> Path:
     """`checkpoint.pth` -> `checkpoint.previous.pth`, where the one before is kept."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
-
-
-def _write(value, path: Path) -> None:
-    with path.open("wb") as file:
-        try:
-            torch.save(value, file)
-        except RuntimeError as error:  # what PyTorch makes of a full disk
-            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -88,7 +75,8 @@ def load(path) -> dict:
 
 
 def _check_archive(path) -> None:
-    """What PyTorch does not look at: the checksums, and whether loading would run code."""
+    """See that an archive's checksums are right, which PyTorch does not, and that it is no program,
+    which PyTorch would say in other words."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
@@ -120,9 +108,10 @@ def load_last(path) -> tuple[Path, dict]:
             state = load(older)
         except UserError:
             raise error from None
+        command = shlex.join(["mv", str(older), str(path)])
         raise UserError(
-            f"{str(error).partition(':')[0]}; the one before, after {state.get('epoch')} epochs "
-            f"and {state.get('step')} steps, is whole: to go on from there, mv {older} {path}"
+            f"{error}; the one before, after {state.get('epoch')} epochs and {state.get('step')} "
+            f"steps, is whole: to go on from there, {command}"
         ) from None
 
 
@@ -134,16 +123,22 @@ def read_weights(path) -> dict[str, torch.Tensor]:
 def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
     """The same of what was read from `path`."""
     state = value.get("model_state_dict", value)
-    if not (
-        isinstance(state, dict)
-        and state
-        and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
-    ):
-        raise UserError(f"{path} holds no state dict of tensors")
+    if not isinstance(state, dict) or not state or not all(map(_is_weight, state.items())):
+        raise UserError(f"{path} holds no state dict of tensors of numbers")
     if not all(any(key.startswith(prefix) for key in state) for prefix in OURS):
         first = next(iter(state))
         raise UserError(f"{path} holds no weights of DSANet, VadCLIP's perhaps (first '{first}')")
     return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
+
+
+def _is_weight(entry) -> bool:
+    name, tensor = entry
+    return (
+        isinstance(name, str)
+        and isinstance(tensor, torch.Tensor)
+        and tensor.layout == torch.strided
+        and not (tensor.is_nested or tensor.is_quantized or tensor.is_meta or tensor.is_complex())
+    )
 
 
 def holds_text(state: dict[str, torch.Tensor]) -> bool:

@@ -189,7 +189,7 @@ def weights_file(source: str) -> Path:
     """
     if source == CLIP_NAME:
         return download(_official_url(CLIP_NAME))
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         raise UserError(f"CLIP weights {source} not found: give {CLIP_NAME} or the path of a file")
     return Path(source)
 

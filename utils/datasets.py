@@ -3,6 +3,7 @@
 A snippet is 16 frames; a row of a feature file is a snippet.
 """
 
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -119,9 +120,11 @@ class FeatureFinder:
     def __call__(self, file: str) -> Path:
         if not file:
             raise UserError("the path is empty")
+        if file.splitlines() != [file]:
+            raise UserError(f"the path goes over several lines, '{file[:60]}…': a stray quote?")
         if self.root is None:
-            if (path := Path(file)).is_file():
-                return path
+            if os.path.isfile(file):  # unlike Path's, false for names that are too long
+                return Path(file)
             raise UserError(
                 f"feature file {file} not found: if the list was made elsewhere, say with "
                 "--feature-root where the features are"
@@ -129,7 +132,7 @@ class FeatureFinder:
         parts = [part for part in re.split(r"[/\\]", file) if part]
         if ".." not in parts:
             for depth in (self.depth, *range(len(parts), 0, -1)):
-                if (path := Path(self.root, *parts[-depth:])).is_file():
+                if os.path.isfile(path := Path(self.root, *parts[-depth:])):
                     self.depth = depth
                     return path
         raise UserError(f"feature file {file} not found under --feature-root {self.root}")

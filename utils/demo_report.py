@@ -32,7 +32,11 @@ def main(argv=None) -> tuple[dict, dict]:
     test = EvaluationSet(args, facts)
     set_seed(args.seed)
     untrained, _ = evaluate(build_model(args, facts, set_up_device(args)), test)
-    _, predictions, _ = load_predictions(args.predictions)
+    names, predictions, _ = load_predictions(args.predictions)
+    found = [(name, len(p.score)) for name, p in zip(names, predictions, strict=True)]
+    videos = [row.video for row in test.rows]
+    if found != list(zip(videos, test.lengths, strict=True)):
+        raise UserError(f"{args.predictions} are not of the videos of {args.test_list}: test again")
     trained = compute_metrics(predictions, test.truth, test.rows, facts)
     figure = folder / "scores.png"
     score_curves(figure, predictions, test.truth, test.rows, facts)

@@ -5,6 +5,7 @@ import functools
 import signal
 import sys
 
+from utils.console import silence_stdout
 from utils.interruption import exit_terminated
 
 EXIT_BAD_INPUT = 2
@@ -27,6 +28,9 @@ def command(main):
         outside = signal.signal(signal.SIGTERM, exit_terminated)
         try:
             return main(*args, **kwargs)
+        except BrokenPipeError:  # as when `| head` has seen enough
+            silence_stdout()
+            sys.exit(128 + signal.SIGPIPE)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)

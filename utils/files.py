@@ -7,7 +7,7 @@ import os
 import pickle
 import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +17,35 @@ from utils.stand_ins import STAND_INS, plain
 
 
 @contextmanager
-def whole_file(path: Path | str):
+def whole_file(path: Path | str, keep: Path | None = None):
     """Path to write to instead of `path`, renamed to it when the block ends without an error.
+
+    Args:
+        path: of the file.
+        keep: what stood at `path` before is renamed to this.
 
     Raises:
         UserError: the folder cannot be written to.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    partial = _partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
             with partial.open("r+b") as file:
                 os.fsync(file.fileno())  # on the disk before the older one goes
+            if keep and path.is_file():
+                path.replace(keep)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
 
 
 def remove_left_behind(path: Path | str) -> None:
@@ -61,10 +71,13 @@ def require_writable(*paths: Path | str | None) -> None:
     for path in paths:
         if path is None:
             continue
-        above = next(p for p in Path(path).absolute().parents if p.exists())
-        if not str(path) or Path(path).is_dir() or not above.is_dir():
+        above = next(p for p in Path(path).absolute().parents if os.path.exists(p))
+        is_other = os.path.exists(path) and not os.path.isfile(path)
+        if not str(path) or is_other or not above.is_dir():
             raise UserError(f"'{path}' cannot be written: it must be a file in a folder")
         try:
+            with suppress(FileNotFoundError):
+                os.lstat(above / _partial(Path(path)).name)  # is the name too long?
             tempfile.TemporaryFile(dir=above).close()
         except OSError as error:
             reason = error.strerror or error

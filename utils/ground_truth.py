@@ -1,6 +1,7 @@
 """Ground truth of the test videos: a 0 or 1 per frame, and segments with their class."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from utils.errors import UserError
 from utils.files import load_array, load_object_array
 from utils.labels import GROUND_TRUTH_NORMAL, Dataset
 
+MOST_FRAMES = 2**31  # more than a year of video
 MAKE_IT = "make it with 'python -m utils.make_lists', see list/README.md"
 
 
@@ -47,14 +49,12 @@ def present_form(path: str) -> Path:
     Raises:
         UserError: none is there, or both are.
     """
-    given = Path(path)
-    present = [p for p in (given.with_suffix(".json"), given.with_suffix(".npy")) if p.is_file()]
+    stem = os.path.splitext(path)[0]
+    present = [Path(p) for p in (f"{stem}.json", f"{stem}.npy") if os.path.isfile(p)]
     if len(present) > 1:
         raise UserError(f"{present[0]} and {present[1]} both exist: remove the one not meant")
     if not present:
-        raise UserError(
-            f"ground truth {given.with_suffix('')} not found, neither .json nor .npy: {MAKE_IT}"
-        )
+        raise UserError(f"ground truth {stem} not found, neither .json nor .npy: {MAKE_IT}")
     return present[0]
 
 
@@ -71,7 +71,7 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
         try:
             named = json.loads(file.read_text(encoding="utf-8"))
             videos, names = list(named.values()), list(named)
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise UserError(f"{file} is no JSON object of lists per video: {error}") from None
     if not isinstance(videos, list) or not all(isinstance(video, list) for video in videos):
         raise UserError(f"{file}: expected a list of segments or labels per video")
@@ -80,7 +80,7 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
 
 def read_frames(path: str) -> np.ndarray:
     """The frame ground truth, (F,) of 0 and 1."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise UserError(f"ground truth {path} not found: {MAKE_IT}")
     frames = load_array(path, "ground truth")
     if frames.ndim != 1 or not np.isin(frames, (0, 1)).all():
@@ -104,11 +104,12 @@ def read_ground_truth(args, facts: Dataset, rows: list[Row]) -> GroundTruth:
     labels, label_names = read_per_video(args.gt_label_path)
     try:
         segments = [[(int(start), int(end)) for start, end in video] for video in segments]
-        if any(not 0 <= start < end for video in segments for start, end in video):
+        if any(not 0 <= start < end < MOST_FRAMES for video in segments for start, end in video):
             raise ValueError
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise UserError(
-            f"{args.gt_segment_path}: expected pairs of frames 0 ≤ start < end per video"
+            f"{args.gt_segment_path}: expected pairs of frames 0 ≤ start < end < {MOST_FRAMES} per "
+            "video"
         ) from None
     truth = GroundTruth(frames, segments, labels)
     counts = [len(read_features(row.path, header_only=True)) for row in rows]
@@ -116,6 +117,10 @@ def read_ground_truth(args, facts: Dataset, rows: list[Row]) -> GroundTruth:
     for given in (names, label_names):
         if given is not None:
             _check_names(given, rows, args)
+    if frames.min(initial=1) == frames.max(initial=0):
+        raise UserError(
+            f"{args.gt_path} has only one kind of frame, so AUC and AP are not defined: {MAKE_IT}"
+        )
     return truth
 
 

@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STDERR = 2
 
 
 class Interruption:
@@ -21,7 +23,8 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-        self._outside = {number: signal.signal(number, self._note) for number in heard}
+        self._outside = {signal.SIGCHLD: signal.getsignal(signal.SIGCHLD)}
+        self._outside |= {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(self, *_) -> None:
@@ -31,8 +34,10 @@ class Interruption:
     def _note(self, number: int, _) -> None:
         self.exit_code = 128 + number
         self.__exit__()
-        # Not print: it may be what the signal interrupted.
-        os.write(sys.__stderr__.fileno(), b"\nstopping after this step; once more: at once\n")
+        # Processes that read features may have got it, too: that must not end the step.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with suppress(OSError):  # not print: it may be what the signal interrupted
+            os.write(STDERR, b"\nstopping after this step; once more: at once\n")
 
 
 def exit_terminated(number: int, _) -> None:

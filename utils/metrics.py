@@ -50,13 +50,8 @@ def compute_metrics(
         only; None where these have one kind of frame), all in 0…1; `map` and `anomaly_map` (without
         the normal class) by IoU, their means `average_map` and `average_anomaly_map`, and
         `per_class_ap` by class and IoU, in percent.
-
-    Raises:
-        UserError: the ground truth has no abnormal frame, or no normal one.
     """
     abnormal = truth.abnormal_frames()
-    if abnormal.max() == 0 or abnormal.min() == SNIPPET_FRAMES:
-        raise UserError("the ground truth has only one kind of frame: AUC and AP are not defined")
     score = np.concatenate([p.score for p in predictions])
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
     in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])

@@ -15,16 +15,18 @@ from utils.clip_loader import CLIP_NAME, LAYERS, RANDOM, WIDTH
 from utils.device import PRECISIONS
 from utils.errors import OneLineParser
 
+TOO_MANY = 2**31
+
 
 def positive_int(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    if not 0 < (value := int(text)) < TOO_MANY:
+        raise argparse.ArgumentTypeError(f"{text} is not positive, or too large")
     return value
 
 
 def count(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
+    if not 0 <= (value := int(text)) < TOO_MANY:
+        raise argparse.ArgumentTypeError(f"{text} is negative, or too large")
     return value
 
 
@@ -115,7 +117,7 @@ class OptionParser(OneLineParser):
         """The options of the config file as they would stand on the command line."""
         try:
             options = yaml.safe_load(Path(self.config_file).read_text()) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             self.error(f"cannot be read: {' '.join(str(error).split())}")
         if not isinstance(options, dict):
             self.error("expected lines of the form 'option: value'")

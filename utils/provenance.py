@@ -4,7 +4,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -30,11 +30,19 @@ def provenance(args, device: torch.device, train: bool) -> dict:
         "command": shlex.join(sys.argv),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: _version(name) for name in LIBRARIES},
         "git": git_state(),
         "device": describe(device),
         "sha256": {**list_hashes(args, train), **_weight_hash(args, train)},
     }
+
+
+def _version(library: str) -> str | None:
+    """None where it was installed under another name."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def list_hashes(args, train: bool) -> dict[str, str]:

@@ -14,9 +14,12 @@ import torch
 import yaml
 
 from utils.errors import UserError
-from utils.files import whole_file, write_json
+from utils.files import remove_left_behind, whole_file, write_json
 from utils.provenance import provenance
 
+FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
+    "options.yml", "provenance.yml", "best.json", "diverged.json",
+)  # fmt: skip
 NOT_REPEATED = ("config", "use_checkpoint", "check_data")  # options of one call, not of the run
 
 
@@ -36,7 +39,7 @@ class Record:
         self.device = device
         self.folder = Path(args.output_dir)
         self.log_path = self.folder / "log.jsonl"
-        self.diverged_path = self.folder / "diverged.json"
+        self.diverged_path = self.folder / DIVERGED
         self.lines = 0
 
     def begin(self, place: str) -> None:
@@ -45,19 +48,22 @@ class Record:
         Args:
             place: where in the run this is.
         """
+        for file in (*FILES, self.log_path.name):
+            remove_left_behind(self.folder / file)
         self.diverged_path.unlink(missing_ok=True)
         options = {k: v for k, v in vars(self.args).items() if v is not None}
         options = {k: v for k, v in options.items() if k not in NOT_REPEATED}
-        _write_yaml(self.folder / "options.yml", options)
+        _write_yaml(self.folder / OPTIONS, options)
 
-        path = self.folder / "provenance.yml"
+        path = self.folder / PROVENANCE
         parts = _read_yaml(path) if self.args.use_checkpoint else {}
         _write_yaml(path, {**parts, place: provenance(self.args, self.device, train=True)})
 
-        old = self.log_path.read_text(encoding="utf-8") if self.log_path.is_file() else ""
-        kept = [line for line in old.splitlines(keepends=True) if line.endswith("\n")][: self.lines]
+        old = self.log_path.read_bytes() if self.lines and self.log_path.is_file() else b""
+        kept = [line for line in old.splitlines(keepends=True) if line.endswith(b"\n")]
+        kept = kept[: self.lines]
         with whole_file(self.log_path) as partial:
-            partial.write_text("".join(kept), encoding="utf-8")
+            partial.write_bytes(b"".join(kept))
         self.lines = len(kept)
 
     def log(self, record: dict) -> None:
@@ -69,7 +75,7 @@ class Record:
         self.lines += 1
 
     def best(self, metrics: dict) -> None:
-        write_json(self.folder / "best.json", metrics)
+        write_json(self.folder / BEST, metrics)
 
     def diverged(self, facts: dict) -> None:
         write_json(self.diverged_path, facts)

@@ -7,12 +7,13 @@
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from utils import checkpoint
+from utils.console import say
 from utils.datasets import Row
 from utils.engine import EvaluationSet, Optimization, evaluate
 from utils.errors import UserError
@@ -89,6 +90,7 @@ class Run:
         self.evaluated_this_epoch = False
         self.pending: list[torch.Tensor] = []  # (TERMS,) of the steps since the last log line
         self.record = Record(args, self.device)
+        self.fixed = self._fixed_options()
         self.begun = False
         require_writable(args.model_path, args.checkpoint_path, self.record.log_path)
         if args.use_checkpoint:
@@ -230,7 +232,7 @@ class Run:
     def _save_checkpoint(self) -> None:
         weights = checkpoint.cpu_state(self.model)
         pending = self._read_losses() if self.pending else torch.empty(0, len(TERMS))
-        if not all(tensor.isfinite().all() for tensor in weights.values()):
+        if not all(weights[name].isfinite().all() for name in self._trainable_weights()):
             raise self._diverged(f"within {self.place}: the weights are not finite")
         state = {
             "epoch": self.epoch,
@@ -244,17 +246,17 @@ class Run:
             "pending": pending,
             "log_lines": self.record.lines,
             "random_states": random_states(),
-            "options": self._fixed_options(),
+            "options": self.fixed,
         }
-        checkpoint.save_keeping_previous(state, self.args.checkpoint_path)
+        path = self.args.checkpoint_path
+        checkpoint.save(state, path, keep=checkpoint.previous(path))
         self.saved = self.place
 
     def _resume(self) -> None:
         path, state = checkpoint.load_last(self.args.checkpoint_path)
         checkpoint.fit(self.model, checkpoint.weights_of(state, path), path)
-        fixed = self._fixed_options()
         try:
-            before = {name: state["options"][name] for name in fixed}
+            before = {name: state["options"][name] for name in self.fixed}
             self.optimization.load_state_dict(state["optimizer_state_dict"])
             self.epoch, self.step = state["epoch"], state["step"]
             self.best_metrics = state["best_metrics"]
@@ -263,9 +265,9 @@ class Run:
             self.pending = list(state["pending"].to(self.device))
             self.record.lines = state["log_lines"]
             set_random_states(state["random_states"])
-        except (AttributeError, KeyError, ValueError, TypeError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{path} is no checkpoint of this run: {error!r}") from None
-        for name, value in fixed.items():
+        for name, value in self.fixed.items():
             if before[name] != value:
                 raise UserError(
                     f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
@@ -289,13 +291,10 @@ class Run:
         """Once, and not before the first step, so that bad input leaves older files alone."""
         if not self.begun:
             self.begun = True
-            remove_left_behind(self.args.checkpoint_path)
+            path = Path(self.args.checkpoint_path)
+            remove_left_behind(path)
             remove_left_behind(self.args.model_path)
+            if not self.args.use_checkpoint:  # an older run's must not be taken for this one's
+                path.unlink(missing_ok=True)
+                checkpoint.previous(path).unlink(missing_ok=True)
             self.record.begin(f"after {self.place}")
-
-
-def say(*lines: str) -> None:
-    """Print without tearing a progress bar apart."""
-    for line in lines:
-        tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()

@@ -50,16 +50,19 @@ def scalar(dtype: Dtype, data: bytes):
     return value
 
 
-def plain(value):
-    """A value with every array in it as a list.
+def plain(value, done: dict | None = None):
+    """A value with every array in it as a list; what stands in it twice is looked at once.
 
     Raises:
         ValueError: there is anything else in it than lists, tuples, strings and numbers.
     """
+    done = {} if done is None else done
     if isinstance(value, Array):
-        return plain(value.values)
+        return plain(value.values, done)
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        if id(value) not in done:
+            done[id(value)] = [plain(item, done) for item in value]
+        return done[id(value)]
     if isinstance(value, str | int | float | bytes | None):
         return value
     raise ValueError(f"it holds a {type(value).__name__}")
