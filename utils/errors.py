@@ -9,6 +9,7 @@ from utils.console import silence_stdout
 from utils.interruption import exit_terminated
 
 EXIT_BAD_INPUT = 2
+EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
 
 
 class UserError(ValueError):
@@ -30,7 +31,7 @@ def command(main):
             return main(*args, **kwargs)
         except BrokenPipeError:  # as when `| head` has seen enough
             silence_stdout()
-            sys.exit(128 + signal.SIGPIPE)
+            sys.exit(EXIT_CLOSED_PIPE)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)

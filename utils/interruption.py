@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+CHILD_ENDED = getattr(signal, "SIGCHLD", None)  # not on every platform
 STDERR = 2
 
 
@@ -23,8 +24,9 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-        self._outside = {signal.SIGCHLD: signal.getsignal(signal.SIGCHLD)}
-        self._outside |= {number: signal.signal(number, self._note) for number in heard}
+        self._outside = {number: signal.signal(number, self._note) for number in heard}
+        if CHILD_ENDED:
+            self._outside[CHILD_ENDED] = signal.getsignal(CHILD_ENDED)
         return self
 
     def __exit__(self, *_) -> None:
@@ -34,8 +36,10 @@ class Interruption:
     def _note(self, number: int, _) -> None:
         self.exit_code = 128 + number
         self.__exit__()
-        # Processes that read features may have got it, too: that must not end the step.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if (
+            CHILD_ENDED
+        ):  # it may have reached those that read features: the step goes on all the same
+            signal.signal(CHILD_ENDED, signal.SIG_DFL)
         with suppress(OSError):  # not print: it may be what the signal interrupted
             os.write(STDERR, b"\nstopping after this step; once more: at once\n")
 

@@ -232,7 +232,8 @@ class Run:
     def _save_checkpoint(self) -> None:
         weights = checkpoint.cpu_state(self.model)
         pending = self._read_losses() if self.pending else torch.empty(0, len(TERMS))
-        if not all(weights[name].isfinite().all() for name in self._trainable_weights()):
+        trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
+        if not all(weights[name].isfinite().all() for name in trained):
             raise self._diverged(f"within {self.place}: the weights are not finite")
         state = {
             "epoch": self.epoch,
