@@ -187,7 +187,7 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--checkpoint-path", help="where an interrupted run is resumed from")
     add("--checkpoint-every", type=count, default=50, metavar="STEPS", help="optimizer steps "
         "between checkpoints within an epoch; 0: at the end of the epoch only")  # fmt: skip
-    add("--use-checkpoint", "--resume", type=boolean, nargs="?", const=True, default=False,
+    add("--use-checkpoint", "--resume", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
         help="resume from it (True, False)")  # fmt: skip
 
     add = parser.add_argument_group("testing").add_argument
@@ -206,10 +206,10 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--compile", type=boolean, default=False, help="fuse operators with torch.compile (True, "
         "False): the first step takes minutes, the others less")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
-    add("--deterministic", type=boolean, nargs="?", const=True, default=False,
+    add("--deterministic", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
         help="on a GPU: the same weights from every run of the same options, somewhat slower; "
         "on the CPU they are anyway")  # fmt: skip
-    add("--check-data", type=boolean, nargs="?", const=True, default=False,
+    add("--check-data", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
         help="first read every file of the lists and report all that is wrong (as 'python -m "
         "utils.check_data')")  # fmt: skip
 
