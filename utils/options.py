@@ -187,8 +187,8 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--checkpoint-path", help="where an interrupted run is resumed from")
     add("--checkpoint-every", type=count, default=50, metavar="STEPS", help="optimizer steps "
         "between checkpoints within an epoch; 0: at the end of the epoch only")  # fmt: skip
-    add("--use-checkpoint", "--resume", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
-        help="resume from it (True, False)")  # fmt: skip
+    add("--use-checkpoint", "--resume", type=boolean, nargs="?", const=True, default=False,
+        metavar="BOOL", help="resume from it (True, False)")  # fmt: skip
 
     add = parser.add_argument_group("testing").add_argument
     add("--eval-batch", type=positive_int, default=32,
