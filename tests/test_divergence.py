@@ -39,7 +39,8 @@ def test_a_loss_that_is_not_finite(log_every, data, tmp_path, capsys):
     told = json.loads((tmp_path / "diverged.json").read_text())
     assert told["epoch"] == 1
     term = next(term for term, value in told["losses"].items() if value in ("nan", "inf"))
-    assert f"in epoch 1, step {told['step']}: {term} is {told['losses'][term]}; " in error
+    assert f"in epoch 1, step {told['step']}: {term} (" in error
+    assert f") is {told['losses'][term]}; the batch was " in error
     assert "smaller --lr" in error
     assert len(told["batch"]) == {"ucf": 8, "xd": 4}[name]
     listed = Path(options["train-list"]).read_text()
@@ -62,7 +63,7 @@ def test_the_videos_are_those_of_the_step_and_no_checkpoint_has_its_weights(tmp_
         state = load(checkpoint)
         assert all(tensor.isfinite().all() for tensor in state["model_state_dict"].values())
         place = f"{state['epoch']} epochs and {state['step']} steps"
-        assert f"{checkpoint} is of {place}" in error
+        assert f"{checkpoint}, after {place}, is kept" in error
         done = state["epoch"], state["step"]
         assert done < (told["epoch"] - 1, told["step"])
     else:
@@ -91,6 +92,7 @@ def test_a_feature_file_that_goes_bad_in_the_middle(data, tmp_path, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utils.run.Run, "after_step", spoil)
         error = end_of(name, tmp_path / "run", options, capsys)
-    assert error.startswith(f"error: feature file {tmp_path}")
+    assert error.startswith(f"error: {tmp_path}")
+    assert "rgb.csv, line " in error
     assert ".npy is damaged" in error
     assert load(tmp_path / "run" / "checkpoint.pth")["step"] == 1

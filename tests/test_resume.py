@@ -318,9 +318,16 @@ def test_a_list_that_changes_meanwhile(stopped, tmp_path, capfd):
     assert "was written with train_list " in error
 
 
-def test_a_run_begun_anew_does_not_resume_an_older_one(copied):
+def test_a_run_begun_anew_sets_an_older_one_aside(copied, capfd):
     options, folder = copied
+    (folder / "best.json").write_text("{}")
     options = {**options, "use-checkpoint": False, "checkpoint-every": 0}
     assert stop_at((0, 0), signal.SIGTERM, SCRIPTS["ucf"].train, folder, options) == 143
+    older = folder / "checkpoint.older.pth"
+    assert f"the checkpoint of an older run is now {older}" in capfd.readouterr().out
     assert load(folder / "checkpoint.pth")["step"] == 1
     assert not previous(folder / "checkpoint.pth").exists()
+    assert load(older)["step"] == 2
+    assert (folder / "log.older.jsonl").is_file()
+    assert (folder / "best.older.json").is_file()
+    assert not (folder / "best.json").exists()

@@ -100,14 +100,14 @@ def load_last(path) -> tuple[Path, dict]:
     if not path.is_file() and older.is_file():  # the run was killed between two renamings
         return older, load(older)
     if not path.is_file():
-        raise UserError(f"checkpoint {path} not found: leave out --use-checkpoint to start anew")
+        raise UserError(f"checkpoint {path} not found: leave out --resume to start anew")
     try:
         return path, load(path)
     except UserError as error:
         try:
             state = load(older)
         except UserError:
-            raise error from None
+            raise UserError(f"{error}; or leave out --resume to start anew") from None
         command = shlex.join(["mv", str(older), str(path)])
         raise UserError(
             f"{error}; the one before, after {state.get('epoch')} epochs and {state.get('step')} "

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from utils.clip_loader import WIDTH
-from utils.datasets import Row, process_feat, read_features
+from utils.datasets import Row, process_feat
 from utils.errors import UserError
 from utils.files import remove_left_behind, whole_file, write_json
 from utils.interruption import step_aside
@@ -44,7 +44,7 @@ class FeatureClips(Dataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, torch.Tensor]:
         row = self.rows[index]
-        clip, valid = process_feat(read_features(row.path), self.visual_length)
+        clip, valid = process_feat(row.features(), self.visual_length)
         return clip[:valid], row.label
 
 

@@ -28,6 +28,7 @@ class Row(NamedTuple):
 
     path: Path
     label: torch.Tensor  # (C,) multi-hot
+    place: str = ""  # list and line, for errors
 
     @property
     def normal(self) -> bool:
@@ -36,6 +37,13 @@ class Row(NamedTuple):
     @property
     def video(self) -> str:
         return video_name(self.path)
+
+    def features(self, header_only: bool = False) -> np.ndarray:
+        """`read_features`; errors name the row."""
+        try:
+            return read_features(self.path, header_only)
+        except UserError as error:
+            raise UserError(f"{self.place}: {error}" if self.place else str(error)) from None
 
 
 def video_name(path: Path) -> str:
@@ -71,7 +79,7 @@ def list_rows(path: str, facts: DatasetFacts, feature_root: str | None):
     find = FeatureFinder(feature_root)
     for line, (file, label) in list_lines(path):
         try:
-            yield line, Row(find(file), encode(label))
+            yield line, Row(find(file), encode(label), f"{path}, line {line}")
         except UserError as error:
             yield line, error
 
@@ -159,7 +167,9 @@ def read_features(path: Path, header_only: bool = False) -> np.ndarray:
             f"{SNIPPET_FRAMES} frames: CLIP ViT-B/16 image features"
         )
     if features.dtype.kind != "f":
-        raise UserError(f"feature file {path} holds {features.dtype}; expected floating point")
+        raise UserError(
+            f"feature file {path} holds {features.dtype}; expected floating point: extract it again"
+        )
     if header_only:
         return features
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
@@ -245,4 +255,4 @@ class VideoFeatures(Dataset):
         return len(self.rows)
 
     def __getitem__(self, index: int):
-        return torch.from_numpy(read_features(self.rows[index].path))
+        return torch.from_numpy(self.rows[index].features())

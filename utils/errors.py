@@ -6,7 +6,7 @@ import signal
 import sys
 
 from utils.console import silence_stdout
-from utils.interruption import exit_terminated
+from utils.interruption import exit_quietly, exit_terminated
 
 EXIT_BAD_INPUT = 2
 EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
@@ -34,7 +34,7 @@ def command(main):
             sys.exit(EXIT_CLOSED_PIPE)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
-            sys.exit(128 + signal.SIGINT)
+            exit_quietly(128 + signal.SIGINT)
         except UserError as error:
             # A DataLoader worker's error comes back as the text of its traceback, message last.
             message = str(error).rpartition("utils.errors.UserError: ")[2]

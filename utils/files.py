@@ -57,6 +57,16 @@ def remove_left_behind(path: Path | str) -> None:
             other.unlink(missing_ok=True)
 
 
+def set_aside(path: Path | str) -> Path | None:
+    """Rename `x.pth` to `x.older.pth`, if it is there, and say to what."""
+    path = Path(path)
+    if not path.is_file():
+        return None
+    older = path.with_name(f"{path.stem}.older{path.suffix}")
+    path.replace(older)
+    return older
+
+
 def sha256(path: Path | str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.datasets import SNIPPET_FRAMES, Row, read_features
+from utils.datasets import SNIPPET_FRAMES, Row
 from utils.errors import UserError
 from utils.files import load_array, load_object_array
 from utils.labels import GROUND_TRUTH_NORMAL, Dataset
@@ -112,7 +112,7 @@ def read_ground_truth(args, facts: Dataset, rows: list[Row]) -> GroundTruth:
             "video"
         ) from None
     truth = GroundTruth(frames, segments, labels)
-    counts = [len(read_features(row.path, header_only=True)) for row in rows]
+    counts = [len(row.features(header_only=True)) for row in rows]
     _check(truth, counts, rows, args, facts)
     for given in (names, label_names):
         if given is not None:
@@ -131,8 +131,8 @@ def _check(truth: GroundTruth, counts: list[int], rows: list[Row], args, facts: 
         raise UserError(
             f"{args.test_list} makes predictions for {predicted} frames of {len(rows)} rows, but "
             f"{args.gt_path} has {len(truth.frames)} frames and {args.gt_segment_path} "
-            f"{len(truth.segments)} videos{where}; the usual cause is a test list with all ten "
-            "crops: it must have one row per video"
+            f"{len(truth.segments)} videos{where}: the list must have one row per video, not all "
+            f"ten crops, and the ground truth must be made for these features"
         )
     allowed = [*facts.classes, GROUND_TRUTH_NORMAL]
     for row, segments, labels in zip(rows, truth.segments, truth.labels, strict=False):

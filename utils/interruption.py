@@ -46,7 +46,13 @@ class Interruption:
 
 def exit_terminated(number: int, _) -> None:
     """Handler of SIGTERM that lets files be tidied up."""
-    sys.exit(128 + number)
+    exit_quietly(128 + number)
+
+
+def exit_quietly(code: int) -> None:
+    """Leave; what was interrupted while it began may have no proper end, and need not say so."""
+    sys.unraisablehook = lambda _: None
+    sys.exit(code)
 
 
 def step_aside(_worker: int) -> None:

@@ -73,6 +73,12 @@ def clip_block_count(text: str) -> int:
     return value
 
 
+# What argparse calls them in errors.
+for kind in (positive_int, count, head_count, clip_block_count):
+    kind.__name__ = "whole number"
+for kind in (positive_float, nonnegative_float, ratio, share):
+    kind.__name__ = "number"
+
 # Cores this process may use.
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -118,7 +124,8 @@ class OptionParser(OneLineParser):
         try:
             options = yaml.safe_load(Path(self.config_file).read_text()) or {}
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-            self.error(f"cannot be read: {' '.join(str(error).split())}")
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            self.error(f"cannot be read: {reason}")
         if not isinstance(options, dict):
             self.error("expected lines of the form 'option: value'")
         arguments = []

@@ -5,6 +5,8 @@
 <output-dir>/log.jsonl        a line per logged step and per evaluation
 <output-dir>/best.json        metrics of the weights that were kept, and when they were reached
 <output-dir>/diverged.json    losses and feature files of the step that ended it, if one did
+
+Log and metrics of an older run are kept as `log.older.jsonl` and `best.older.json`.
 """
 
 import json
@@ -14,12 +16,24 @@ import torch
 import yaml
 
 from utils.errors import UserError
-from utils.files import remove_left_behind, whole_file, write_json
+from utils.files import remove_left_behind, set_aside, whole_file, write_json
 from utils.provenance import provenance
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",
 )  # fmt: skip
+# The official names of the losses, in the order of the official log line.
+LOG_NAMES = {
+    "mil": "loss1",
+    "align": "loss2",
+    "separation": "loss3",
+    "event": "loss4",
+    "background": "loss5",
+    "consistency": "consistency_loss",
+    "compactness": "g_loss",
+}
+TERMS = (*LOG_NAMES, "total")
+
 NOT_REPEATED = ("config", "use_checkpoint", "check_data")  # options of one call, not of the run
 
 
@@ -59,6 +73,9 @@ class Record:
         parts = _read_yaml(path) if self.args.use_checkpoint else {}
         _write_yaml(path, {**parts, place: provenance(self.args, self.device, train=True)})
 
+        if not self.args.use_checkpoint:  # an older run's
+            set_aside(self.log_path)
+            set_aside(self.folder / BEST)
         old = self.log_path.read_bytes() if self.lines and self.log_path.is_file() else b""
         kept = [line for line in old.splitlines(keepends=True) if line.endswith(b"\n")]
         kept = kept[: self.lines]

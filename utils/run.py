@@ -17,24 +17,12 @@ from utils.console import say
 from utils.datasets import Row
 from utils.engine import EvaluationSet, Optimization, evaluate
 from utils.errors import UserError
-from utils.files import remove_left_behind, require_writable
+from utils.files import remove_left_behind, require_writable, set_aside
 from utils.interruption import Interruption
 from utils.metrics import Prediction, official_lines
 from utils.order import Order, random_states, set_random_states
 from utils.provenance import list_hashes
-from utils.record import Record
-
-# The official names of the losses, in the order of the official log line.
-LOG_NAMES = {
-    "mil": "loss1",
-    "align": "loss2",
-    "separation": "loss3",
-    "event": "loss4",
-    "background": "loss5",
-    "consistency": "consistency_loss",
-    "compactness": "g_loss",
-}
-TERMS = (*LOG_NAMES, "total")
+from utils.record import LOG_NAMES, TERMS, Record
 
 # Options that may be others when a run is resumed; the lists are compared by content.
 MAY_CHANGE = {
@@ -171,14 +159,15 @@ class Run:
             self.record.diverged({"epoch": self.epoch + 1, "step": step, "losses": losses, **batch})
             shown = ", ".join(file.stem for file in files[:BATCH_SHOWN])
             more = f", … ({len(files)}, all in {self.record.diverged_path})"
+            name = f"{term} ({LOG_NAMES[term]})" if term in LOG_NAMES else term
             raise self._diverged(
-                f"in epoch {self.epoch + 1}, step {step}: {term} is {losses[term]}; the batch was "
+                f"in epoch {self.epoch + 1}, step {step}: {name} is {losses[term]}; the batch was "
                 f"{shown}{more if len(files) > BATCH_SHOWN else ''}"
             )
         return values
 
     def _diverged(self, what: str) -> UserError:
-        kept = f"; {self.args.checkpoint_path} is of {self.saved}" if self.saved else ""
+        kept = f"; {self.args.checkpoint_path}, after {self.saved}, is kept" if self.saved else ""
         return UserError(f"training diverged {what}: start anew with a smaller --lr{kept}")
 
     def _log_losses(self) -> None:
@@ -255,9 +244,10 @@ class Run:
 
     def _resume(self) -> None:
         path, state = checkpoint.load_last(self.args.checkpoint_path)
-        checkpoint.fit(self.model, checkpoint.weights_of(state, path), path)
         try:
             before = {name: state["options"][name] for name in self.fixed}
+            self._require_same(before, path)
+            checkpoint.fit(self.model, checkpoint.weights_of(state, path), path)
             self.optimization.load_state_dict(state["optimizer_state_dict"])
             self.epoch, self.step = state["epoch"], state["step"]
             self.best_metrics = state["best_metrics"]
@@ -266,16 +256,23 @@ class Run:
             self.pending = list(state["pending"].to(self.device))
             self.record.lines = state["log_lines"]
             set_random_states(state["random_states"])
+        except UserError:
+            raise
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is no checkpoint of this run: {error!r}") from None
+            raise UserError(
+                f"{path} is no training checkpoint of this version (at {error}): leave out "
+                "--resume to start anew"
+            ) from None
+        self.saved = self.place
+        say(f"resuming {path}, after {self.place}")
+
+    def _require_same(self, before: dict, path: Path) -> None:
         for name, value in self.fixed.items():
             if before[name] != value:
                 raise UserError(
                     f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
                     "resumed with the options and lists it began with"
                 )
-        self.saved = self.place
-        say(f"resuming {path}, after {self.place}")
 
     def _trainable_weights(self) -> dict[str, torch.Tensor]:
         return {
@@ -296,6 +293,7 @@ class Run:
             remove_left_behind(path)
             remove_left_behind(self.args.model_path)
             if not self.args.use_checkpoint:  # an older run's must not be taken for this one's
-                path.unlink(missing_ok=True)
+                if older := set_aside(path):
+                    say(f"begun anew: the checkpoint of an older run is now {older}")
                 checkpoint.previous(path).unlink(missing_ok=True)
             self.record.begin(f"after {self.place}")
