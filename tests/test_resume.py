@@ -24,6 +24,14 @@ STEPS = 5
 CUT = {"log-every": 2, "eval-every": 2, "checkpoint-every": 3}
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """SIGINT acts as on a terminal, also where a shell's background ignores it."""
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, outside)
+
+
 def start(name: str, folder: Path, options: dict, **how) -> subprocess.Popen:
     """A training run as a process of its own."""
     return subprocess.Popen(
