@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make demo   make a small data set, train on it, test, draw; about 3 minutes on 2 cores"
 	@echo "            (DATASET=xd for XD-Violence's kind instead of UCF-Crime's)"
-	@echo "make test   lint and tests; about 7 minutes on 2 cores"
+	@echo "make test   lint and tests; about 8 minutes on 2 cores"
 	@echo "make soak   kill 20 training runs, resume and compare them; some ten minutes"
 	@echo "make bench  what the fast paths gain here; some ten minutes (QUICK=--quick: two)"
 	@echo "make clean  remove what they made, .venv included"
