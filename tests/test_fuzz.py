@@ -28,7 +28,13 @@ from utils.errors import UserError
 from utils.files import load_object_array
 from utils.ground_truth import read_frames, read_per_video
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.make_lists import build_ucf, build_xd, read_ucf_annotations, read_xd_annotations
+from utils.make_lists import (
+    build_ucf,
+    build_xd,
+    read_ucf_annotations,
+    read_xd_annotations,
+    write_list,
+)
 
 common = {
     "deadline": None,
@@ -194,8 +200,6 @@ def test_lists_are_read_or_refused(tmp_path, content):
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=12), st.sampled_from(UCF_CRIME.classes))))
 def test_lists_come_back_as_they_were_written(tmp_path, rows):
-    from utils.make_lists import write_list
-
     rows = [(Path(name), label) for name, label in rows]
     folder = tmp_path / "features"
     folder.mkdir(exist_ok=True)

@@ -17,14 +17,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "openai-clip")
 
 
-def provenance(args, device: torch.device, train: bool) -> dict:
+def provenance(device: torch.device, hashes: dict[str, str]) -> dict:
     """What decided a run besides its options, as JSON has it.
 
     Args:
-        args: options.
         device: that it computes on.
-        train: a training run, with a training list and CLIP's weights; else a test run, with a
-            weight file.
+        hashes: sha256 of the files that it read, by option.
     """
     return {
         "command": shlex.join(sys.argv),
@@ -33,7 +31,7 @@ def provenance(args, device: torch.device, train: bool) -> dict:
         "libraries": {name: _version(name) for name in LIBRARIES},
         "git": git_state(),
         "device": describe(device),
-        "sha256": {**list_hashes(args, train), **_weight_hash(args, train)},
+        "sha256": hashes,
     }
 
 
@@ -54,11 +52,9 @@ def list_hashes(args, train: bool) -> dict[str, str]:
     return {option: sha256(path) for option, path in files.items()}
 
 
-def _weight_hash(args, train: bool) -> dict[str, str]:
-    if not train:
-        return {"model_path": sha256(args.model_path)}
-    random = args.clip_weights == RANDOM
-    return {"clip_weights": RANDOM if random else sha256(weights_file(args.clip_weights))}
+def clip_hash(source: str) -> str:
+    """sha256 of CLIP's weights, or that they are random."""
+    return RANDOM if source == RANDOM else sha256(weights_file(source))
 
 
 def git_state(folder: Path = PROJECT) -> dict | None:

@@ -17,7 +17,7 @@ import yaml
 
 from utils.errors import UserError
 from utils.files import remove_left_behind, set_aside, whole_file, write_json
-from utils.provenance import provenance
+from utils.provenance import clip_hash, provenance
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",
@@ -56,11 +56,12 @@ class Record:
         self.diverged_path = self.folder / DIVERGED
         self.lines = 0
 
-    def begin(self, place: str) -> None:
+    def begin(self, place: str, list_hashes: dict[str, str]) -> None:
         """Write options and provenance; keep of an older log the first `lines`, whole ones.
 
         Args:
             place: where in the run this is.
+            list_hashes: sha256 of the lists as they were read.
         """
         for file in (*FILES, self.log_path.name):
             remove_left_behind(self.folder / file)
@@ -71,7 +72,8 @@ class Record:
 
         path = self.folder / PROVENANCE
         parts = _read_yaml(path) if self.args.use_checkpoint else {}
-        _write_yaml(path, {**parts, place: provenance(self.args, self.device, train=True)})
+        hashes = {**list_hashes, "clip_weights": clip_hash(self.args.clip_weights)}
+        _write_yaml(path, {**parts, place: provenance(self.device, hashes)})
 
         if not self.args.use_checkpoint:  # an older run's
             set_aside(self.log_path)

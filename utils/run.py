@@ -78,6 +78,7 @@ class Run:
         self.evaluated_this_epoch = False
         self.pending: list[torch.Tensor] = []  # (TERMS,) of the steps since the last log line
         self.record = Record(args, self.device)
+        self.list_hashes = list_hashes(args, train=True)
         self.fixed = self._fixed_options()
         self.begun = False
         require_writable(args.model_path, args.checkpoint_path, self.record.log_path)
@@ -282,8 +283,7 @@ class Run:
     def _fixed_options(self) -> dict:
         """What a resumed run must not change."""
         options = {k: v for k, v in vars(self.args).items() if k not in MAY_CHANGE}
-        hashes = list_hashes(self.args, train=True)
-        return {"dataset": self.test.facts.name, **options, **hashes}
+        return {"dataset": self.test.facts.name, **options, **self.list_hashes}
 
     def _begin(self) -> None:
         """Once, and not before the first step, so that bad input leaves older files alone."""
@@ -296,4 +296,4 @@ class Run:
                 if older := set_aside(path):
                     say(f"begun anew: the checkpoint of an older run is now {older}")
                 checkpoint.previous(path).unlink(missing_ok=True)
-            self.record.begin(f"after {self.place}")
+            self.record.begin(f"after {self.place}", self.list_hashes)

@@ -9,10 +9,10 @@ from utils.clip_loader import RANDOM
 from utils.device import set_up_device
 from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError
-from utils.files import require_writable, write_json
+from utils.files import require_writable, sha256, write_json
 from utils.labels import Dataset
 from utils.metrics import report_lines, save_predictions
-from utils.provenance import provenance
+from utils.provenance import list_hashes, provenance
 
 
 def load_for_test(args, facts: Dataset, device):
@@ -46,6 +46,7 @@ def run_test(args, facts: Dataset) -> None:
     if args.predictions:
         save_predictions(args.predictions, predictions, test.rows, facts)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
-    record = provenance(args, device, train=False)
+    hashes = {**list_hashes(args, train=False), "model_path": sha256(args.model_path)}
+    record = provenance(device, hashes)
     write_json(results, {**made_of, **metrics, "provenance": record})
     print("\n".join(report_lines(metrics)))
