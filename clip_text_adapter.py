@@ -7,7 +7,7 @@ domain without touching CLIP's weights.
 import torch
 from torch import nn
 
-from utils.clip_loader import LAYERS, TextTransformer
+from utils.clip_loader import TextTransformer
 
 
 class Adapter(nn.Module):
@@ -42,18 +42,14 @@ class ClipTextAdapter(nn.Module):
 
         CLIP's own text projection is not used: the output adapter takes its place.
         """
-        x = clip.embed(tokens)
-        mask = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device)
-        for i in range(LAYERS):
-            x = clip.block(i, x, mask)
-            if i < self.adapt_until:
-                x = self._blend(x, self.text_adapter[i](x))
-        x = clip.ln_final(x)
         end_of_text = tokens.argmax(dim=-1)  # the largest token id
-        x = x[end_of_text, torch.arange(len(tokens), device=x.device)]  # [L, P, D] -> [P, D]
-        return self.text_adapter[-1](x)
+        return self.text_adapter[-1](clip.transform(clip.embed(tokens), end_of_text, self._adapt))
 
-    def _blend(self, x: torch.Tensor, adapted: torch.Tensor) -> torch.Tensor:
+    def _adapt(self, block: int, x: torch.Tensor) -> torch.Tensor:
+        """(L, P, 512) behind a block -> what the next one reads."""
+        if block >= self.adapt_until:
+            return x
+        adapted = self.text_adapter[block](x)
         # Scaled to the length of x first, so that `weight` alone decides the share.
         scale = x.norm(dim=-1, keepdim=True) / (adapted.norm(dim=-1, keepdim=True) + 1e-6)
         return self.weight * scale * adapted + (1 - self.weight) * x

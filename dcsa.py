@@ -22,20 +22,26 @@ def soft_weights(scores: torch.Tensor) -> torch.Tensor:
     return F.normalize(torch.expm1(SCALE * scores), p=1, dim=1, eps=1e-12)
 
 
-def decompose(visual: torch.Tensor, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def decompose(
+    visual: torch.Tensor, scores: torch.Tensor, complement: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Split (B, N, D) features by (B, N) scores S_det into event and background, each (B, 1, D).
 
-    The background has its own weights, ∝ e^{10 (1−s)} − 1; the paper has 1 − w_event.
+    The background has its own weights, ∝ e^{10 (1−s)} − 1, as in the official code, or with
+    `complement` the paper's, ∝ 1 − w_event.
     """
-    event = soft_weights(scores)[:, None] @ visual  # [B, 1, N] @ [B, N, D]
-    background = soft_weights(1 - scores)[:, None] @ visual
-    return event, background
+    w_event = soft_weights(scores)
+    if complement:
+        w_background = F.normalize(1 - w_event, p=1, dim=1, eps=1e-12)
+    else:
+        w_background = soft_weights(1 - scores)
+    return w_event[:, None] @ visual, w_background[:, None] @ visual  # [B, 1, N] @ [B, N, D]
 
 
 @in_float32
 def dcsa_logits(
-    visual: torch.Tensor, scores: torch.Tensor, text: torch.Tensor
+    visual: torch.Tensor, scores: torch.Tensor, text: torch.Tensor, complement: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """logits3 and logits4, each (B, 1, C): event and background against the texts (C, D)."""
-    event, background = decompose(visual, scores)
+    event, background = decompose(visual, scores, complement)
     return cosine_logits(event, text), cosine_logits(background, text)

@@ -7,7 +7,7 @@ its k most anomalous snippets instead, k = ⌊len/16⌋ + 1.
 import torch
 from torch.nn import functional as F
 
-from model import Outputs
+from utils.outputs import Outputs
 from utils.padding import padding_mask
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
@@ -78,7 +78,11 @@ def consistency_loss(outputs: Outputs, lengths: torch.Tensor) -> torch.Tensor:
 
 
 def dsanet_losses(
-    outputs: Outputs, labels: torch.Tensor, lengths: torch.Tensor, loss2_weight: float
+    outputs: Outputs,
+    labels: torch.Tensor,
+    lengths: torch.Tensor,
+    loss2_weight: float,
+    separation_weight: float = 1.0,
 ) -> dict[str, torch.Tensor]:
     """All loss terms of a batch and their weighted sum.
 
@@ -87,26 +91,31 @@ def dsanet_losses(
         labels: (B, C) multi-hot, class 0 normal.
         lengths: (B,) valid snippets.
         loss2_weight: weight of the align term (UCF-Crime 1.1, XD-Violence 5.0).
+        separation_weight: weight of the separation term (VadCLIP: 0.1 and 1e-4).
 
     Returns:
-        scalars by name; `total` is what to minimise. Without SG-NM `consistency` and `compactness`
-        are 0 and align has weight 1: the official code drops the weight together with the branch.
+        scalars by name; `total` is what to minimise. Without DCSA `event` and `background` are 0.
+        Without SG-NM `consistency` and `compactness` are 0 and align has weight 1: the official
+        code drops the weight together with the branch.
     """
     labels = labels.to(outputs.logits1.device)
     losses = {
         "mil": mil_loss(outputs.logits1, labels, lengths),
         "align": align_loss(outputs.logits2, labels, lengths),
         "separation": separation_loss(outputs.text_features),
-        "event": smoothed_cross_entropy(outputs.logits3.squeeze(1), labels),
-        "background": background_loss(outputs.logits4.squeeze(1)),
     }
+    weights = {"separation": separation_weight}
+    zero = labels.new_zeros(())
+    if outputs.logits3 is None:
+        losses |= {"event": zero, "background": zero}
+    else:
+        losses["event"] = smoothed_cross_entropy(outputs.logits3.squeeze(1), labels)
+        losses["background"] = background_loss(outputs.logits4.squeeze(1))
     if outputs.compactness is None:
-        losses["consistency"] = losses["compactness"] = labels.new_zeros(())
-        align_weight = 1.0
+        losses |= {"consistency": zero, "compactness": zero}
     else:
         losses["consistency"] = consistency_loss(outputs, lengths)
         losses["compactness"] = outputs.compactness
-        align_weight = loss2_weight
-    weights = {"align": align_weight}
+        weights["align"] = loss2_weight
     losses["total"] = sum(weights.get(name, 1.0) * loss for name, loss in losses.items())
     return losses

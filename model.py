@@ -6,15 +6,15 @@ SG-NM (sgnm.py) and DCSA (dcsa.py) teach the two to tell normal from abnormal an
 background. Class texts come through CLIP's adapted text transformer (clip_text_adapter.py).
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from clip_text_adapter import ClipTextAdapter
 from dcsa import dcsa_logits
+from mil import MILRanking
 from sgnm import SGNM
+from text_prompt import LearnablePrompt
 from utils.clip_loader import (
     CLIP_NAME,
     WIDTH,
@@ -24,7 +24,7 @@ from utils.clip_loader import (
 )
 from utils.device import in_float32
 from utils.errors import UserError
-from utils.labels import Dataset
+from utils.labels import Dataset, manual_texts
 from utils.layers import (
     DistanceAdjacency,
     GraphConvolution,
@@ -34,20 +34,8 @@ from utils.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
+from utils.outputs import Outputs
 from utils.padding import Filled
-
-
-class Outputs(NamedTuple):
-    """What the model says of B videos of N snippets, for C classes; see DSANet.forward."""
-
-    text_features: torch.Tensor  # (C, D) unit rows
-    logits1: torch.Tensor  # (B, N, 1) detection
-    logits2: torch.Tensor  # (B, N, C) alignment
-    logits3: torch.Tensor  # (B, 1, C) event against text
-    logits4: torch.Tensor  # (B, 1, C) background against text
-    visual_features: torch.Tensor  # (B, N, D)
-    reconstructed_features: torch.Tensor | None  # (B, N, D) in training with SG-NM, else None
-    compactness: torch.Tensor | None  # scalar in training with SG-NM, else None
 
 
 class DSANet(nn.Module):
@@ -58,9 +46,17 @@ class DSANet(nn.Module):
         texts: the descriptions of each class.
         visual_length: N, snippets of a clip.
         visual_layers, visual_head, attn_window: blocks, heads and window of the temporal encoder.
+        text_tuning: how the class texts are encoded: `adapter`, as in the paper; `prompt`, between
+            learned tokens; `frozen` or `manual`, by CLIP as it is.
         text_adapt_until, t_w: adapted text blocks and the adapters' share in them.
-        num_prototypes, normal_selection_ratio, decoder_depth: see SGNM.
+        prompt_prefix, prompt_postfix: see LearnablePrompt.
         use_sgnm: whether SG-NM runs in training (`--DNP_use`).
+        num_prototypes, normal_selection_ratio, select_normal, decoder_depth, decoder_residual: see
+            SGNM.
+        use_dcsa: whether events and backgrounds are aligned with the texts (`--DCSA_use`).
+        complement_background: whether a background's weights are 1 − w_event, see dcsa.py.
+
+    With `prompt` and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
     """
 
     def __init__(
@@ -72,15 +68,25 @@ class DSANet(nn.Module):
         visual_layers: int,
         visual_head: int,
         attn_window: int,
+        text_tuning: str,
         text_adapt_until: int,
         t_w: float,
+        prompt_prefix: int,
+        prompt_postfix: int,
+        use_sgnm: bool,
         num_prototypes: int,
         normal_selection_ratio: float,
+        select_normal: str,
         decoder_depth: int,
-        use_sgnm: bool,
+        decoder_residual: bool,
+        use_dcsa: bool,
+        complement_background: bool,
     ):
         super().__init__()
+        self.text_tuning = text_tuning
         self.use_sgnm = use_sgnm
+        self.use_dcsa = use_dcsa
+        self.complement_background = complement_background
 
         self.frame_position_embeddings = nn.Embedding(visual_length, WIDTH)
         nn.init.normal_(self.frame_position_embeddings.weight, std=0.01)
@@ -97,18 +103,32 @@ class DSANet(nn.Module):
         self.classifier = nn.Linear(WIDTH, 1)
 
         self.clipmodel = clip.requires_grad_(False)
-        self.clip_adapter = ClipTextAdapter(width=WIDTH, adapt_until=text_adapt_until, weight=t_w)
-        self.register_buffer("tokens", tokenize(sum(texts, ())), persistent=False)  # (P, L)
+        learned_tokens = 0
+        if text_tuning == "adapter":
+            self.clip_adapter = ClipTextAdapter(
+                width=WIDTH, adapt_until=text_adapt_until, weight=t_w
+            )
+        elif text_tuning == "prompt":
+            self.text_prompt_embeddings = LearnablePrompt(
+                width=WIDTH, prefix=prompt_prefix, postfix=prompt_postfix
+            )
+            learned_tokens = prompt_prefix + prompt_postfix
+        tokens = tokenize(sum(texts, ()), learned_tokens)
+        self.register_buffer("tokens", tokens, persistent=False)  # (P, L)
         # (C, P): row c averages the descriptions of class c.
         mean = torch.block_diag(*(torch.full((1, len(t)), 1 / len(t)) for t in texts))
         self.register_buffer("description_mean", mean, persistent=False)
 
-        self.video_anomaly_refiner = SGNM(
-            width=WIDTH,
-            num_prototypes=num_prototypes,
-            normal_selection_ratio=normal_selection_ratio,
-            decoder_depth=decoder_depth,
-        )
+        # Part of every weight file of DSANet, whether it is used or not; VadCLIP has none.
+        if use_sgnm or use_dcsa or text_tuning != "prompt":
+            self.video_anomaly_refiner = SGNM(
+                width=WIDTH,
+                num_prototypes=num_prototypes,
+                normal_selection_ratio=normal_selection_ratio,
+                select_normal=select_normal,
+                decoder_depth=decoder_depth,
+                decoder_residual=decoder_residual,
+            )
 
     def encode_video(
         self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
@@ -130,8 +150,13 @@ class DSANet(nn.Module):
 
     @in_float32
     def encode_text(self) -> torch.Tensor:
-        """The class texts through CLIP and its adapters -> (C, D), unit rows."""
-        descriptions = self.clip_adapter(self.clipmodel, self.tokens)
+        """The class texts through CLIP and what tunes it -> (C, D), unit rows but with prompts."""
+        if self.text_tuning == "prompt":  # VadCLIP does not normalise
+            return self.description_mean @ self.text_prompt_embeddings(self.clipmodel, self.tokens)
+        if self.text_tuning == "adapter":
+            descriptions = self.clip_adapter(self.clipmodel, self.tokens)
+        else:
+            descriptions = self.clipmodel(self.tokens)
         return F.normalize(self.description_mean @ descriptions, dim=-1)
 
     @in_float32
@@ -167,10 +192,11 @@ class DSANet(nn.Module):
         logits1 = self.detect(v + self.mlp2(v))
         logits2 = self.align(v, logits1, text)
         scores = logits1.squeeze(-1).sigmoid()
-        logits3, logits4 = dcsa_logits(v, scores, text)
-        reconstructed, compactness = None, None
+        logits3, logits4, reconstructed, compactness = None, None, None, None
+        if self.use_dcsa:
+            logits3, logits4 = dcsa_logits(v, scores, text, self.complement_background)
         if self.training and self.use_sgnm:
-            reconstructed, compactness = self.video_anomaly_refiner(v, scores, filled)
+            reconstructed, compactness = self.video_anomaly_refiner(v, scores, lengths, filled)
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
 
@@ -194,8 +220,8 @@ def hierarchical_belief_modulation(
     return torch.cat([1 - anomalous, anomalous * classes], dim=-1)
 
 
-def build_model(args, dataset: Dataset, device="cpu") -> DSANet:
-    """DSANet from parsed options.
+def build_model(args, dataset: Dataset, device="cpu") -> DSANet | MILRanking:
+    """DSANet from parsed options, or the baseline that `--method` names.
 
     Args:
         args: what `ucf_option.parser` or `xd_option.parser` returned. `clip_weights` is a name or
@@ -205,7 +231,7 @@ def build_model(args, dataset: Dataset, device="cpu") -> DSANet:
         device: where the model goes.
 
     Raises:
-        UserError: options contradict the data set, or CLIP's weights cannot be had.
+        UserError: options contradict the data set, or texts or CLIP's weights cannot be had.
     """
     if args.classes_num != len(dataset.classes):
         raise UserError(
@@ -218,20 +244,32 @@ def build_model(args, dataset: Dataset, device="cpu") -> DSANet:
                 f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {CLIP_NAME} "
                 f"features and texts are {WIDTH} wide: leave the option out"
             )
-    model = DSANet(
+    model = MILRanking() if args.method == "mil" else _build_dsanet(args, dataset)
+    if args.compile:
+        model.compile(dynamic=True)  # the number of valid snippets differs from batch to batch
+    return model.to(device)
+
+
+def _build_dsanet(args, dataset: Dataset) -> DSANet:
+    manual = args.text_tuning == "manual"
+    return DSANet(
         clip=load_text_transformer(args.clip_weights),
-        texts=dataset.texts,
+        texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
         visual_length=args.visual_length,
         visual_layers=args.visual_layers,
         visual_head=args.visual_head,
         attn_window=args.attn_window,
+        text_tuning=args.text_tuning,
         text_adapt_until=args.text_adapt_until,
         t_w=args.t_w,
+        prompt_prefix=args.prompt_prefix,
+        prompt_postfix=args.prompt_postfix,
+        use_sgnm=args.DNP_use,
         num_prototypes=args.num_prototypes,
         normal_selection_ratio=args.normal_selection_ratio,
+        select_normal=args.select_normal,
         decoder_depth=args.decoder_depth,
-        use_sgnm=args.DNP_use,
+        decoder_residual=args.decoder_residual,
+        use_dcsa=args.DCSA_use,
+        complement_background=args.background_weights == "complement",
     )
-    if args.compile:
-        model.compile(dynamic=True)  # the number of valid snippets differs from batch to batch
-    return model.to(device)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from utils.device import in_float32
 from utils.layers import quick_gelu_mlp
-from utils.padding import Filled
+from utils.padding import Filled, padding_mask
 
 HEADS = 8
 NORM_EPS = 1e-8
@@ -41,19 +41,23 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
 
-    def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-        """(B, H, N, d), (B, H, M, d) -> (B, H, N, M)."""
+    def weigh(self, q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """(B, H, N, d), (B, H, M, d), which of the M count (B, M) or None -> (B, H, N, M)."""
         raise NotImplementedError
 
     def forward(
-        self, x: torch.Tensor, context: torch.Tensor, filled: Filled | None = None
+        self,
+        x: torch.Tensor,
+        context: torch.Tensor,
+        filled: Filled | None = None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D)."""
         q = self.q(x) if filled is None else filled.unpack(self.q(x))
         q = q.unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, N, D] -> [B, H, N, d]
         kv = self.kv(context).unflatten(-1, (2, HEADS, -1))  # [B, M, 2D] -> [B, M, 2, H, d]
         k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, H, M, d]
-        y = (self.weigh(q, k) @ v).transpose(1, 2).flatten(2)  # [B, H, N, d] -> [B, N, D]
+        y = (self.weigh(q, k, mask) @ v).transpose(1, 2).flatten(2)  # [B, H, N, d] -> [B, N, D]
         return self.proj(y if filled is None else filled.pack(y))
 
 
@@ -61,8 +65,11 @@ class SoftmaxAttention(CrossAttention):
     """Scaled dot products and softmax: how prototypes gather normal snippets."""
 
     @in_float32
-    def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-        return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(dim=-1)
+    def weigh(self, q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        products = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        if mask is not None:
+            products = products.masked_fill(~mask[:, None, None, :], float("-inf"))
+        return products.softmax(dim=-1)
 
 
 class CosineReluAttention(CrossAttention):
@@ -74,16 +81,17 @@ class CosineReluAttention(CrossAttention):
         self.learn_scale = nn.Parameter(torch.ones(HEADS, 1, 1))
 
     @in_float32
-    def weigh(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    def weigh(self, q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         cosine = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-1, -2)
-        return F.relu(cosine * self.learn_scale)
+        weights = F.relu(cosine * self.learn_scale)
+        return weights if mask is None else weights.masked_fill(~mask[:, None, None, :], 0.0)
 
 
 class Block(nn.Module):
     """Pre-norm cross attention and MLP; one LayerNorm serves both sides of the attention.
 
-    The residual around the attention is optional. The official decoder has none in any block (the
-    paper removes it in the first only), so all that reaches the output comes from the prototypes.
+    The residual around the attention is optional: without it all that reaches the output comes from
+    the context.
     """
 
     def __init__(self, width: int, attention: type[CrossAttention], residual: bool):
@@ -95,10 +103,17 @@ class Block(nn.Module):
         self.mlp = MLP(width)
 
     def forward(
-        self, x: torch.Tensor, context: torch.Tensor, filled: Filled | None = None
+        self,
+        x: torch.Tensor,
+        context: torch.Tensor,
+        filled: Filled | None = None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D)."""
-        y = self.attn(self.norm1(x), self.norm1(context), filled)
+        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D).
+
+        `mask` (B, M) says which of the context counts; all of it without one.
+        """
+        y = self.attn(self.norm1(x), self.norm1(context), filled, mask)
         x = x + y if self.residual else y
         return x + self.mlp(self.norm2(x))
 
@@ -109,9 +124,13 @@ class SGNM(nn.Module):
     Args:
         width: D, of the visual features.
         num_prototypes: K, prototypes per video.
-        normal_selection_ratio: share of the N snippets, those with the lowest scores, that counts
-            as normal. Taken over all N positions, padding included, as the official code does.
+        normal_selection_ratio: share of the snippets, those with the lowest scores, that counts as
+            normal.
+        select_normal: among which: `clip`, all N positions, padding included, as in the official
+            code; `video`, the video's own, as in the paper.
         decoder_depth: number of decoder blocks.
+        decoder_residual: whether every decoder block but the first has a residual around its
+            attention, as in the paper; the official code has none in any.
     """
 
     def __init__(
@@ -121,14 +140,18 @@ class SGNM(nn.Module):
         num_prototypes: int,
         normal_selection_ratio: float,
         decoder_depth: int,
+        select_normal: str = "clip",
+        decoder_residual: bool = False,
     ):
         super().__init__()
         self.normal_selection_ratio = normal_selection_ratio
+        self.own_snippets_only = select_normal == "video"
         self.video_prototypes = nn.Parameter(torch.randn(num_prototypes, width))
         self.dnp_extractor = nn.ModuleList([Block(width, SoftmaxAttention, residual=True)])
         self.bottleneck = quick_gelu_mlp(width)
         self.decoder = nn.ModuleList(
-            Block(width, CosineReluAttention, residual=False) for _ in range(decoder_depth)
+            Block(width, CosineReluAttention, residual=decoder_residual and i > 0)
+            for i in range(decoder_depth)
         )
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -136,41 +159,72 @@ class SGNM(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(
-        self, visual: torch.Tensor, scores: torch.Tensor, filled: Filled | None = None
+        self,
+        visual: torch.Tensor,
+        scores: torch.Tensor,
+        lengths: torch.Tensor,
+        filled: Filled | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Reconstruct features from normality.
 
         Args:
             visual: (B, N, D) visual features.
             scores: (B, N) detection scores S_det.
+            lengths: (B,) valid snippets.
             filled: where the clips hold snippets; with it only these are reconstructed, and the
                 reconstruction is 0 elsewhere.
 
         Returns:
             the reconstruction (B, N, D) and the compactness loss, a scalar.
         """
-        normal = self.select_normal(visual, scores)
-        prototypes = self.video_prototypes.expand(len(visual), -1, -1)  # [K, D] -> [B, K, D]
-        for block in self.dnp_extractor:
-            prototypes = block(prototypes, normal)
+        normal, mask = self.select_normal(visual, scores, lengths)
+        prototypes = self.gather_prototypes(normal, mask)
         x = self.bottleneck(visual if filled is None else filled.pack(visual))
         for block in self.decoder:
             x = block(x, prototypes, filled)
         x = (x if filled is None else filled.unpack(x)).to(visual.dtype)
-        return x, compactness(normal, prototypes)
+        return x, compactness(normal, prototypes, mask)
 
-    def select_normal(self, visual: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """(B, N, D), (B, N) -> (B, M, D), the M = ⌊N·ratio⌋ snippets with the lowest scores.
+    def select_normal(
+        self, visual: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """(B, N, D), (B, N), (B,) -> (B, M, D), the M = ⌊N·ratio⌋ snippets with the lowest scores.
 
-        Detached: neither compactness nor the prototypes pull on the visual features.
+        Detached: neither compactness nor the prototypes pull on the visual features. Among a
+        video's own snippets it is ⌊len·ratio⌋ of them, and (B, M) says which of the M these are.
         """
-        count = max(1, int(visual.shape[1] * self.normal_selection_ratio))
+        n = visual.shape[1]
+        count = max(1, int(n * self.normal_selection_ratio))
+        mask = None
+        if self.own_snippets_only:
+            scores = scores.masked_fill(~padding_mask(lengths, n), float("inf"))
+            own = (lengths * self.normal_selection_ratio).long().clamp(min=1)
+            mask = padding_mask(own, count)  # topk sorts: a video's lowest come first
         index = scores.topk(count, dim=1, largest=False).indices  # [B, M]
-        return visual.detach().take_along_dim(index[:, :, None], dim=1)
+        return visual.detach().take_along_dim(index[:, :, None], dim=1), mask
+
+    def gather_prototypes(
+        self, normal: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Normal snippets (B, M, D), those that count (B, M) -> prototypes (B, K, D)."""
+        prototypes = self.video_prototypes.expand(len(normal), -1, -1)  # [K, D] -> [B, K, D]
+        for block in self.dnp_extractor:
+            prototypes = block(prototypes, normal, mask=mask)
+        return prototypes
 
 
 @in_float32
-def compactness(normal: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:
-    """Mean distance 1 − cos of each normal snippet (B, M, D) to its nearest prototype (B, K, D)."""
-    cosine = F.normalize(normal, dim=-1) @ F.normalize(prototypes, dim=-1).transpose(1, 2)
-    return (1 - cosine.amax(dim=-1)).mean()
+def nearest_prototype_distance(features: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:
+    """(B, M, D), (B, K, D) -> (B, M), distance 1 − cos of each feature to its nearest prototype."""
+    cosine = F.normalize(features, dim=-1) @ F.normalize(prototypes, dim=-1).transpose(1, 2)
+    return 1 - cosine.amax(dim=-1)
+
+
+def compactness(
+    normal: torch.Tensor, prototypes: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean distance of the normal snippets (B, M, D), those that count, to their prototypes."""
+    distance = nearest_prototype_distance(normal, prototypes)
+    if mask is None:
+        return distance.mean()
+    return distance.masked_fill(~mask, 0.0).sum() / mask.sum()

@@ -1,4 +1,4 @@
-"""The options of ucf_train.py and ucf_test.py; the defaults are the paper's on UCF-Crime."""
+"""The options of ucf_train.py and ucf_test.py; the defaults are the papers' on UCF-Crime."""
 
 from utils.options import make_parser
 
@@ -22,4 +22,8 @@ parser = make_parser(
     model_path="model/model_ucf.pth",
     checkpoint_path="model/checkpoint_ucf.pth",
     output_dir="runs/ucf",
+    select_by="auc1",
+    scheduler_milestones=[4, 8],
+    vadclip={"lr": 2e-5, "separation_weight": 0.1},
+    mil={"lr": 0.01, "visual_length": 32},
 )

@@ -1,4 +1,4 @@
-"""Train DSANet on UCF-Crime.
+"""Train DSANet, or a baseline (--method), on UCF-Crime.
 
     python ucf_train.py --feature-root /data/UCFClipFeatures
 
@@ -14,9 +14,10 @@ from utils.check_data import require_sound_data
 from utils.clips import training_batches
 from utils.datasets import Row, read_list
 from utils.device import set_up_device
-from utils.engine import EvaluationSet, Optimization, train_one_epoch
+from utils.engine import EvaluationSet, train_one_epoch
 from utils.errors import UserError, command
 from utils.labels import UCF_CRIME
+from utils.optimization import make_optimization
 from utils.order import Order, Shuffled, set_seed
 from utils.run import Run
 
@@ -61,9 +62,7 @@ def main(argv=None):
     model = build_model(args, UCF_CRIME, device)
     # The official schedule of SG-NM is planned for the steps of both kinds, twice what is walked.
     planned_steps = args.max_epoch * sum(map(len, pairs.parts))
-    optimization = Optimization(
-        model, lr=args.lr, epochs=args.max_epoch, planned_steps=planned_steps
-    )
+    optimization = make_optimization(model, args, planned_steps)
     with Run(args, model, optimization, rows, order, test) as run:
         for epoch in range(run.epoch, args.max_epoch):
             order.begin(epoch, run.step)

@@ -1,4 +1,4 @@
-"""The options of xd_train.py and xd_test.py; the defaults are the paper's on XD-Violence."""
+"""The options of xd_train.py and xd_test.py; the defaults are the papers' on XD-Violence."""
 
 from utils.options import make_parser
 
@@ -22,7 +22,8 @@ parser = make_parser(
     model_path="model/model_xd.pth",
     checkpoint_path="model/checkpoint_xd.pth",
     output_dir="runs/xd",
+    select_by="ap1",
+    scheduler_milestones=[3, 6, 10],
+    vadclip={"lr": 1e-5, "separation_weight": 1e-4, "select_by": "ap2"},
+    mil={"lr": 0.01, "visual_length": 32},
 )
-# Accepted so that official command lines run; the schedule is a cosine and reads neither.
-parser.add_argument("--scheduler-rate", type=float, default=0.1, help="ignored")
-parser.add_argument("--scheduler-milestones", nargs="+", default=[3, 6, 10], help="ignored")

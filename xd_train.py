@@ -1,4 +1,4 @@
-"""Train DSANet on XD-Violence.
+"""Train DSANet, or a baseline (--method), on XD-Violence.
 
     python xd_train.py --feature-root /data/XD
 
@@ -13,9 +13,10 @@ from utils.check_data import require_sound_data
 from utils.clips import training_batches
 from utils.datasets import read_list
 from utils.device import set_up_device
-from utils.engine import EvaluationSet, Optimization, train_one_epoch
+from utils.engine import EvaluationSet, train_one_epoch
 from utils.errors import command
 from utils.labels import XD_VIOLENCE
+from utils.optimization import make_optimization
 from utils.order import Order, Shuffled, set_seed
 from utils.run import Run
 from xd_option import parser
@@ -36,9 +37,7 @@ def main(argv=None):
     batches = training_batches(rows, order, args)
 
     model = build_model(args, XD_VIOLENCE, device)
-    optimization = Optimization(
-        model, lr=args.lr, epochs=args.max_epoch, planned_steps=args.max_epoch * len(order)
-    )
+    optimization = make_optimization(model, args, planned_steps=args.max_epoch * len(order))
     with Run(args, model, optimization, rows, order, test) as run:
         for epoch in range(run.epoch, args.max_epoch):
             order.begin(epoch, run.step)

@@ -8,7 +8,8 @@ import torch
 from benchmarks import plain, workload
 from model import build_model
 from utils.device import set_up_device
-from utils.engine import SGNM_PREFIX, Optimization, train_one_epoch
+from utils.engine import train_one_epoch
+from utils.optimization import SGNM_PREFIX, dsanet_optimization
 from utils.padding import Filled
 
 
@@ -65,7 +66,7 @@ def plain_scoring(videos, args, device):
 def fast_step(batch, args, device):
     """A function that trains one step as ucf_train.py does."""
     model = network(args, device)
-    optimization = Optimization(model, lr=args.lr, epochs=10, planned_steps=10**6)
+    optimization = dsanet_optimization(model, lr=args.lr, epochs=10, planned_steps=10**6)
 
     def run():
         set_up_device(args)

@@ -121,7 +121,9 @@ class PlainDSANet(DSANet):
             for s in (scores, 1 - scores)
         )
         logits3, logits4 = cosine(event, text) / 0.07, cosine(background, text) / 0.07
-        reconstructed, compactness = self.video_anomaly_refiner(v, scores)  # in testing as well
+        reconstructed, compactness = self.video_anomaly_refiner(
+            v, scores, lengths
+        )  # in testing too
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
     def encode_text(self):

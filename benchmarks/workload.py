@@ -65,6 +65,7 @@ def test_set(videos: list[np.ndarray], args) -> SimpleNamespace:
         window=args.attn_window,
         precision=args.precision,
         temperature=args.temp,
+        method=args.method,
     )
 
 

@@ -38,17 +38,18 @@ def load(name: str) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def official_shapes(dataset: str) -> dict[str, list[int]]:
+def official_shapes(dataset: str, method: str = "dsanet") -> dict[str, list[int]]:
     """Keys and shapes of a released weight file."""
-    return json.loads((GOLDEN / "state_dict.json").read_text())[dataset]
+    file = "state_dict.json" if method == "dsanet" else f"{method}_state_dict.json"
+    return json.loads((GOLDEN / file).read_text())[dataset]
 
 
-def seeded_weights(dataset: str, salt: str) -> dict[str, torch.Tensor]:
+def seeded_weights(dataset: str, salt: str, method: str = "dsanet") -> dict[str, torch.Tensor]:
     """The official state dict, less CLIP's visual tower and its second copy of CLIP."""
     weight = seeded().weight
     return {
         key: torch.from_numpy(weight(key, shape, salt))
-        for key, shape in official_shapes(dataset).items()
+        for key, shape in official_shapes(dataset, method).items()
         if not key.startswith(("clip_adapter.clipmodel.", "clipmodel.visual."))
     }
 

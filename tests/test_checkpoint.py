@@ -99,6 +99,20 @@ def test_weights_of_another_depth(ucf_args, ucf_model, tmp_path):
     assert "--visual-length is 16 in the file and 32 here" in message
 
 
+def test_weights_of_another_method_or_text_tuning(ucf_model, tmp_path):
+    path = tmp_path / "w.pth"
+    small = ["--clip-weights=random", "--visual-length=32", "--decoder_depth=2"]
+    for options, told in (
+        (["--method=vadclip"], "holds weights of --method vadclip"),
+        (["--method=mil"], "holds weights of --method mil"),
+        (["--text-tuning=prompt"], "--text-tuning is prompt in the file and adapter here"),
+        (["--text-tuning=manual"], "--text-tuning is frozen or manual in the file and adapter"),
+    ):
+        args = ucf_option.parser.parse_args([*small, *options])
+        torch.save(build_model(args, UCF_CRIME).state_dict(), path)
+        assert told in refused(ucf_model, path)
+
+
 def test_files_that_are_no_weights(ucf_model, tmp_path):
     path = tmp_path / "w.pth"
     assert "not found" in refused(ucf_model, path)
@@ -114,9 +128,6 @@ def test_files_that_are_no_weights(ucf_model, tmp_path):
     path.write_bytes(path.read_bytes()[:100_000])
     assert "damaged" in refused(ucf_model, path)
     state = ucf_model.state_dict()
-    vadclip = {k: v for k, v in state.items() if "refiner" not in k and "adapter" not in k}
-    torch.save(vadclip, path)
-    assert "VadCLIP" in refused(ucf_model, path)
     del state["linear.bias"]
     torch.save(state, path)
     assert "1 entries differ, the first is 'linear.bias'" in refused(ucf_model, path)
@@ -124,22 +135,29 @@ def test_files_that_are_no_weights(ucf_model, tmp_path):
 
 @golden.needs_goldens
 @pytest.mark.parametrize(
-    "name, option, facts, count",
-    [("ucf", ucf_option, UCF_CRIME, 793), ("xd", xd_option, XD_VIOLENCE, 779)],
+    "method, name, option, facts, count",
+    [
+        ("dsanet", "ucf", ucf_option, UCF_CRIME, 793),
+        ("dsanet", "xd", xd_option, XD_VIOLENCE, 779),
+        ("vadclip", "ucf", ucf_option, UCF_CRIME, 349),
+        ("vadclip", "xd", xd_option, XD_VIOLENCE, 337),
+    ],
 )
-def test_a_file_with_all_released_keys(name, option, facts, count, tmp_path):
-    weights = golden.seeded_weights(name, "")
-    clip = {f"clip_adapter.{k}": v for k, v in weights.items() if k.startswith("clipmodel.")}
+def test_a_file_with_all_released_keys(method, name, option, facts, count, tmp_path):
+    weights = golden.seeded_weights(name, "", method)
+    shapes = golden.official_shapes(name, method)
+    twice = {f"clip_adapter.{k}": v for k, v in weights.items() if k.startswith("clipmodel.")}
     rest = {
         key: torch.zeros(()).expand(shape)  # takes no room
-        for key, shape in golden.official_shapes(name).items()
+        for key, shape in shapes.items()
         if key.startswith("clipmodel.visual.") or ".clipmodel.visual." in key
     }
-    state = {**weights, **clip, **rest}
-    assert state.keys() == golden.official_shapes(name).keys()
+    state = {**weights, **(twice if method == "dsanet" else {}), **rest}
+    assert state.keys() == shapes.keys()
     assert len(state) == count
     torch.save(state, tmp_path / "w.pth")
-    model = build_model(option.parser.parse_args(["--clip-weights", "random"]), facts)
+    args = option.parser.parse_args(["--clip-weights", "random", "--method", method])
+    model = build_model(args, facts)
     load_weights(model, tmp_path / "w.pth")
     loaded = model.state_dict()
     assert loaded.keys() == weights.keys()

@@ -8,9 +8,10 @@ from benchmarks import workload
 from benchmarks.measure import Operators
 from benchmarks.sections import OF_THE_HOST
 from model import build_model
-from utils.engine import Optimization, score, train_one_epoch
+from utils.engine import score, train_one_epoch
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
+from utils.optimization import dsanet_optimization
 from utils.padding import padding_mask
 
 
@@ -20,7 +21,7 @@ def test_a_training_step_never_waits_for_the_device(ucf_model, ucf_args, batch):
     visual, lengths = batch
     snippets = visual[padding_mask(lengths, 32)]
     labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
-    optimization = Optimization(model, lr=1e-5, epochs=1, planned_steps=4)
+    optimization = dsanet_optimization(model, lr=1e-5, epochs=1, planned_steps=4)
     steps = train_one_epoch(model, [(snippets, labels, lengths)] * 2, optimization, ucf_args)
     next(steps)  # the optimizers make their states
     with Operators() as count:
@@ -36,7 +37,7 @@ def test_a_gpu_is_never_waited_for(ucf_args, batch):
     model = build_model(ucf_args, UCF_CRIME, "cuda")
     visual, lengths = batch
     data = visual[padding_mask(lengths, 32)], torch.eye(14)[:3], lengths
-    optimization = Optimization(model, lr=1e-5, epochs=1, planned_steps=4)
+    optimization = dsanet_optimization(model, lr=1e-5, epochs=1, planned_steps=4)
     steps = train_one_epoch(model, [data] * 2, optimization, ucf_args)
     next(steps)
     torch.cuda.set_sync_debug_mode("error")

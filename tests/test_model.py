@@ -10,7 +10,7 @@ from benchmarks.plain import PlainDSANet, looped_similarity, masked_attention
 from dcsa import dcsa_logits, decompose
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
-from sgnm import SGNM, compactness
+from sgnm import SGNM, compactness, nearest_prototype_distance
 from utils.device import autocast
 from utils.errors import UserError
 from utils.labels import UCF_CRIME
@@ -127,22 +127,46 @@ def test_windows_equal_masked_attention():
     torch.testing.assert_close(encoder(x), masked_attention(encoder, x))
 
 
-def make_sgnm(ratio=0.8):
+def make_sgnm(ratio=0.8, **switches):
     torch.manual_seed(0)
-    return SGNM(width=64, num_prototypes=3, normal_selection_ratio=ratio, decoder_depth=2)
+    return SGNM(
+        width=64, num_prototypes=3, normal_selection_ratio=ratio, decoder_depth=2, **switches
+    )
 
 
 def test_normal_snippets_are_the_lowest_scores_of_all_positions_padding_included():
     visual = torch.arange(10.0)[None, :, None].expand(1, 10, 64)
     scores = torch.linspace(1, 0, 10)[None]  # the end of the clip scores lowest
-    selected = make_sgnm(0.35).select_normal(visual, scores)
+    selected, mask = make_sgnm(0.35).select_normal(visual, scores, torch.tensor([4]))
+    assert mask is None
     assert sorted(selected[0, :, 0].tolist()) == [7.0, 8.0, 9.0]  # ⌊10·0.35⌋ = 3
+
+
+def test_normal_snippets_of_the_videos_own_are_those_of_the_video_alone():
+    torch.manual_seed(0)
+    sgnm = make_sgnm(0.5, select_normal="video")
+    visual, scores, lengths = torch.randn(3, 12, 64), torch.rand(3, 12), torch.tensor([12, 7, 1])
+    normal, mask = sgnm.select_normal(visual, scores, lengths)
+    assert mask.sum(dim=1).tolist() == [6, 3, 1]  # ⌊len·0.5⌋, at least one
+    together = sgnm.gather_prototypes(normal, mask)
+    distances = []
+    for b, length in enumerate(lengths.tolist()):
+        lowest = scores[b, :length].argsort()[: max(1, length // 2)]
+        alone = sgnm.gather_prototypes(visual[b : b + 1, lowest])
+        torch.testing.assert_close(together[b], alone[0])
+        distances.append(nearest_prototype_distance(visual[b : b + 1, lowest], alone)[0])
+    torch.testing.assert_close(compactness(normal, together, mask), torch.cat(distances).mean())
+
+
+def test_the_papers_decoder_has_a_residual_in_all_blocks_but_the_first():
+    assert [b.residual for b in make_sgnm(decoder_residual=True).decoder] == [False, True]
+    assert [b.residual for b in make_sgnm().decoder] == [False, False]
 
 
 def test_prototypes_and_compactness_send_no_gradient_into_the_features():
     sgnm = make_sgnm()
     visual = torch.randn(2, 10, 64, requires_grad=True)
-    _, loss = sgnm(visual, torch.rand(2, 10))
+    _, loss = sgnm(visual, torch.rand(2, 10), torch.tensor([10, 10]))
     loss.backward()
     assert visual.grad is None
     assert sgnm.video_prototypes.grad.abs().sum() > 0
@@ -178,6 +202,17 @@ def test_decomposition_follows_the_scores():
     event, background = decompose(visual, scores)
     torch.testing.assert_close(event[0, 0], torch.tensor([1.0, 0, 0, 0]))
     torch.testing.assert_close(background[0, 0], torch.tensor([0.0, 1, 1, 1]) / 3)
+
+
+def test_the_papers_background_weights_are_what_the_event_leaves():
+    torch.manual_seed(0)
+    visual, scores = torch.randn(2, 6, 8), torch.rand(2, 6)
+    _, background = decompose(visual, scores, complement=True)
+    w_event = torch.expm1(10 * scores)
+    w_event = w_event / w_event.sum(dim=1, keepdim=True)
+    expected = ((1 - w_event)[:, :, None] * visual).sum(dim=1)
+    cosines = F.cosine_similarity(background[:, 0], expected, dim=-1)
+    torch.testing.assert_close(cosines, torch.ones(2))
 
 
 @pytest.mark.parametrize("value", [-200.0, 200.0])

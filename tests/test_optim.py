@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
-from utils.engine import Optimization
 from utils.optim import StableAdamW, WarmCosineScheduler
+from utils.optimization import dsanet_optimization
 
 
 def test_stable_adamw_against_its_formula():
@@ -75,15 +75,16 @@ def test_a_run_shorter_than_its_warm_up(total):
 
 
 def test_the_two_optimizers_share_out_the_trainable_parameters(ucf_model):
-    optimization = Optimization(ucf_model, lr=1e-3, epochs=10, planned_steps=200)
+    optimization = dsanet_optimization(ucf_model, lr=1e-3, epochs=10, planned_steps=200)
+    main_optimizer, sgnm_optimizer = optimization.optimizers.values()
     names = {id(p): name for name, p in ucf_model.named_parameters()}
-    sgnm = {names[id(p)] for group in optimization.sgnm.param_groups for p in group["params"]}
-    main = {names[id(p)] for group in optimization.main.param_groups for p in group["params"]}
+    sgnm = {names[id(p)] for group in sgnm_optimizer.param_groups for p in group["params"]}
+    main = {names[id(p)] for group in main_optimizer.param_groups for p in group["params"]}
     assert all(name.startswith("video_anomaly_refiner.") for name in sgnm)
     trainable = {name for name, p in ucf_model.named_parameters() if p.requires_grad}
     assert main | sgnm == trainable
     assert not main & sgnm
     for _ in range(10):
-        optimization.main.step()
+        main_optimizer.step()
         optimization.end_epoch()
-    assert optimization.main.param_groups[0]["lr"] == pytest.approx(0)
+    assert main_optimizer.param_groups[0]["lr"] == pytest.approx(0)

@@ -15,9 +15,9 @@ from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
 from utils.datasets import process_feat, process_split
 from utils.detection_map import detection_map
-from utils.engine import SGNM_PREFIX, Optimization
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.optim import StableAdamW, WarmCosineScheduler
+from utils.optimization import SGNM_PREFIX, dsanet_optimization
 
 pytestmark = golden.needs_goldens
 
@@ -53,7 +53,7 @@ def run(request):
         outputs._replace(reconstructed_features=None, compactness=None), labels, lengths, 1.1
     )
 
-    optimization = Optimization(model, lr=args.lr, epochs=10, planned_steps=200)
+    optimization = dsanet_optimization(model, lr=args.lr, epochs=10, planned_steps=200)
     trajectory = []
     for _ in range(int(reference["step.count"])):
         current = dsanet_losses(model(visual, lengths), labels, lengths, args.loss2_weight)

@@ -19,7 +19,12 @@ NUMPY = [(stand_in, name) for name, stand_in in STAND_INS.items()]
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
 TEXT = "clipmodel."
-OURS = ("temporal.resblocks.", "video_anomaly_refiner.decoder.")
+# Entries that tell whose weights a file holds, by `--method`.
+MARKS = {
+    "dsanet": ("temporal.resblocks.", "video_anomaly_refiner.decoder."),
+    "vadclip": ("temporal.resblocks.", "text_prompt_embeddings."),
+    "mil": ("scorer.",),
+}
 
 
 def save(value, path, keep: Path | None = None) -> None:
@@ -116,7 +121,7 @@ def load_last(path) -> tuple[Path, dict]:
 
 
 def read_weights(path) -> dict[str, torch.Tensor]:
-    """State dict of a weight file or training checkpoint, without what DSANet does not need."""
+    """State dict of a weight file or training checkpoint, without what no method here needs."""
     return weights_of(load(path), path)
 
 
@@ -125,10 +130,18 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
     state = value.get("model_state_dict", value)
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state.items())):
         raise UserError(f"{path} holds no state dict of tensors of numbers")
-    if not all(any(key.startswith(prefix) for key in state) for prefix in OURS):
+    if method_of(state) is None:
         first = next(iter(state))
-        raise UserError(f"{path} holds no weights of DSANet, VadCLIP's perhaps (first '{first}')")
+        raise UserError(f"{path} holds no weights of DSANet, VadCLIP or MIL (first '{first}')")
     return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
+
+
+def method_of(state: dict[str, torch.Tensor]) -> str | None:
+    """Whose weights these are, as in `--method`."""
+    for method, marks in MARKS.items():
+        if all(any(key.startswith(mark) for key in state) for mark in marks):
+            return method
+    return None
 
 
 def _is_weight(entry) -> bool:
@@ -150,9 +163,9 @@ def load_weights(model: nn.Module, path) -> None:
     """Load weights into the model.
 
     Args:
-        model: DSANet.
-        path: an official released `.pth` (bare state dict), one of ours, or a training checkpoint.
-            Where it has no CLIP text weights the model keeps its own.
+        model: from `build_model`.
+        path: a released `.pth` of DSANet or VadCLIP (bare state dict), one of ours, or a training
+            checkpoint. Where it has no CLIP text weights the model keeps its own.
 
     Raises:
         UserError: the file cannot be read or its weights are not this model's; the message says by
@@ -164,6 +177,12 @@ def load_weights(model: nn.Module, path) -> None:
 def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
     """`load_weights` of a state dict that was read from `path`."""
     own = model.state_dict()
+    theirs, ours = method_of(state), method_of(own)
+    if theirs != ours:
+        raise UserError(
+            f"{path} holds weights of --method {theirs}, this model is of --method {ours}: give "
+            "the options that they were trained with"
+        )
     if not holds_text(state):
         state |= {key: tensor for key, tensor in own.items() if key.startswith(TEXT)}
     missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
@@ -173,7 +192,7 @@ def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
     model.load_state_dict(state)
 
 
-def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int]:
+def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int | str]:
     """The options that shape a state dict, as far as it shows them."""
 
     def blocks(prefix: str) -> int:
@@ -183,7 +202,12 @@ def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int]:
     def rows(key: str) -> int:
         return len(state[key]) if key in state else 0
 
+    tuning = "frozen or manual"
+    for name, prefix in (("adapter", "clip_adapter."), ("prompt", "text_prompt_embeddings.")):
+        if any(key.startswith(prefix) for key in state):
+            tuning = name
     return {
+        "--text-tuning": tuning,
         "--visual-layers": blocks("temporal.resblocks"),
         "--text_adapt_until": blocks("clip_adapter.text_adapter") - 1,
         "--decoder_depth": blocks("video_anomaly_refiner.decoder"),

@@ -70,23 +70,28 @@ def _tokenizer():
     return _package_module("simple_tokenizer").SimpleTokenizer()
 
 
-def tokenize(texts: list[str]) -> torch.Tensor:
+def tokenize(texts: list[str], prompt: int = 0) -> torch.Tensor:
     """Texts -> (len(texts), L) token ids, L = the longest text's length with its two end tokens.
 
     CLIP pads to 77 tokens. Its mask is causal, so nothing behind the end-of-text token (the largest
     id of a row) can influence it, and the padding that all rows share is left out.
 
+    Args:
+        texts: of the classes.
+        prompt: further tokens that each will be read with.
+
     Raises:
-        UserError: a text has more than 77 tokens.
+        UserError: a text has more than 77 tokens with these.
     """
     tokenizer = _tokenizer()
     start, end = (tokenizer.encoder[f"<|{name}oftext|>"] for name in ("start", "end"))
     rows = [[start, *tokenizer.encode(text), end] for text in texts]
     for text, row in zip(texts, rows, strict=True):
-        if len(row) > CONTEXT_LENGTH:
+        if len(row) + prompt > CONTEXT_LENGTH:
+            learned = f", {prompt} of --prompt-prefix and --prompt-postfix," if prompt else ""
             raise UserError(
-                f"the text '{text[:60]}…' has {len(row)} tokens; CLIP reads at most "
-                f"{CONTEXT_LENGTH}: shorten it"
+                f"the text '{text[:60]}' has {len(row) + prompt} tokens{learned}; CLIP reads at "
+                f"most {CONTEXT_LENGTH}: shorten it"
             )
     return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
 
@@ -100,7 +105,7 @@ class TextTransformer(nn.Module):
         self.positional_embedding = nn.Parameter(torch.empty(CONTEXT_LENGTH, WIDTH))
         self.transformer = clip_model.Transformer(WIDTH, LAYERS, HEADS)
         self.ln_final = clip_model.LayerNorm(WIDTH)
-        # Neither is used by DSANet; they are part of the weight files.
+        # The adapters take the projection's place; nothing reads the scale.
         self.text_projection = nn.Parameter(torch.empty(WIDTH, WIDTH))
         self.logit_scale = nn.Parameter(torch.empty(()))
 
@@ -134,6 +139,28 @@ class TextTransformer(nn.Module):
         y = layer.ln_1(x)
         x = x + layer.attn(y, y, y, need_weights=False, attn_mask=mask, is_causal=True)[0]
         return x + layer.mlp(layer.ln_2(x))
+
+    def transform(self, x: torch.Tensor, end: torch.Tensor, adapt=None) -> torch.Tensor:
+        """All blocks and the final LayerNorm.
+
+        Args:
+            x: (L, P, 512), what the first block reads.
+            end: (P,) position of each text's end-of-text token.
+            adapt: function of a block's index and what it gave, (L, P, 512) -> (L, P, 512).
+
+        Returns:
+            (P, 512), what stands at `end`.
+        """
+        mask = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device)
+        for i in range(LAYERS):
+            x = self.block(i, x, mask)
+            if adapt is not None:
+                x = adapt(i, x)
+        return self.ln_final(x)[end, torch.arange(x.shape[1], device=x.device)]
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(P, L) token ids -> (P, 512), CLIP's own text features, not normalised."""
+        return self.transform(self.embed(tokens), tokens.argmax(dim=-1)) @ self.text_projection
 
 
 def _official_url(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Training steps, evaluation and optimizers, shared by both data sets."""
+"""Training steps and evaluation, shared by both data sets and all methods."""
 
 from contextlib import contextmanager
 
@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from losses import dsanet_losses
+from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from utils.datasets import Row, VideoFeatures, read_list, segment_batches
 from utils.device import autocast, to_device
@@ -17,59 +18,16 @@ from utils.ground_truth import GroundTruth, read_ground_truth
 from utils.interruption import step_aside
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
-from utils.optim import StableAdamW, WarmCosineScheduler
+from utils.optimization import Optimization
+from utils.outputs import Outputs
 from utils.padding import Filled
 
-WARMUP_STEPS = 100
-SGNM_PREFIX = "video_anomaly_refiner."
 
-
-class Optimization:
-    """The two optimizers and their schedules (§ Implementation details of the paper).
-
-    SG-NM: StableAdamW under a warm cosine, per step. Everything else: AdamW under a cosine, per
-    epoch.
-
-    Args:
-        model: whose trainable parameters are optimised.
-        lr: base learning rate of both.
-        epochs: length of the cosine of the main parameters.
-        planned_steps: length of the warm cosine.
-    """
-
-    def __init__(self, model: nn.Module, *, lr: float, epochs: int, planned_steps: int):
-        trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        sgnm = [p for name, p in trainable if name.startswith(SGNM_PREFIX)]
-        main = [p for name, p in trainable if not name.startswith(SGNM_PREFIX)]
-        self.main = torch.optim.AdamW(main, lr=lr, fused=True)
-        self.sgnm = StableAdamW(sgnm, lr=lr, weight_decay=1e-4, amsgrad=True, eps=1e-10)
-        self.main_schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.main, T_max=epochs)
-        self.sgnm_schedule = WarmCosineScheduler(
-            self.sgnm,
-            base_value=lr,
-            final_value=0.1 * lr,
-            total_iters=planned_steps,
-            warmup_iters=WARMUP_STEPS,
-        )
-
-    def step(self, loss: torch.Tensor) -> None:
-        """One update along the gradient of the loss."""
-        for optimizer in (self.main, self.sgnm):
-            optimizer.zero_grad()
-        loss.backward()
-        for optimizer in (self.main, self.sgnm):
-            optimizer.step()
-        self.sgnm_schedule.step()
-
-    def end_epoch(self) -> None:
-        self.main_schedule.step()
-
-    def state_dict(self) -> dict:
-        return {name: part.state_dict() for name, part in vars(self).items()}
-
-    def load_state_dict(self, state: dict) -> None:
-        for name, part in vars(self).items():
-            part.load_state_dict(state[name])
+def compute_losses(outputs: Outputs, labels, lengths, args) -> dict[str, torch.Tensor]:
+    """The loss terms of the method that the options name, and their `total`."""
+    if args.method == "mil":
+        return ranking_losses(outputs.logits1, labels, lengths)
+    return dsanet_losses(outputs, labels, lengths, args.loss2_weight, args.separation_weight)
 
 
 def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, done: int = 0):
@@ -92,7 +50,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, do
         snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
         with autocast(args.precision, device):
             outputs = model(filled.unpack(snippets), lengths, filled=filled)
-        losses = dsanet_losses(outputs, labels, lengths, args.loss2_weight)
+        losses = compute_losses(outputs, labels, lengths, args)
         optimization.step(losses["total"])
         yield {name: loss.detach() for name, loss in losses.items()}
 
@@ -115,6 +73,7 @@ class EvaluationSet:
         self.facts = facts
         self.rows: list[Row] = read_list(args.test_list, facts, args.feature_root)
         self.truth: GroundTruth = read_ground_truth(args, facts, self.rows)
+        self.method = args.method
         self.temperature = args.temp
         self.precision = args.precision
         self.visual_length = args.visual_length
@@ -145,10 +104,17 @@ def eval_mode(model: nn.Module):
         model.train(training)
 
 
-def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
-    """Score every test video, in list order."""
+def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, ...]]:
+    """Put the test set through the model.
+
+    Args:
+        take: function of the Outputs of some segments: what is wanted of them, a list of (S, N, …).
+
+    Returns:
+        for each test video in list order the same of its T snippets, (T, …).
+    """
     device = next(model.parameters()).device
-    scores, probabilities = [], []
+    taken = []
     with eval_mode(model):
         text = model.encode_text()  # once per evaluation, so never stale
         for snippets, lengths in tqdm(
@@ -158,23 +124,36 @@ def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
             visual = filled.unpack(to_device(snippets, device))
             with autocast(test.precision, device):
                 outputs = model(visual, to_device(lengths, device), text, filled)
-            p = hierarchical_belief_modulation(outputs.logits1, outputs.logits2, test.temperature)
-            scores.append(filled.pack(outputs.logits1).squeeze(-1).sigmoid())
-            probabilities.append(filled.pack(p))
-        # [S, N, …] of every batch -> [Σ T, …], the valid snippets of all videos in order
-        videos = zip(
-            torch.cat(scores).cpu().split(test.lengths),
-            torch.cat(probabilities).cpu().split(test.lengths),
-            strict=True,
-        )
-    predictions = [Prediction(s.numpy(), p.numpy()) for s, p in videos]
+            taken.append([filled.pack(values) for values in take(outputs)])
+        # (V, …) of every batch -> (T, …) of every video
+        parts = [torch.cat(part).cpu().split(test.lengths) for part in zip(*taken, strict=True)]
+    return [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]
+
+
+def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
+    """Score every test video, in list order."""
+
+    def take(outputs: Outputs) -> list[torch.Tensor]:
+        scores = outputs.logits1.sigmoid()  # [S, N, 1]
+        if test.method == "mil":
+            return [scores]
+        return [scores, class_probabilities(outputs, test)]
+
+    predictions = [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take)]
     for row, prediction in zip(test.rows, predictions, strict=True):
-        if not all(np.isfinite(values).all() for values in prediction):
+        if not all(np.isfinite(values).all() for values in prediction if values is not None):
             raise UserError(
                 f"the scores of {row.video} are not finite: the weights are damaged, or training "
                 "diverged and wants a smaller --lr"
             )
     return predictions
+
+
+def class_probabilities(outputs: Outputs, test: EvaluationSet) -> torch.Tensor:
+    """(S, N, C) as the method infers them."""
+    if test.method == "vadclip":
+        return outputs.logits2.softmax(dim=-1)
+    return hierarchical_belief_modulation(outputs.logits1, outputs.logits2, test.temperature)
 
 
 def evaluate(model: DSANet, test: EvaluationSet) -> tuple[dict, list[Prediction]]:

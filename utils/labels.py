@@ -1,8 +1,10 @@
 """The facts of the two data sets: classes, the texts that describe them, how labels are written."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+import yaml
 
 from utils.errors import UserError
 
@@ -19,7 +21,6 @@ class Dataset:
         train_list, test_list, gt, gt_segment, gt_label: official names of the data set's lists and
             ground truth (without a folder).
         test_crop: which of the ten crops the official test list holds.
-        selection_metric: what picks the best weights during training (`auc1` or `ap1`).
     """
 
     name: str
@@ -32,7 +33,6 @@ class Dataset:
     gt_segment: str
     gt_label: str
     test_crop: int
-    selection_metric: str
 
     @property
     def normal(self) -> str:
@@ -84,7 +84,6 @@ UCF_CRIME = Dataset(
     gt_segment="gt_segment_ucf",
     gt_label="gt_label_ucf",
     test_crop=5,
-    selection_metric="auc1",
 )  # fmt: skip
 
 XD_VIOLENCE = Dataset(
@@ -101,5 +100,48 @@ XD_VIOLENCE = Dataset(
     gt_segment="gt_segment",
     gt_label="gt_label",
     test_crop=0,
-    selection_metric="ap1",
 )  # fmt: skip
+
+MANUAL_TEXTS = Path(__file__).parents[1] / "configs" / "manual_texts.yml"
+
+
+def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...]:
+    """Hand-written descriptions of each class, in the form of `Dataset.texts`.
+
+    Args:
+        path: YAML, data set -> class code -> a sentence or a list of them; None for
+            configs/manual_texts.yml.
+        facts: of the data set.
+
+    Raises:
+        UserError: the file cannot be read, or the classes in it are not the data set's.
+    """
+    path = path or MANUAL_TEXTS
+    try:
+        written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UserError(f"texts {path} cannot be read: {reason}") from None
+    of_classes = written.get(facts.name) if isinstance(written, dict) else None
+    if not isinstance(of_classes, dict):
+        raise UserError(f"texts {path} have no entry '{facts.name}' with a line per class code")
+    if odd := [str(code) for code in of_classes if code not in facts.classes]:
+        raise UserError(
+            f"texts {path}, {facts.name}: unknown class '{odd[0]}'; allowed are "
+            f"{', '.join(facts.classes)}"
+        )
+    texts = []
+    for code in facts.classes:
+        sentences = of_classes.get(code)
+        sentences = [sentences] if isinstance(sentences, str) else sentences
+        if (
+            not isinstance(sentences, list)
+            or not sentences
+            or not all(isinstance(s, str) and s.strip() for s in sentences)
+        ):
+            raise UserError(
+                f"texts {path}, {facts.name}, class {code}: expected a sentence or a list of them, "
+                f"found {of_classes.get(code)}"
+            )
+        texts.append(tuple(sentences))
+    return tuple(texts)

@@ -12,12 +12,18 @@ from utils.files import whole_file
 from utils.ground_truth import GroundTruth
 from utils.labels import Dataset
 
+METRICS = (
+    "auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "average_map", "anomaly_map",
+    "average_anomaly_map", "per_class_ap",
+)  # fmt: skip
+NO_CLASSES = "not applicable: the method tells no classes"
+
 
 class Prediction(NamedTuple):
     """Scores of one video of T snippets."""
 
     score: np.ndarray  # (T,) S_det = σ(logits1)
-    probabilities: np.ndarray  # (T, C) by hierarchical belief modulation
+    probabilities: np.ndarray | None = None  # (T, C), from a method that tells classes
 
 
 def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, float]:
@@ -49,15 +55,26 @@ def compute_metrics(
         `auc1 ap1` of S_det, `auc2 ap2` of 1 − P(normal), `ano_auc` (AUC1 over anomalous videos
         only; None where these have one kind of frame), all in 0…1; `map` and `anomaly_map` (without
         the normal class) by IoU, their means `average_map` and `average_anomaly_map`, and
-        `per_class_ap` by class and IoU, in percent.
+        `per_class_ap` by class and IoU, in percent. All that needs class probabilities is None
+        where there are none.
     """
     abnormal = truth.abnormal_frames()
     score = np.concatenate([p.score for p in predictions])
-    anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
     in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
     ano_auc = None
     if 0 < abnormal[in_anomalous].sum() < SNIPPET_FRAMES * in_anomalous.sum():
         ano_auc = frame_metrics(score[in_anomalous], abnormal[in_anomalous])[0]
+    auc1, ap1 = frame_metrics(score, abnormal)
+    of_scores = {"auc1": auc1, "ap1": ap1, "ano_auc": ano_auc}
+    if predictions[0].probabilities is None:
+        return dict.fromkeys(METRICS) | of_scores
+    return dict.fromkeys(METRICS) | of_scores | class_metrics(predictions, truth, facts)
+
+
+def class_metrics(predictions: list[Prediction], truth: GroundTruth, facts: Dataset) -> dict:
+    """Those of `compute_metrics` that come from class probabilities."""
+    anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
+    auc2, ap2 = frame_metrics(anomaly, truth.abnormal_frames())
     ap = average_precisions(
         [p.probabilities for p in predictions],
         truth.segments,
@@ -65,14 +82,9 @@ def compute_metrics(
         facts.classes,
         frames_per_snippet=SNIPPET_FRAMES,
     )
-    auc1, ap1 = frame_metrics(score, abnormal)
-    auc2, ap2 = frame_metrics(anomaly, abnormal)
     return {
-        "auc1": auc1,
-        "ap1": ap1,
         "auc2": auc2,
         "ap2": ap2,
-        "ano_auc": ano_auc,
         "map": by_iou(ap.mean(axis=1)),
         "average_map": float(ap.mean()),
         "anomaly_map": by_iou(ap[:, 1:].mean(axis=1)),
@@ -87,8 +99,11 @@ def by_iou(values: np.ndarray) -> dict[str, float]:
 
 def official_lines(metrics: dict) -> list[str]:
     """The lines that users of the official code know."""
+    detection = f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
+    if metrics["map"] is None:
+        return [detection, f"AUC2, AP2 and mAP: {NO_CLASSES}"]
     return [
-        f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}",
+        detection,
         f"AUC2:  {metrics['auc2']}  AP2: {metrics['ap2']}",
         *(f"mAP@{iou} ={value:.2f}%" for iou, value in metrics["map"].items()),
         f"average MAP: {metrics['average_map']:.2f}",
@@ -97,16 +112,19 @@ def official_lines(metrics: dict) -> list[str]:
 
 def report_lines(metrics: dict) -> list[str]:
     """The official lines, and what they leave out."""
+    ano_auc = "undefined" if metrics["ano_auc"] is None else f"{metrics['ano_auc']:.4f}"
+    ano_auc = f"Ano-AUC: {ano_auc} (anomalous videos only)"
+    if metrics["map"] is None:
+        return [*official_lines(metrics), ano_auc]
     ious = list(metrics["map"])
     table = {
         **metrics["per_class_ap"],
         "mAP": metrics["map"],
         "mAP, anomalies": metrics["anomaly_map"],
     }
-    ano_auc = "undefined" if metrics["ano_auc"] is None else f"{metrics['ano_auc']:.4f}"
     return [
         *official_lines(metrics),
-        f"Ano-AUC: {ano_auc} (anomalous videos only)",
+        ano_auc,
         f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}",
         "",
         f"{'AP (%) at IoU':16}" + "".join(f"{iou:>8}" for iou in ious) + f"{'mean':>8}",
@@ -121,15 +139,18 @@ def save_predictions(
     path: str, predictions: list[Prediction], rows: list[Row], facts: Dataset
 ) -> None:
     """Keep what was scored in plain arrays, in list order: `videos` (V,), `lengths` (V,) in
-    snippets, `scores` (Σ T,), `probabilities` (Σ T, C), `classes` (C,)."""
+    snippets, `scores` (Σ T,), `probabilities` (Σ T, C) where there are any, `classes` (C,)."""
+    arrays = {}
+    if predictions[0].probabilities is not None:
+        arrays["probabilities"] = np.concatenate([p.probabilities for p in predictions])
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
             videos=np.array([row.video for row in rows]),
             lengths=np.array([len(p.score) for p in predictions]),
             scores=np.concatenate([p.score for p in predictions]),
-            probabilities=np.concatenate([p.probabilities for p in predictions]),
             classes=np.array(facts.classes),
+            **arrays,
         )
 
 
@@ -139,7 +160,10 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
         with np.load(path, allow_pickle=False) as file:
             splits = np.cumsum(file["lengths"])[:-1]
             scores = np.split(file["scores"], splits)
-            probabilities = np.split(file["probabilities"], splits)
+            if "probabilities" in file:
+                probabilities = np.split(file["probabilities"], splits)
+            else:
+                probabilities = [None] * len(scores)
             names, classes = file["videos"].tolist(), file["classes"].tolist()
     except Exception as error:  # a damaged archive can raise anything
         raise UserError(f"{path} holds no predictions of a test run ({error})") from None

@@ -2,6 +2,7 @@
 
 `ucf_option.py` and `xd_option.py` name the defaults that differ. Names may be spelled with hyphens
 or underscores; `--config FILE.yml` gives values by name, below the command line in precedence.
+`--method` changes the defaults of other options.
 """
 
 import argparse
@@ -16,6 +17,10 @@ from utils.device import PRECISIONS
 from utils.errors import OneLineParser
 
 TOO_MANY = 2**31
+METHODS = ("dsanet", "vadclip", "mil")
+METRICS = ("auc1", "ap1", "auc2", "ap2")
+# The switches that make the network VadCLIP's.
+VADCLIP = {"text_tuning": "prompt", "DNP_use": False, "DCSA_use": False}
 
 
 def positive_int(text: str) -> int:
@@ -84,14 +89,21 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 
 class OptionParser(OneLineParser):
-    """argparse with both spellings of every option, `--config`, and errors of one line."""
+    """argparse with both spellings of every option, `--config`, defaults that depend on `--method`,
+    and errors of one line.
 
-    def __init__(self, description: str):
+    Args:
+        description: what `--help` says first.
+        methods: for each method, the defaults by destination that are its own.
+    """
+
+    def __init__(self, description: str, methods: dict[str, dict]):
         super().__init__(
             description=description,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
+        self.methods = methods
         self.config_file = None
         self.add_argument("--config", metavar="FILE.yml", help="options by name: value")
 
@@ -111,7 +123,23 @@ class OptionParser(OneLineParser):
                 self.error(f"a value too many: {' '.join(rest)}")
             self.config_file = None
             args = written + args
-        return super().parse_known_args(args, namespace)
+        first = super().parse_known_args(args)[0]
+        switched = {name: getattr(first, name) for name in VADCLIP}
+        method = "vadclip" if first.method == "dsanet" and switched == VADCLIP else first.method
+        own = argparse.Namespace(**self.methods[method])  # what is there already is no default's
+        parsed, rest = super().parse_known_args(args, own)
+        parsed.method = method
+        for name, value in vars(namespace or argparse.Namespace()).items():
+            setattr(parsed, name, value)
+        for name, value in VADCLIP.items():
+            if method == "vadclip" and getattr(parsed, name) != value:
+                self.error(
+                    f"--method vadclip means --{name.replace('_', '-')} {value}, not "
+                    f"{getattr(parsed, name)}: leave one of the two out"
+                )
+        if method == "mil" and parsed.select_by in ("auc2", "ap2"):
+            self.error(f"--select-by {parsed.select_by}: --method mil has auc1 and ap1 only")
+        return parsed, rest
 
     def _spelled(self, token: str) -> str:
         """A token of the command line, an option's hyphens and underscores as it was defined."""
@@ -140,14 +168,17 @@ class OptionParser(OneLineParser):
         return arguments
 
 
-def make_parser(description: str, **defaults) -> OptionParser:
+def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> OptionParser:
     """Parser of all options of training and testing.
 
     Args:
         description: what `--help` says first.
+        vadclip, mil: defaults of the baselines where they differ, by destination.
         defaults: of the options whose default is the data set's own, by destination.
     """
-    parser = OptionParser(description)
+    parser = OptionParser(
+        description, {"dsanet": {}, "vadclip": {**VADCLIP, **vadclip}, "mil": mil}
+    )
 
     add = parser.add_argument_group("data").add_argument
     add("--train-list", help="CSV path,label of the training features")
@@ -161,21 +192,39 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--classes-num", type=positive_int, help="number of classes; must be the data set's")
 
     add = parser.add_argument_group("model").add_argument
+    add("--method", choices=METHODS, default="dsanet", help="dsanet; or a baseline, with its own "
+        "defaults: vadclip, which sets --text-tuning prompt, --DNP_use and --DCSA_use False, or "
+        "mil, the ranking of Sultani et al., which tells no classes")  # fmt: skip
     add("--embed-dim", type=positive_int, default=512, help="width of text features")
     add("--visual-length", type=positive_int, default=256, help="snippets of a clip, N")
     add("--visual-width", type=positive_int, default=512, help="width of CLIP features")
     add("--visual-head", type=head_count, default=1, help="heads of the temporal encoder")
     add("--visual-layers", type=positive_int, help="blocks of the temporal encoder")
     add("--attn-window", type=positive_int, help="attention window, in snippets")
-    add("--prompt-prefix", type=count, default=10, help="learnable tokens before a class name "
-        "(VadCLIP's prompts; DSANet has none and ignores it)")  # fmt: skip
-    add("--prompt-postfix", type=count, default=10, help="learnable tokens after it (ignored)")
+    add("--text-tuning", choices=("adapter", "frozen", "manual", "prompt"), default="adapter",
+        help="of the class texts: adapters in CLIP; CLIP frozen; frozen, with hand-written "
+        "sentences; or learnable prompts")  # fmt: skip
+    add("--texts", metavar="FILE.yml", help="the sentences of --text-tuning manual, if not those "
+        "of configs/manual_texts.yml")  # fmt: skip
+    add("--prompt-prefix", type=count, default=10, help="learnable tokens before a class name, "
+        "with --text-tuning prompt")  # fmt: skip
+    add("--prompt-postfix", type=count, default=10, help="learnable tokens after it")
     add("--text_adapt_until", type=clip_block_count, help="CLIP text blocks with an adapter")
     add("--t_w", type=share, help="share of the adapter's output in such a block")
+    add("--DCSA_use", type=boolean, default=True, help="train with DCSA (True, False)")
+    add("--background-weights", choices=("own", "complement"), default="own", help="DCSA: a "
+        "weighting of its own, as in the official code, or 1 - w_event, as in the "
+        "paper")  # fmt: skip
     add("--DNP_use", type=boolean, default=True, help="train with SG-NM (True, False)")
     add("--decoder_depth", type=positive_int, default=8, help="SG-NM: decoder blocks")
+    add("--decoder-residual", type=boolean, default=False, help="SG-NM: a residual around the "
+        "attention of every decoder block but the first, as in the paper; the official code has "
+        "none (True, False)")  # fmt: skip
     add("--normal_selection_ratio", type=ratio, default=0.8,
         help="SG-NM: share of the snippets that counts as normal")  # fmt: skip
+    add("--select-normal", choices=("clip", "video"), default="clip", help="SG-NM: among all N "
+        "positions, padding included, as in the official code, or the video's own, as in the "
+        "paper")  # fmt: skip
     add("--num_prototypes", type=positive_int, default=16, help="SG-NM: prototypes per video, K")
     add("--clip-weights", default=CLIP_NAME, help=f"{CLIP_NAME} (downloaded once to ~/.cache/clip),"
         f" a file, or {RANDOM} (for the demo and tests)")  # fmt: skip
@@ -185,12 +234,18 @@ def make_parser(description: str, **defaults) -> OptionParser:
     add("--max-epoch", type=positive_int, default=10, help="epochs")
     add("--batch-size", type=positive_int, help="videos per loader and step")
     add("--lr", type=positive_float, help="learning rate, of the SG-NM branch and of the rest")
-    add("--loss2_weight", type=nonnegative_float, help="weight of the align loss")
+    add("--scheduler-milestones", type=positive_int, nargs="+", help="VadCLIP: epochs after which "
+        "the learning rate falls")  # fmt: skip
+    add("--scheduler-rate", type=positive_float, default=0.1, help="VadCLIP: by this factor")
+    add("--loss2_weight", type=nonnegative_float, help="weight of the align loss; 1 without SG-NM")
+    add("--separation-weight", type=nonnegative_float, default=1.0, help="weight of the separation "
+        "loss")  # fmt: skip
     add("--log-every", type=positive_int, default=10, help="optimizer steps between log lines")
     add("--eval-every", type=count, help="optimizer steps between evaluations within an epoch; "
         "0: at the end of the epoch only")  # fmt: skip
     add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
         "test set, as the official code does, or those of the last step")  # fmt: skip
+    add("--select-by", choices=METRICS, help="metric that says which are best")
     add("--checkpoint-path", help="where an interrupted run is resumed from")
     add("--checkpoint-every", type=count, default=50, metavar="STEPS", help="optimizer steps "
         "between checkpoints within an epoch; 0: at the end of the epoch only")  # fmt: skip

@@ -12,6 +12,7 @@ import torch
 from utils.clip_loader import RANDOM, weights_file
 from utils.files import sha256
 from utils.ground_truth import present_form
+from utils.labels import MANUAL_TEXTS
 
 PROJECT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "openai-clip")
@@ -52,9 +53,15 @@ def list_hashes(args, train: bool) -> dict[str, str]:
     return {option: sha256(path) for option, path in files.items()}
 
 
-def clip_hash(source: str) -> str:
-    """sha256 of CLIP's weights, or that they are random."""
-    return RANDOM if source == RANDOM else sha256(weights_file(source))
+def text_hashes(args) -> dict[str, str]:
+    """sha256 of CLIP's weights, or that they are random, and of hand-written class texts."""
+    if args.method == "mil":
+        return {}
+    source = args.clip_weights
+    hashes = {"clip_weights": RANDOM if source == RANDOM else sha256(weights_file(source))}
+    if args.text_tuning == "manual":
+        hashes["texts"] = sha256(args.texts or MANUAL_TEXTS)
+    return hashes
 
 
 def git_state(folder: Path = PROJECT) -> dict | None:

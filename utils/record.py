@@ -17,13 +17,13 @@ import yaml
 
 from utils.errors import UserError
 from utils.files import remove_left_behind, set_aside, whole_file, write_json
-from utils.provenance import clip_hash, provenance
+from utils.provenance import provenance, text_hashes
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",
 )  # fmt: skip
 # The official names of the losses, in the order of the official log line.
-LOG_NAMES = {
+OFFICIAL_NAMES = {
     "mil": "loss1",
     "align": "loss2",
     "separation": "loss3",
@@ -32,7 +32,13 @@ LOG_NAMES = {
     "consistency": "consistency_loss",
     "compactness": "g_loss",
 }
-TERMS = (*LOG_NAMES, "total")
+MIL_NAMES = {name: name for name in ("ranking", "smoothness", "sparsity")}
+
+
+def log_names(method: str) -> dict[str, str]:
+    """Loss terms -> their names in the log line."""
+    return MIL_NAMES if method == "mil" else OFFICIAL_NAMES
+
 
 NOT_REPEATED = ("config", "use_checkpoint", "check_data")  # options of one call, not of the run
 
@@ -72,7 +78,7 @@ class Record:
 
         path = self.folder / PROVENANCE
         parts = _read_yaml(path) if self.args.use_checkpoint else {}
-        hashes = {**list_hashes, "clip_weights": clip_hash(self.args.clip_weights)}
+        hashes = {**list_hashes, **text_hashes(self.args)}
         _write_yaml(path, {**parts, place: provenance(self.device, hashes)})
 
         if not self.args.use_checkpoint:  # an older run's

@@ -15,14 +15,15 @@ import torch
 from utils import checkpoint
 from utils.console import say
 from utils.datasets import Row
-from utils.engine import EvaluationSet, Optimization, evaluate
+from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError
 from utils.files import remove_left_behind, require_writable, set_aside
 from utils.interruption import Interruption
 from utils.metrics import Prediction, official_lines
+from utils.optimization import Optimization
 from utils.order import Order, random_states, set_random_states
 from utils.provenance import list_hashes
-from utils.record import LOG_NAMES, TERMS, Record
+from utils.record import Record, log_names
 
 # Options that may be others when a run is resumed; the lists are compared by content.
 MAY_CHANGE = {
@@ -76,7 +77,9 @@ class Run:
         self.best_weights: dict[str, torch.Tensor] = {}
         self.saved: str | None = None  # the place of the last checkpoint
         self.evaluated_this_epoch = False
-        self.pending: list[torch.Tensor] = []  # (TERMS,) of the steps since the last log line
+        self.pending: list[torch.Tensor] = []  # (terms,) of the steps since the last log line
+        self.names = log_names(args.method)
+        self.terms = (*self.names, "total")
         self.record = Record(args, self.device)
         self.list_hashes = list_hashes(args, train=True)
         self.fixed = self._fixed_options()
@@ -98,10 +101,6 @@ class Run:
             sys.exit(self.interruption.exit_code)
 
     @property
-    def metric(self) -> str:
-        return self.test.facts.selection_metric
-
-    @property
     def place(self) -> str:
         return f"{self.epoch} epochs and {self.step} steps"
 
@@ -109,7 +108,7 @@ class Run:
         """Log, evaluate and save when it is time; all count the optimizer steps of the epoch."""
         self._begin()
         self.step += 1
-        self.pending.append(torch.stack([losses[term] for term in TERMS]))
+        self.pending.append(torch.stack([losses[term] for term in self.terms]))
         if self.step % self.args.log_every == 0:
             self._log_losses()
         if self.args.eval_every and self.step % self.args.eval_every == 0:
@@ -143,7 +142,7 @@ class Run:
         say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
 
     def _read_losses(self) -> torch.Tensor:
-        """(steps since the last log line, TERMS) on the CPU; the device is waited for once.
+        """(steps since the last log line, terms) on the CPU; the device is waited for once.
 
         Raises:
             UserError: one is not finite.
@@ -152,15 +151,16 @@ class Run:
         broken = ~values.isfinite()
         if broken.any():
             row = int(broken.any(dim=1).nonzero()[0])
-            term = TERMS[int(broken[row].nonzero()[0])]
+            term = self.terms[int(broken[row].nonzero()[0])]
             step = self.step - len(values) + row + 1
-            losses = {t: f"{v:g}" for t, v in zip(TERMS, values[row].tolist(), strict=True)}
+            losses = {t: f"{v:g}" for t, v in zip(self.terms, values[row].tolist(), strict=True)}
             files = [self.rows[i].path for i in self.order.batch(step)]
             batch = {"batch": list(map(str, files))}
             self.record.diverged({"epoch": self.epoch + 1, "step": step, "losses": losses, **batch})
             shown = ", ".join(file.stem for file in files[:BATCH_SHOWN])
             more = f", … ({len(files)}, all in {self.record.diverged_path})"
-            name = f"{term} ({LOG_NAMES[term]})" if term in LOG_NAMES else term
+            logged = self.names.get(term, term)
+            name = term if logged == term else f"{term} ({logged})"
             raise self._diverged(
                 f"in epoch {self.epoch + 1}, step {step}: {name} is {losses[term]}; the batch was "
                 f"{shown}{more if len(files) > BATCH_SHOWN else ''}"
@@ -173,15 +173,10 @@ class Run:
 
     def _log_losses(self) -> None:
         means = self._read_losses().mean(dim=0).tolist()
-        means = dict(zip(TERMS, means, strict=True))
+        means = dict(zip(self.terms, means, strict=True))
         self.pending.clear()
-        schedule = self.optimization.sgnm_schedule  # stands at the next step already
-        rates = {
-            "lr": self.optimization.main.param_groups[0]["lr"],
-            "lr_sgnm": schedule.value(schedule.last_epoch - 1),
-        }
-        self._log({"losses": means, **rates})
-        line = " | ".join(f"{name}: {means[key]:.4f}" for key, name in LOG_NAMES.items())
+        self._log({"losses": means, **self.optimization.rates})
+        line = " | ".join(f"{name}: {means[key]:.4f}" for key, name in self.names.items())
         say(f"epoch: {self.epoch + 1} | step: {self.step} | {line}")
 
     def _evaluate(self) -> None:
@@ -195,7 +190,7 @@ class Run:
         if (
             self.best_metrics is None
             or self.args.select == "last"
-            or metrics[self.metric] > self.best_metrics[self.metric]
+            or metrics[self.args.select_by] > self.best_metrics[self.args.select_by]
         ):
             self.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
             self.best_weights = self._trainable_weights()
@@ -221,7 +216,7 @@ class Run:
 
     def _save_checkpoint(self) -> None:
         weights = checkpoint.cpu_state(self.model)
-        pending = self._read_losses() if self.pending else torch.empty(0, len(TERMS))
+        pending = self._read_losses() if self.pending else torch.empty(0, len(self.terms))
         trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
         if not all(weights[name].isfinite().all() for name in trained):
             raise self._diverged(f"within {self.place}: the weights are not finite")
@@ -230,7 +225,7 @@ class Run:
             "step": self.step,
             "model_state_dict": weights,
             "optimizer_state_dict": self.optimization.state_dict(),
-            "ap": self.best_metrics and self.best_metrics[self.metric],
+            "ap": self.best_metrics and self.best_metrics[self.args.select_by],
             "best_metrics": self.best_metrics,
             "best_weights": self.best_weights,
             "evaluated_this_epoch": self.evaluated_this_epoch,

@@ -23,7 +23,7 @@ def load_for_test(args, facts: Dataset, device):
     state = checkpoint.read_weights(args.model_path)
     if checkpoint.holds_text(state):
         args.clip_weights = None
-    elif args.clip_weights == RANDOM:
+    elif args.clip_weights == RANDOM and args.method != "mil":
         raise UserError(
             f"{args.model_path} has no CLIP text weights, and --clip-weights {RANDOM} cannot stand "
             "in for those it was trained with: name CLIP's file"
