@@ -105,11 +105,12 @@ class OptionParser(OneLineParser):
         )
         self.methods = methods
         self.config_file = None
+        self.where: str | None = None  # that errors name, beside the config file
         self.add_argument("--config", metavar="FILE.yml", help="options by name: value")
 
     def error(self, message):
-        source = f"{self.config_file}: " if self.config_file else ""
-        super().error(source + message)
+        sources = [f"{source}: " for source in (self.where, self.config_file) if source]
+        super().error("".join([*sources, message]))
 
     def parse_known_args(self, args=None, namespace=None):
         args = [self._spelled(token) for token in (sys.argv[1:] if args is None else args)]

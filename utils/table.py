@@ -1,0 +1,121 @@
+"""The table of `ablate.py`: mean ± standard deviation over seeds, the paper's figures beside."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.errors import UserError
+from utils.grid import FRACTIONS, Grid, Row
+
+TITLES = {
+    "auc1": "AUC1", "ap1": "AP1", "auc2": "AUC2", "ap2": "AP2", "ano_auc": "Ano-AUC",
+    "average_map": "average mAP", "average_anomaly_map": "average mAP, anomalies",
+}  # fmt: skip
+NOT_APPLICABLE = "n/a"  # of a method that tells no classes
+
+Results = dict[tuple[str, int], dict]  # the metrics of a run by row and seed
+
+
+def result_of(path: Path) -> dict:
+    """The metrics that a training run left."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): remove its folder") from None
+
+
+def percent(metric: str, value: float) -> float:
+    return 100 * value if metric in FRACTIONS else value
+
+
+def summary(grid: Grid, result: dict) -> str:
+    """The metrics of one run in a line."""
+    found = [(TITLES[m], m, result.get(m)) for m in grid.metrics]
+    return ", ".join(
+        f"{title} {NOT_APPLICABLE if value is None else f'{percent(m, value):.2f}'}"
+        for title, m, value in found
+    )
+
+
+def values_of(grid: Grid, results: Results, row: Row, metric: str) -> list[float]:
+    """In percent, of the seeds that have one."""
+    found = (results.get((row.name, seed), {}).get(metric) for seed in grid.seeds)
+    return [percent(metric, value) for value in found if value is not None]
+
+
+def _mean_and_std(values: list[float]) -> str:
+    spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.2f}{spread}"
+
+
+def _kept(row: Row) -> str:
+    if row.parsed.select == "last":
+        return "last epoch"
+    return f"best {TITLES[row.parsed.select_by]}"
+
+
+def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
+    """For people. Standard deviations are of the sample (n − 1)."""
+    published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
+    header, lines = [grid.title], []
+    for metric in grid.metrics:
+        header += [f"{TITLES[metric]} (%)"] + ["paper"] * (metric in published)
+    header += ["weights kept", "seeds"]
+    for row in grid.rows:
+        done = sum((row.name, seed) in results for seed in grid.seeds)
+        line = [row.name]
+        for metric in grid.metrics:
+            values = values_of(grid, results, row, metric)
+            missing = NOT_APPLICABLE if done else ""
+            line.append(_mean_and_std(values) if values else missing)
+            if metric in published:
+                line.append(f"{row.paper[metric]:.2f}" if metric in row.paper else "")
+        lines.append([*line, _kept(row), f"{done} of {len(grid.seeds)}"])
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+
+    def joined(cells: list[str]) -> str:
+        first, *rest = (
+            c.rjust(w) if 0 < i < len(widths) - 2 else c.ljust(w)
+            for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    rule = ["-" * w if not 0 < i < len(widths) - 2 else "-" * (w - 1) + ":"
+            for i, w in enumerate(widths)]  # fmt: skip
+    text = [joined(header), joined(rule), *map(joined, lines), "", _notes(grid)]
+    return "\n".join([*text, *(f"- failed: {failure}" for failure in failures)]) + "\n"
+
+
+def _notes(grid: Grid) -> str:
+    notes = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
+    if any(row.parsed.select == "best" for row in grid.rows):
+        notes += " Best: the weights are chosen on the test set, as in the official code."
+    if any(row.parsed.clip_weights == "random" for row in grid.rows):
+        notes += " CLIP's text weights were random: no result."
+    return notes
+
+
+def csv_table(grid: Grid, results: Results) -> str:
+    """For programs: a line per row and metric, with the value of every seed."""
+    records = []
+    for row in grid.rows:
+        for metric in grid.metrics:
+            values = values_of(grid, results, row, metric)
+            by_seed = {}
+            for seed in grid.seeds:
+                value = results.get((row.name, seed), {}).get(metric)
+                by_seed[f"seed{seed}"] = None if value is None else percent(metric, value)
+            records.append(
+                {
+                    "row": row.name,
+                    "metric": metric,
+                    "mean": np.mean(values) if values else None,
+                    "std": np.std(values, ddof=1) if len(values) > 1 else None,
+                    "paper": row.paper.get(metric),
+                    "weights": _kept(row),
+                    **by_seed,
+                }
+            )
+    return pd.DataFrame(records).to_csv(index=False)
