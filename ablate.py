@@ -86,7 +86,7 @@ def finished(cell: Cell) -> bool:
     note = cell.folder / "cell.json"
     if not note.is_file():
         return False
-    if json.loads(note.read_text(encoding="utf-8")) != cell.arguments:
+    if json.loads(note.read_text(encoding="utf-8")) != {"arguments": cell.arguments}:
         raise UserError(
             f"{cell.folder} was run with other options, see {note}: name another --out, or remove "
             "the folder"
@@ -102,7 +102,7 @@ def start(cell: Cell, script: Path, threads: int) -> subprocess.Popen | None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        write_json(cell.folder / "cell.json", cell.arguments)
+        write_json(cell.folder / "cell.json", {"arguments": cell.arguments})
         there = cell.checkpoint.is_file() or previous(cell.checkpoint).is_file()
         with open(cell.folder / "output.txt", "a") as output:
             return subprocess.Popen(
