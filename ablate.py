@@ -174,7 +174,9 @@ def reason(cell: Cell, exit_code: int) -> str:
 @command
 def main(argv=None):
     parser = OneLineParser(
-        description=__doc__.splitlines()[0], epilog="Any option of the training script may follow."
+        description=__doc__.splitlines()[0],
+        epilog="Any option of the training script may follow.",
+        allow_abbrev=False,  # --seed is not --seeds
     )
     parser.add_argument("grid", help="YAML file, see configs/README.md")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table")

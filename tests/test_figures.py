@@ -1,7 +1,8 @@
 import numpy as np
 
 from test_metrics import case  # noqa: F401
-from utils.figures import caption, choose_videos, score_curves
+from utils.figures.scores import caption, choose_videos, score_curves
+from utils.figures.style import save
 from utils.labels import UCF_CRIME
 
 
@@ -20,5 +21,7 @@ def test_captions_name_the_likeliest_anomaly(case):  # noqa: F811
 
 def test_a_picture_is_written(case, tmp_path):  # noqa: F811
     predictions, truth, rows = case
-    score_curves(tmp_path / "a.png", predictions, truth, rows, UCF_CRIME)
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    figure = score_curves({"a": predictions}, truth, rows, UCF_CRIME, [0, 2])
+    png, svg = save(figure, tmp_path, "a")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in svg.read_bytes()

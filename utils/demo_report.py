@@ -10,8 +10,9 @@ from utils.device import set_up_device
 from utils.either import parse
 from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError, command
-from utils.figures import score_curves
-from utils.metrics import compute_metrics, load_predictions
+from utils.figures.scores import choose_videos, score_curves
+from utils.figures.style import save
+from utils.metrics import compute_metrics, load_predictions_of
 from utils.order import set_seed
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
@@ -32,14 +33,11 @@ def main(argv=None) -> tuple[dict, dict]:
     test = EvaluationSet(args, facts)
     set_seed(args.seed)
     untrained, _ = evaluate(build_model(args, facts, set_up_device(args)), test)
-    names, predictions, _ = load_predictions(args.predictions)
-    found = [(name, len(p.score)) for name, p in zip(names, predictions, strict=True)]
-    videos = [row.video for row in test.rows]
-    if found != list(zip(videos, test.lengths, strict=True)):
-        raise UserError(f"{args.predictions} are not of the videos of {args.test_list}: test again")
+    predictions = load_predictions_of(args.predictions, test.rows, test.lengths)
     trained = compute_metrics(predictions, test.truth, test.rows, facts)
-    figure = folder / "scores.png"
-    score_curves(figure, predictions, test.truth, test.rows, facts)
+    chosen = choose_videos(test.rows)
+    curves = score_curves({"score": predictions}, test.truth, test.rows, facts, chosen)
+    figure, _ = save(curves, folder, "scores")
 
     print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
     for title, key in SHOWN.items():

@@ -108,7 +108,8 @@ def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, 
     """Put the test set through the model.
 
     Args:
-        take: function of the Outputs of some segments: what is wanted of them, a list of (S, N, …).
+        take: function of the Outputs of some segments and their valid lengths (S,): what is wanted
+            of them, a list of (S, N, …).
 
     Returns:
         for each test video in list order the same of its T snippets, (T, …).
@@ -122,9 +123,10 @@ def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, 
         ):
             filled = Filled.of(lengths, test.visual_length, test.window, device)
             visual = filled.unpack(to_device(snippets, device))
+            lengths = to_device(lengths, device)
             with autocast(test.precision, device):
-                outputs = model(visual, to_device(lengths, device), text, filled)
-            taken.append([filled.pack(values) for values in take(outputs)])
+                outputs = model(visual, lengths, text, filled)
+            taken.append([filled.pack(values) for values in take(outputs, lengths)])
         # (V, …) of every batch -> (T, …) of every video
         parts = [torch.cat(part).cpu().split(test.lengths) for part in zip(*taken, strict=True)]
     return [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]
@@ -133,7 +135,7 @@ def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, 
 def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
     """Score every test video, in list order."""
 
-    def take(outputs: Outputs) -> list[torch.Tensor]:
+    def take(outputs: Outputs, _) -> list[torch.Tensor]:
         scores = outputs.logits1.sigmoid()  # [S, N, 1]
         if test.method == "mil":
             return [scores]

@@ -168,3 +168,16 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
     except Exception as error:  # a damaged archive can raise anything
         raise UserError(f"{path} holds no predictions of a test run ({error})") from None
     return names, list(map(Prediction, scores, probabilities)), classes
+
+
+def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[Prediction]:
+    """The same of a test list, in its order.
+
+    Raises:
+        UserError: they are of other videos.
+    """
+    names, predictions, _ = load_predictions(path)
+    found = [(name, len(p.score)) for name, p in zip(names, predictions, strict=True)]
+    if found != [(row.video, length) for row, length in zip(rows, lengths, strict=True)]:
+        raise UserError(f"{path} are not of the videos of this test list: test again")
+    return predictions

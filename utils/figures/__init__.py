@@ -1,0 +1,1 @@
+"""Figures of test and training runs; `python -m utils.figures --help`."""

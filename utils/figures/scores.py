@@ -1,0 +1,94 @@
+"""Detection scores over time, the annotated frames shaded."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from utils.datasets import SNIPPET_FRAMES, Row
+from utils.errors import UserError
+from utils.figures.style import LINES, PALETTE, TRUTH, new_figure
+from utils.ground_truth import GroundTruth
+from utils.labels import Dataset
+from utils.metrics import Prediction
+
+COLUMNS = 2
+
+
+def choose_videos(rows: list[Row], anomalous: int = 6, normal: int = 2) -> list[int]:
+    """Indices of anomalous videos of different classes, as far as there are, and of normal ones."""
+    seen: set[int] = set()
+    repeated: list[int] = []
+    chosen: list[int] = []
+    for i, row in enumerate(rows):
+        if not row.normal:
+            label = int(row.label.argmax())
+            (repeated if label in seen else chosen).append(i)
+            seen.add(label)
+    spread = np.linspace(0, len(chosen) - 1, min(anomalous, len(chosen))).round().astype(int)
+    chosen = [chosen[i] for i in spread] + repeated
+    return chosen[:anomalous] + [i for i, row in enumerate(rows) if row.normal][:normal]
+
+
+def find_videos(rows: list[Row], names: list[str]) -> list[int]:
+    """Indices of videos by name.
+
+    Raises:
+        UserError: none is called so.
+    """
+    known = {row.video: i for i, row in enumerate(rows)}
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"no test video is called '{name}'; the first of {len(known)} is '{rows[0].video}'"
+            )
+    return [known[name] for name in names]
+
+
+def caption(prediction: Prediction, row: Row, facts: Dataset) -> str:
+    """Name and label of a video, and the anomaly class that the model finds likeliest in it."""
+    label = "-".join(code for code, y in zip(facts.classes, row.label, strict=True) if y)
+    if row.normal or prediction.probabilities is None:
+        return f"{row.video} ({label})"
+    likeliest = facts.classes[prediction.probabilities[:, 1:].max(axis=0).argmax() + 1]
+    return f"{row.video} ({label}), taken for {likeliest}"
+
+
+def score_curves(
+    methods: dict[str, list[Prediction]],
+    truth: GroundTruth,
+    rows: list[Row],
+    facts: Dataset,
+    indices: list[int],
+) -> Figure:
+    """A panel per video, the methods' scores laid over each other.
+
+    Args:
+        methods: by name, the predictions of all test videos; captions are of the first.
+        truth, rows, facts: of the test list.
+        indices: of the videos to draw.
+    """
+    height = -(-len(indices) // COLUMNS)
+    figure = new_figure(11, 1.9 * height + 0.4)
+    axes = figure.subplots(height, COLUMNS, squeeze=False).flatten()
+    first = next(iter(methods.values()))
+    starts = np.cumsum([0] + [len(p.score) for p in first]) * SNIPPET_FRAMES
+    for axis, i in zip(axes, indices, strict=False):
+        abnormal = truth.frames[starts[i] : starts[i + 1]]
+        axis.fill_between(
+            np.arange(len(abnormal)), abnormal, step="post", color=TRUTH, alpha=0.35, lw=0,
+            label="annotated",
+        )  # fmt: skip
+        for (name, predictions), colour, line in zip(methods.items(), PALETTE, LINES, strict=False):
+            score = predictions[i].score
+            edges = np.arange(len(score) + 1) * SNIPPET_FRAMES
+            axis.stairs(score, edges, baseline=None, color=colour, ls=line, lw=1.6, label=name)
+        axis.set_title(caption(first[i], rows[i], facts), fontsize=9)
+        axis.set(xlim=(0, len(abnormal)), ylim=(0, 1.02))
+    for axis in axes[len(indices) :]:
+        axis.set_visible(False)
+    for axis in axes[::COLUMNS]:
+        axis.set_ylabel("score")
+    for axis in axes[max(0, len(indices) - COLUMNS) : len(indices)]:
+        axis.set_xlabel("frame")
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
+    return figure

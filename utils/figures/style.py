@@ -1,0 +1,33 @@
+"""What all figures share: colours, lines, and how they are saved."""
+
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from utils.files import whole_file
+
+# Okabe and Ito's palette, legible to the colour-blind, without its yellow, too light for lines.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Told apart without colour, too.
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
+TRUTH = "#E69F00"
+NORMAL, ABNORMAL = PALETTE[0], PALETTE[1]
+QUIET = "#999999"
+DPI = 200  # of the PNG: sharp in print at a column's width
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Size in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """As PNG and as SVG whose text stays text; returns the two paths."""
+    paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
+    for path in paths:
+        with whole_file(path) as partial, rc_context({"svg.fonttype": "none"}):
+            figure.savefig(partial, dpi=DPI)
+    return paths

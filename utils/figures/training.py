@@ -1,0 +1,64 @@
+"""Losses and metrics of a training run over its steps, from log.jsonl."""
+
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from utils.errors import UserError
+from utils.figures.style import LINES, MARKERS, PALETTE, new_figure
+
+METRICS = {"auc1": "AUC1 (%)", "ap1": "AP1 (%)", "average_map": "average mAP (%)"}
+
+
+def read_log(path: Path) -> list[dict]:
+    """The lines of a log, the steps of earlier epochs added to each `step`.
+
+    Raises:
+        UserError: it is missing, or no such log.
+    """
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        done, epoch, last = 0, 1, 0
+        for line in lines:
+            if line["epoch"] != epoch:
+                done, epoch = done + last, line["epoch"]
+            last = line["step"]
+            line["step"] += done
+    except OSError as error:
+        raise UserError(f"training log {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is no log.jsonl of a training run ({error})") from None
+    if not any("losses" in line for line in lines):
+        raise UserError(f"{path} has no losses yet")
+    return lines
+
+
+def training_curves(lines: list[dict]) -> Figure:
+    """Losses that are not 0 throughout, on a logarithmic axis, and the metrics of the test set."""
+    losses = [line for line in lines if "losses" in line]
+    evaluations = [line for line in lines if "metrics" in line]
+    figure = new_figure(10, 3.6)
+    left, right = figure.subplots(1, 2)
+    steps = [line["step"] for line in losses]
+    terms = [t for t in losses[0]["losses"] if any(line["losses"][t] > 0 for line in losses)]
+    for term, colour, line in zip(terms, PALETTE, LINES, strict=False):
+        values = [record["losses"][term] for record in losses]
+        style = {"color": "black", "lw": 2.2} if term == "total" else {"color": colour, "ls": line}
+        left.plot(steps, values, label=term, **style)
+    left.set(xlabel="step", ylabel="loss", yscale="log")
+    left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    for (metric, title), colour, marker in zip(METRICS.items(), PALETTE, MARKERS, strict=False):
+        found = [(line["step"], line["metrics"].get(metric)) for line in evaluations]
+        found = [(step, value) for step, value in found if value is not None]
+        if found:
+            x, y = zip(*found, strict=True)
+            y = [value if metric == "average_map" else 100 * value for value in y]
+            right.plot(x, y, color=colour, marker=marker, ms=4, lw=1.3, label=title)
+    right.set(xlabel="step", ylabel="on the test set", ylim=(0, 100))
+    right.set_xlim(left.get_xlim())
+    if evaluations:
+        right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    for axis in (left, right):
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
