@@ -35,7 +35,7 @@ from utils.layers import (
     similarity_adjacency,
 )
 from utils.outputs import Outputs
-from utils.padding import Filled
+from utils.padding import Filled, padding_mask
 
 
 class DSANet(nn.Module):
@@ -55,6 +55,8 @@ class DSANet(nn.Module):
             SGNM.
         use_dcsa: whether events and backgrounds are aligned with the texts (`--DCSA_use`).
         complement_background: whether a background's weights are 1 − w_event, see dcsa.py.
+        pool: over which positions events and backgrounds are pooled: `clip`, all N, padding
+            included, as in the official code; `video`, the video's own.
 
     With `prompt` and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
     """
@@ -81,12 +83,14 @@ class DSANet(nn.Module):
         decoder_residual: bool,
         use_dcsa: bool,
         complement_background: bool,
+        pool: str,
     ):
         super().__init__()
         self.text_tuning = text_tuning
         self.use_sgnm = use_sgnm
         self.use_dcsa = use_dcsa
         self.complement_background = complement_background
+        self.pool_own_snippets = pool == "video"
 
         self.frame_position_embeddings = nn.Embedding(visual_length, WIDTH)
         nn.init.normal_(self.frame_position_embeddings.weight, std=0.01)
@@ -169,6 +173,13 @@ class DSANet(nn.Module):
         text = text + video  # [C, D] + [B, 1, D] -> [B, C, D]
         return cosine_logits(v, text + self.mlp1(text))
 
+    def align_parts(
+        self, v: torch.Tensor, scores: torch.Tensor, text: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """DCSA: (B, N, D), S_det (B, N), (C, D), (B,) -> logits3, logits4 (B, 1, C)."""
+        valid = padding_mask(lengths, v.shape[1]) if self.pool_own_snippets else None
+        return dcsa_logits(v, scores, text, self.complement_background, valid)
+
     def forward(
         self,
         visual: torch.Tensor,
@@ -194,7 +205,7 @@ class DSANet(nn.Module):
         scores = logits1.squeeze(-1).sigmoid()
         logits3, logits4, reconstructed, compactness = None, None, None, None
         if self.use_dcsa:
-            logits3, logits4 = dcsa_logits(v, scores, text, self.complement_background)
+            logits3, logits4 = self.align_parts(v, scores, text, lengths)
         if self.training and self.use_sgnm:
             reconstructed, compactness = self.video_anomaly_refiner(v, scores, lengths, filled)
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
@@ -272,4 +283,5 @@ def _build_dsanet(args, dataset: Dataset) -> DSANet:
         decoder_residual=args.decoder_residual,
         use_dcsa=args.DCSA_use,
         complement_background=args.background_weights == "complement",
+        pool=args.pool,
     )

@@ -5,12 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dcsa import dcsa_logits
 from sgnm import nearest_prototype_distance
 from utils.datasets import SNIPPET_FRAMES, process_feat
 from utils.engine import EvaluationSet, collect, eval_mode
 from utils.errors import UserError
-from utils.padding import Filled
 
 NORMAL = 0  # index of the class
 
@@ -79,12 +77,10 @@ def semantics(model, test: EvaluationSet) -> Semantics:
         text = model.encode_text()
         for video in videos:
             clip, valid = process_feat(video.numpy(), test.visual_length)
-            lengths = torch.tensor([valid])
-            filled = Filled.of(lengths, test.visual_length, test.window, device)
-            visual = torch.from_numpy(clip)[None].to(device)
-            outputs = model(visual, lengths.to(device), text, filled)
+            lengths = torch.tensor([valid], device=device)
+            outputs = model(torch.from_numpy(clip)[None].to(device), lengths, text)
             scores = outputs.logits1.squeeze(-1).sigmoid()
-            logits = dcsa_logits(outputs.visual_features, scores, text, model.complement_background)
+            logits = model.align_parts(outputs.visual_features, scores, text, lengths)
             nearest.append(torch.cat(logits, dim=1)[0].argmax(dim=-1).cpu())
     events, backgrounds = torch.stack(nearest).numpy().T
     return Semantics(events, backgrounds)

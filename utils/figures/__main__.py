@@ -69,9 +69,7 @@ class Source:
             raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
         files = {name: path for name, _, path in named}
         if len(files) > len(PALETTE):
-            raise UserError(
-                f"--methods: {len(files)} of them; at most {len(PALETTE)} are told apart"
-            )
+            raise UserError(f"--methods: {len(files)}, more than the {len(PALETTE)} told apart")
         if not files and self.args.predictions:
             files["score"] = self.args.predictions
         if not files:

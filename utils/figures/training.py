@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from utils.errors import UserError
-from utils.figures.style import LINES, MARKERS, PALETTE, new_figure
+from utils.figures.style import LINES, MARKERS, PALETTE, QUIET, new_figure
 
 METRICS = {"auc1": "AUC1 (%)", "ap1": "AP1 (%)", "average_map": "average mAP (%)"}
 
@@ -41,11 +41,13 @@ def training_curves(lines: list[dict]) -> Figure:
     figure = new_figure(10, 3.6)
     left, right = figure.subplots(1, 2)
     steps = [line["step"] for line in losses]
-    terms = [t for t in losses[0]["losses"] if any(line["losses"][t] > 0 for line in losses)]
-    for term, colour, line in zip(terms, PALETTE, LINES, strict=False):
+    styles = {"total": {"color": QUIET, "lw": 2.5}}
+    terms = [term for term in losses[0]["losses"] if term != "total"]
+    styles |= {t: {"color": c, "ls": ls} for t, c, ls in zip(terms, PALETTE, LINES, strict=False)}
+    for term, style in styles.items():
         values = [record["losses"][term] for record in losses]
-        style = {"color": "black", "lw": 2.2} if term == "total" else {"color": colour, "ls": line}
-        left.plot(steps, values, label=term, **style)
+        if any(value > 0 for value in values):
+            left.plot(steps, values, label=term, **style)
     left.set(xlabel="step", ylabel="loss", yscale="log")
     left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     for (metric, title), colour, marker in zip(METRICS.items(), PALETTE, MARKERS, strict=False):
