@@ -1,8 +1,26 @@
-import numpy as np
+import json
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+import torch
+
+import ucf_option
+import ucf_test
+from model import build_model
+from test_end_to_end import small_ucf  # noqa: F401
 from test_metrics import case  # noqa: F401
+from utils.analysis import prototype_distances, semantics, snippet_classes
+from utils.datasets import process_feat
+from utils.engine import EvaluationSet
+from utils.errors import UserError
+from utils.figures import __main__ as figures
+from utils.figures.confusion import confusion
+from utils.figures.prototypes import distance_histogram
 from utils.figures.scores import caption, choose_videos, score_curves
 from utils.figures.style import save
+from utils.figures.training import read_log, training_curves
+from utils.ground_truth import GroundTruth
 from utils.labels import UCF_CRIME
 
 
@@ -25,3 +43,96 @@ def test_a_picture_is_written(case, tmp_path):  # noqa: F811
     png, svg = save(figure, tmp_path, "a")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in svg.read_bytes()
+
+
+SIX = [{"epoch": e, "step": s, "losses": {"mil": 1.0 / s, "event": 0, "total": 2.0 / s}}
+       for e in (1, 2) for s in (2, 3)]  # fmt: skip
+SIX.insert(2, {"epoch": 1, "step": 3, "metrics": {"auc1": 0.5, "ap1": 0.25, "average_map": None}})
+
+
+def test_steps_of_a_log_go_on_over_epochs(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in SIX))
+    lines = read_log(path)
+    assert [line["step"] for line in lines] == [2, 3, 3, 5, 6]
+    left, right = training_curves(lines).axes
+    assert [line.get_label() for line in left.get_lines()] == ["total", "mil"]  # none that is 0
+    assert [line.get_label() for line in right.get_lines()] == ["AUC1 (%)", "AP1 (%)"]
+    assert list(right.get_lines()[0].get_ydata()) == [50]
+
+
+@pytest.mark.parametrize("content", [None, "", "{", '{"epoch": 1}', '{"epoch": 1, "step": 1}'])
+def test_logs_that_are_none(content, tmp_path):
+    path = tmp_path / "log.jsonl"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"log\.jsonl"):
+        read_log(path)
+
+
+def test_confusion_counts_a_video_in_each_of_its_classes():
+    rows = [SimpleNamespace(label=torch.tensor(label)) for label in
+            ([1.0, 0, 0], [0, 1.0, 1.0], [0, 0, 1.0])]  # fmt: skip
+    counts = confusion(rows, np.array([0, 2, 1]))
+    assert counts.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 1]]
+
+
+def test_distances_are_shown_with_their_means():
+    distances = np.array([0.1, 0.3, 0.6, 0.8])
+    _, shown = distance_histogram(distances, np.array([False, False, True, True]))
+    assert "normal 0.20, anomalous 0.70" in shown
+
+
+def test_snippets_belong_to_what_most_of_their_frames_show():
+    truth = GroundTruth(np.zeros(0), [[(0, 24), (40, 57)], [(0, 32)]], [["Abuse", "Arson"], ["A"]])
+    test = SimpleNamespace(facts=UCF_CRIME, truth=truth, lengths=[4, 2])
+    assert snippet_classes(test).tolist() == [1, 0, 0, 3, 0, 0]
+
+
+def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):  # noqa: F811
+    options = [f"--{name}={value}" for name, value in small_ucf.items()]
+    torch.manual_seed(0)
+    model = build_model(ucf_option.parser.parse_args(options), UCF_CRIME)
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    options += [f"--model-path={tmp_path / 'model.pth'}", f"--output-dir={tmp_path}"]
+    predictions = tmp_path / "p.npz"
+    ucf_test.main([*options, f"--predictions={predictions}"])
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SIX))
+    capsys.readouterr()
+
+    figures.main(["all", "ucf", *options, "--methods", f"a={predictions}", f"b={predictions}"])
+    printed = capsys.readouterr().out
+    for kind in figures.KINDS:
+        assert (tmp_path / "figures" / f"{kind}.png").stat().st_size > 5000
+        assert "<svg" in (tmp_path / "figures" / f"{kind}.svg").read_text()[:1000]
+    assert "mean distance to the nearest normal prototype: normal 0." in printed
+    assert "% of the backgrounds nearest to normal" in printed
+
+    args = ucf_option.parser.parse_args(options)
+    test = EvaluationSet(args, UCF_CRIME)
+    # The official background of each test video's clip is what the model itself makes of it.
+    found = semantics(model, test)
+    with torch.no_grad():
+        for i, row in enumerate(test.rows):
+            clip, valid = process_feat(row.features(), args.visual_length)
+            out = model.eval()(torch.from_numpy(clip)[None], torch.tensor([valid]))
+            assert out.logits3.argmax() == found.events[i]
+            assert out.logits4.argmax() == found.backgrounds[i]
+    assert len(prototype_distances(model, test)) == sum(test.lengths)
+
+    for arguments, message in (
+        (["scores", "ucf", *options], "drawn from predictions"),
+        (["scores", "ucf", *options, "--methods", "p.npz"], "expected NAME=FILE.npz"),
+        (["scores", "ucf", *options, "--methods", "a=no.npz"], "no.npz"),
+        (["scores", "ucf", *options, "--videos", "v", "--methods", f"a={predictions}"], "called"),
+        (["prototypes", "ucf", *options, "--DNP_use=False"], "part of SG-NM"),
+        (["tsne", "ucf", *options, "--method=mil"], "neither visual features"),
+        (["confusion", "ucf", *options, "--method=vadclip"], "holds weights of --method dsanet"),
+        (["all", "ucf", *options, "--method=mil", "--output-dir=elsewhere"], "nothing could be"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            figures.main(arguments)
+        assert end.value.code == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert message in error

@@ -1,0 +1,250 @@
+"""ablate.py: what a grid says, what is run, resumed and survived, and the table."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import ablate
+from ablate import make_cells, run_cells
+from test_end_to_end import small_ucf  # noqa: F401
+from utils.errors import UserError
+from utils.grid import read_grid
+from utils.table import csv_table, markdown_table
+
+PROJECT = Path(__file__).resolve().parent.parent
+ROWS = {
+    "title": "T",
+    "dataset": "ucf",
+    "metrics": ["auc1", "average_map"],
+    "seeds": [1, 2, 3],
+    "rows": {
+        "MIL": {"options": {"method": "mil"}, "paper": {"auc1": 84.51}},
+        "all, last": {"options": {"select": "last"}},
+    },
+}
+
+
+def write(folder, grid) -> str:
+    path = folder / "grid.yml"
+    path.write_text(grid if isinstance(grid, str) else yaml.safe_dump(grid, sort_keys=False))
+    return str(path)
+
+
+# A training script that counts how often it was begun, and does what the file `do` says.
+STAND_IN = """
+import json, sys, time
+from pathlib import Path
+options = dict(a.lstrip("-").split("=", 1) for a in sys.argv[1:] if "=" in a)
+folder = Path(options["output-dir"])
+with (folder / "begun").open("a") as file:
+    file.write(("resumed" if "--resume" in sys.argv else "begun") + "\\n")
+do = Path(sys.argv[0]).with_name("do").read_text()
+if do == "fail" and options["seed"] == "2":
+    print("error: no such thing")
+    sys.exit(2)
+if do == "wait":
+    Path(options["checkpoint-path"]).write_text("")
+    time.sleep(60)
+(folder / "model.pth").write_text("")
+(folder / "best.json").write_text(json.dumps({"auc1": 0.9, "average_map": None}))
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    (tmp_path / "script.py").write_text(STAND_IN)
+    (tmp_path / "do").write_text("finish")
+    return tmp_path / "script.py"
+
+
+@pytest.fixture
+def cells(tmp_path):
+    grid = read_grid(write(tmp_path, ROWS), None, None, [])
+    return make_cells(grid, tmp_path / "out", [])
+
+
+def begun(cell) -> list[str]:
+    path = cell.folder / "begun"
+    return path.read_text().split() if path.exists() else []
+
+
+def run_all(cells, script, jobs=2, keep_weights=True):
+    told = []
+    missing = [cell for cell in cells if not ablate.finished(cell)]
+    return run_cells(missing, script, jobs, keep_weights, lambda cell, _: told.append(cell)), told
+
+
+def test_every_row_is_run_with_every_seed_once(cells, stand_in):
+    failures, told = run_all(cells, stand_in)
+    assert not failures
+    assert len(told) == len(cells) == 6
+    assert run_all(cells, stand_in) == ([], [])
+    assert all(begun(cell) == ["begun"] for cell in cells)
+    assert all((cell.folder / "model.pth").exists() for cell in cells)
+
+
+def test_a_failing_run_stops_no_other_and_is_tried_again(cells, stand_in):
+    stand_in.with_name("do").write_text("fail")
+    failures, told = run_all(cells, stand_in, keep_weights=False)
+    assert len(failures) == 2
+    assert failures[0].startswith("MIL, seed 2: error: no such thing (exit code 2")
+    assert sorted(cell.seed for cell in told) == [1, 1, 3, 3]
+    assert not any((cell.folder / "model.pth").exists() for cell in told)
+    stand_in.with_name("do").write_text("finish")
+    failures, told = run_all(cells, stand_in)
+    assert not failures
+    assert [cell.seed for cell in told] == [2, 2]
+
+
+def test_a_stopped_ablation_stops_its_runs_and_resumes_them(cells, stand_in):
+    stand_in.with_name("do").write_text("wait")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    outside = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 3)
+    begin = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_all(cells, stand_in)
+    finally:
+        signal.signal(signal.SIGALRM, outside)
+    assert time.monotonic() - begin < 30
+    stand_in.with_name("do").write_text("finish")
+    failures, _ = run_all(cells, stand_in)
+    assert not failures
+    assert begun(cells[0]) == begun(cells[1]) == ["begun", "resumed"]
+    assert begun(cells[2]) == ["begun"]
+    assert not cells[0].checkpoint.exists()
+
+
+def test_a_run_that_outlived_a_killed_ablation_is_left_alone(cells, stand_in):
+    stand_in.with_name("do").write_text("wait")
+    process = ablate.start(cells[0], stand_in, 1)
+    try:
+        stand_in.with_name("do").write_text("finish")
+        failures, told = run_all(cells[:2], stand_in)
+        assert failures == ["MIL, seed 1: another process is training it: wait for that"]
+        assert told == [cells[1]]
+    finally:
+        process.kill()
+        process.wait()
+    assert run_all(cells[:2], stand_in)[0] == []
+
+
+def test_other_options_do_not_get_into_an_older_table(cells, stand_in):
+    run_all(cells, stand_in)
+    other = [cell._replace(arguments=[*cell.arguments, "--lr=1"]) for cell in cells]
+    with pytest.raises(UserError, match="was run with other options"):
+        run_all(other, stand_in)
+
+
+def test_the_table(cells, tmp_path):
+    grid = read_grid(write(tmp_path, ROWS), None, None, [])
+    results = {("MIL", 1): {"auc1": 0.80, "average_map": None},
+               ("MIL", 3): {"auc1": 0.90, "average_map": None},
+               ("all, last", 2): {"auc1": 0.75, "average_map": 12.5}}  # fmt: skip
+    table = markdown_table(grid, results, ["MIL, seed 2: broken"])
+    lines = [[c.strip() for c in line.strip("| ").split("|")] for line in table.splitlines()]
+    assert lines[0] == ["T", "AUC1 (%)", "paper", "average mAP (%)", "weights kept", "seeds"]
+    assert lines[2] == ["MIL", "85.00 ± 7.07", "84.51", "n/a", "best AUC1", "2 of 3"]
+    assert lines[3] == ["all, last", "75.00", "", "12.50", "last epoch", "1 of 3"]
+    assert "seeds 1, 2, 3" in table
+    assert "- failed: MIL, seed 2: broken" in table
+    assert len({len(line) for line in table.splitlines()[:4]}) == 1  # columns stand in line
+
+    rows = list(csv.DictReader(csv_table(grid, results).splitlines()))
+    assert float(rows[0]["mean"]) == pytest.approx(85)
+    assert float(rows[0]["std"]) == pytest.approx(50**0.5)
+    assert (rows[0]["seed2"], rows[1]["mean"], rows[0]["paper"]) == ("", "", "84.51")
+
+
+def test_combinations(tmp_path):
+    grid = {"dataset": "xd", "grid": {"t_w": [0.1, 0.6], "text_adapt_until": [1, 2, 3]}}
+    read = read_grid(write(tmp_path, grid), None, [5], ["--lr=0.5"])
+    assert len(read.rows) == 6
+    assert read.rows[1].name == "t_w 0.1, text_adapt_until 2"
+    parsed = read.rows[-1].parsed
+    assert (parsed.t_w, parsed.text_adapt_until, parsed.lr, parsed.select_by) == (
+        0.6,
+        3,
+        0.5,
+        "ap1",
+    )
+    assert (read.metrics, read.seeds) == (["ap1", "average_map"], [5])
+
+
+def test_published_figures_are_of_the_files_data_set_only(tmp_path):
+    path = write(tmp_path, ROWS)
+    assert read_grid(path, "ucf", None, []).rows[0].paper == {"auc1": 84.51}
+    assert read_grid(path, "xd", None, []).rows[0].paper == {}
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "configs").glob("*.yml")), ids=lambda p: p.stem)
+def test_the_grids_of_the_project(path):
+    if "rows" in (written := yaml.safe_load(path.read_text())) or "grid" in written:
+        for dataset in ("ucf", "xd"):
+            assert read_grid(str(path), dataset, None, []).rows
+
+
+@pytest.mark.parametrize(
+    "grid, message",
+    [
+        ("rows: [", "cannot be read"),
+        ("- 1", "expected 'rows' or 'grid'"),
+        ({"rows": {"a": {}}, "grid": {}}, "expected 'rows' or 'grid'"),
+        ({"rows": {}}, "has no rows"),
+        ({"rows": {"a": {}}, "seed": [1]}, "unknown 'seed'"),
+        ({"rows": {"a": {"option": {}}}}, "row 'a': unknown 'option'"),
+        ({"rows": {"a": 3}}, "row 'a' is 3"),
+        ({"rows": {"a": {}}, "dataset": "ucx"}, "dataset ucx"),
+        ({"rows": {"a": {}}, "metrics": ["auc"]}, "metrics auc"),
+        ({"rows": {"a": {}}, "seeds": 3}, "seeds is 3, expected a list"),
+        ({"rows": {"a": {}}, "seeds": [1, 1]}, "different whole numbers"),
+        ({"rows": {"a": {}, "A": {}}}, "'a' and 'A' need different names"),
+        ({"grid": {"t_w": 0.5}}, "grid, t_w is 0.5"),
+        ({"rows": {"a": {"options": {"lr": "x"}}}}, "row 'a': argument --lr"),
+        ({"rows": {"a": {"options": {"lrr": 1}}}}, "row 'a': unrecognized arguments"),
+        (
+            {"rows": {"a": {"options": {"method": "vadclip", "DNP_use": True}}}},
+            "row 'a': --method vadclip means --DNP-use False, not True",
+        ),
+    ],
+)
+def test_bad_grids_end_in_one_line(grid, message, tmp_path, capsys):
+    path = write(tmp_path, grid)
+    with pytest.raises(SystemExit) as end:
+        ablate.main([path, "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert path in error
+    assert message in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_real_training_script(small_ucf, tmp_path):  # noqa: F811
+    grid = {**ROWS, "seeds": [1, 2], "rows": {"MIL": ROWS["rows"]["MIL"], "bad": {}}}
+    grid["rows"]["bad"] = {"options": {"train-list": "nowhere.csv", "method": "mil"}}
+    options = [f"--{name}={value}" for name, value in {**small_ucf, "max-epoch": 1}.items()]
+    command = [sys.executable, "ablate.py", write(tmp_path, grid), "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--drop-weights", *options], cwd=PROJECT, capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "[1/4] MIL, seed 1: AUC1 " in done.stdout
+    assert "bad, seed 1: error: list nowhere.csv not found" in done.stdout
+    best = json.loads((tmp_path / "out" / "mil" / "seed1" / "best.json").read_text())
+    assert f"{100 * best['auc1']:.2f}" in done.stdout
+    assert "2 of 2" in (tmp_path / "out" / "table.md").read_text()
+    assert (tmp_path / "out" / "table.csv").is_file()
