@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from benchmarks import bench
 from test_end_to_end import SCRIPTS, options_of
@@ -166,6 +167,18 @@ def config(value: bytes):
     def spoil(world):
         (world.folder / "c.yml").write_bytes(value)
         return {"config": world.folder / "c.yml"}
+
+    return spoil
+
+
+def texts(value):
+    """Hand-written class texts: as YAML has them, or the file's own text; None for no file."""
+
+    def spoil(world):
+        path = world.folder / "t.yml"
+        if value is not None:
+            path.write_text(value if isinstance(value, str) else yaml.safe_dump(value))
+        return {"text-tuning": "manual", "texts": path}
 
     return spoil
 

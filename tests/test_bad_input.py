@@ -31,9 +31,11 @@ from spoiling import (
     replaced,
     structured,
     text,
+    texts,
     weights,
     with_nan,
 )
+from utils.labels import UCF_CRIME
 
 FEATURE = "Abuse501_x264__5.npy"
 FEATURES = [
@@ -228,6 +230,20 @@ CASES = [
     ("make_lists ucf", "features: a file among them that is none", lambda w: np.save(
         w.folder / "features" / "Abuse" / "x.npy", np.ones(3)), ["x.npy is not named"]),
     ("make_lists xd", "features: of a test video empty", content(lambda data: b""), ["is damaged"]),
+    ("ucf_train", "texts: missing", texts(None), ["texts", "t.yml cannot be read: No such file"]),
+    ("ucf_train", "texts: no YAML", texts("ucf: ["), ["t.yml cannot be read"]),
+    ("ucf_train", "texts: of the other data set", texts({"xd": {}}), ["no entry 'ucf'"]),
+    ("ucf_train", "texts: unknown class", texts({"ucf": {"Theft": "a"}}), ["class 'Theft'"]),
+    ("ucf_train", "texts: a class without", texts({"ucf": {"Normal": "a", "Abuse": []}}), [
+        "class Abuse: expected a sentence or a list of them"]),
+    ("ucf_train", "texts: too long", texts({"ucf": dict.fromkeys(UCF_CRIME.classes, "so " * 90)}),
+        ["has 92 tokens", "at most 77"]),
+    ("ucf_train", "prompt: too long", lambda w: {"text-tuning": "prompt", "prompt-prefix": 70}, [
+        "83 tokens, 80 of --prompt-prefix"]),
+    ("ucf_test", "weights: of another method", option("method", "vadclip"), [
+        "holds weights of --method dsanet, this model is of --method vadclip"]),
+    ("ucf_test", "weights: of another text tuning", option("text-tuning", "prompt"), [
+        "--text-tuning is adapter in the file and prompt here"]),
     ("make_lists xd", "crop: none such", option("test-crop", 11), ["has no crop 11"]),
 ]  # fmt: skip
 

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 import ucf_option
 import xd_option
@@ -44,9 +45,43 @@ def test_booleans():
         assert ucf_option.parser.parse_args(["--use-checkpoint", text]).use_checkpoint is value
 
 
-def test_dead_xd_options_are_accepted():
+def test_official_schedule_options_are_accepted():
     tokens = ["--scheduler-rate", "0.1", "--scheduler-milestones", "3", "6", "10"]
-    assert xd_option.parser.parse_args(tokens)
+    args = xd_option.parser.parse_args(tokens)
+    assert (args.scheduler_milestones, args.method) == ([3, 6, 10], "dsanet")
+
+
+def test_a_method_has_defaults_of_its_own_below_everything_that_is_said(tmp_path):
+    path = tmp_path / "c.yml"
+    path.write_text("method: vadclip\nlr: 0.5\n")
+    args = ucf_option.parser.parse_args(["--config", str(path), "--separation-weight=2"])
+    assert (args.lr, args.separation_weight, args.text_tuning) == (0.5, 2, "prompt")
+    assert ucf_option.parser.parse_args([]).lr == 7e-5  # what one call set is gone in the next
+
+
+def test_written_options_repeat_a_baselines_run(tmp_path):
+    first = vars(xd_option.parser.parse_args(["--method=vadclip", "--t_w=0.5"]))
+    path = tmp_path / "options.yml"
+    path.write_text(yaml.safe_dump({k: v for k, v in first.items() if v is not None}))
+    again = vars(xd_option.parser.parse_args(["--config", str(path)]))
+    assert {**again, "config": None} == first
+
+
+@pytest.mark.parametrize(
+    "tokens, message",
+    [
+        (["--method=vadclip", "--DNP_use=True"], "--method vadclip means --DNP-use False"),
+        (["--method=vadclip", "--text-tuning=frozen"], "means --text-tuning prompt, not frozen"),
+        (["--method=mil", "--select-by=ap2"], "--method mil has auc1 and ap1 only"),
+    ],
+)
+def test_options_that_contradict_a_method(tokens, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        xd_option.parser.parse_args(tokens)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_a_config_file_stands_below_the_command_line(tmp_path):
