@@ -16,6 +16,8 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +26,9 @@ from utils.console import say
 from utils.either import DATASETS
 from utils.errors import OneLineParser, UserError, command
 from utils.files import require_writable, whole_file, write_json
-from utils.grid import Grid, Row, as_arguments, read_grid
-from utils.options import CORES, count, positive_int
+from utils.grid import Grid, Row, read_grid
+from utils.options import CORES, as_arguments, count, positive_int
+from utils.run import MAY_CHANGE
 from utils.table import csv_table, markdown_table, result_of, summary
 
 PROJECT = Path(__file__).resolve().parent
@@ -59,6 +62,15 @@ class Cell(NamedTuple):
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pth"
 
+    @property
+    def began(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.checkpoint.is_file() or previous(self.checkpoint).is_file()
+
+
+def script_of(dataset: str) -> Path:
+    return PROJECT / f"{dataset}_train.py"
+
 
 def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
     """A cell for every row and seed, seeds outermost: after a while every row has something."""
@@ -77,42 +89,59 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
     return cells
 
 
-def finished(cell: Cell) -> bool:
+def identity(cell: Cell, dataset: str) -> dict:
+    """What decides the cell's result."""
+    options = {k: v for k, v in vars(cell.row.parsed).items() if k not in MAY_CHANGE}
+    lists = {name: getattr(cell.row.parsed, name) for name in ("train_list", "test_list")}
+    return {"dataset": dataset, **options, **lists, "seed": cell.seed}
+
+
+def finished(cell: Cell, dataset: str) -> bool:
     """Whether the cell has its result.
 
     Raises:
         UserError: the folder holds a run of other options.
     """
     note = cell.folder / "cell.json"
-    if not note.is_file():
+    if not note.is_file() or not (cell.best.is_file() or cell.began):
         return False
-    if json.loads(note.read_text(encoding="utf-8")) != {"arguments": cell.arguments}:
-        raise UserError(
-            f"{cell.folder} was run with other options, see {note}: name another --out, or remove "
-            "the folder"
-        )
+    before, now = json.loads(note.read_text(encoding="utf-8")), identity(cell, dataset)
+    for name in before.keys() | now.keys():
+        if before.get(name) != now.get(name):
+            raise UserError(
+                f"{cell.folder} was run with {name} {before.get(name)}, now it is "
+                f"{now.get(name)}: name another --out, or remove the folder"
+            )
     return cell.best.is_file()
 
 
-def start(cell: Cell, script: Path, threads: int) -> subprocess.Popen | None:
-    """Begin a cell, or go on with it from its checkpoint; None if a process still trains it."""
+@contextmanager
+def lock_of(cell: Cell):
+    """The cell's lock file, held; None where another process holds it: the training itself does as
+    long as it runs, even if the process that started it was killed."""
     cell.folder.mkdir(parents=True, exist_ok=True)
     with open(cell.folder / ".lock", "w") as lock:
-        try:  # held by whoever has it open: the training itself, even if this process is killed
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return None
-        write_json(cell.folder / "cell.json", {"arguments": cell.arguments})
-        there = cell.checkpoint.is_file() or previous(cell.checkpoint).is_file()
-        with open(cell.folder / "output.txt", "a") as output:
-            return subprocess.Popen(
-                [sys.executable, script, *cell.arguments, *["--resume"] * there],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={"OMP_NUM_THREADS": str(threads), **os.environ},
-                pass_fds=[lock.fileno()],
-            )
+            lock = None
+        yield lock
+
+
+def start(cell: Cell, dataset: str, script: Path, threads: int, lock) -> subprocess.Popen:
+    """Begin a cell, or go on with it from its checkpoint."""
+    resume = ["--resume"] * cell.began
+    write_json(cell.folder / "cell.json", identity(cell, dataset))
+    with open(cell.folder / "output.txt", "a") as output:
+        return subprocess.Popen(
+            [sys.executable, script, *cell.arguments, *resume],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={"OMP_NUM_THREADS": str(threads), **os.environ},
+            pass_fds=[lock.fileno()],
+            start_new_session=True,  # so that Ctrl-C comes to it once, from here
+        )
 
 
 def clear(cell: Cell, keep_weights: bool) -> None:
@@ -123,11 +152,14 @@ def clear(cell: Cell, keep_weights: bool) -> None:
         (cell.folder / "model.pth").unlink(missing_ok=True)
 
 
-def run_cells(cells: list[Cell], script: Path, jobs: int, keep_weights: bool, tell) -> list[str]:
+def run_cells(
+    cells: list[Cell], grid: Grid, script: Path, jobs: int, keep_weights: bool, tell
+) -> list[str]:
     """Run cells, `jobs` at a time. When this is stopped, so are they, and save their state.
 
     Args:
-        cells: not finished yet.
+        cells: to run, where they are not finished.
+        grid: that they are of.
         script: that trains.
         jobs: at the same time.
         keep_weights: or the metrics alone.
@@ -136,16 +168,25 @@ def run_cells(cells: list[Cell], script: Path, jobs: int, keep_weights: bool, te
     Returns:
         what failed and why.
     """
-    waiting, running, failures = list(cells), {}, []
+    waiting, running, busy, failures = deque(cells), {}, set(), []
     threads = max(1, CORES // jobs)
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                if process := start(cell, script, threads):
-                    running[process] = cell, time.monotonic()
-                else:
-                    failures.append(f"{cell.name}: another process is training it: wait for that")
+            for _ in range(len(waiting) if len(running) < jobs else 0):
+                cell = waiting.popleft()
+                with lock_of(cell) as lock:
+                    if lock is None:
+                        waiting.append(cell)
+                        if cell.folder not in busy:
+                            busy.add(cell.folder)
+                            say(f"{cell.name}: another process is training it, waiting for that")
+                    elif finished(cell, grid.dataset):  # by that other process
+                        tell(cell, 0)
+                    else:
+                        process = start(cell, grid.dataset, script, threads, lock)
+                        running[process] = cell, time.monotonic()
+                if len(running) == jobs:
+                    break
             time.sleep(POLL_SECONDS)
             for process in [p for p in running if p.poll() is not None]:
                 cell, begun = running.pop(process)
@@ -191,7 +232,7 @@ def main(argv=None):
     grid = read_grid(args.grid, args.dataset, args.seeds, options)
     require_writable(args.out / "table.md")
     cells = make_cells(grid, args.out, options)
-    done = [cell for cell in cells if finished(cell)]
+    done = [cell for cell in cells if finished(cell, grid.dataset)]
     for cell in done:
         clear(cell, not args.drop_weights)
     missing = [cell for cell in cells if cell not in done]
@@ -203,8 +244,8 @@ def main(argv=None):
         figures = summary(grid, results[cell.row.name, cell.seed])
         say(f"[{len(results)}/{len(cells)}] {cell.name}: {figures} ({seconds:.0f} s)")
 
-    script = PROJECT / f"{grid.dataset}_train.py"
-    failures = run_cells(missing, script, args.jobs, not args.drop_weights, tell)
+    script = script_of(grid.dataset)
+    failures = run_cells(missing, grid, script, args.jobs, not args.drop_weights, tell)
     table = markdown_table(grid, results, failures)
     for name, text in (("table.md", table), ("table.csv", csv_table(grid, results))):
         with whole_file(args.out / name) as partial:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.clip_loader import WIDTH
+from utils.device import in_float32
 from utils.outputs import Outputs
 
 HIDDEN = (512, 32)
@@ -43,7 +44,12 @@ class MILRanking(nn.Module):
 
         In training the N rows are the segments of a video; in testing each snippet is one.
         """
-        return Outputs(None, self.scorer(F.normalize(visual, dim=-1)), *[None] * 6)
+        return Outputs(None, self.score(visual), *[None] * 6)
+
+    @in_float32
+    def score(self, visual: torch.Tensor) -> torch.Tensor:
+        """(B, N, 512) -> logits (B, N, 1)."""
+        return self.scorer(F.normalize(visual, dim=-1))
 
 
 def ranking_losses(

@@ -1,6 +1,6 @@
 """The options of ucf_train.py and ucf_test.py; the defaults are the papers' on UCF-Crime."""
 
-from utils.options import make_parser
+from utils.options import files_of, make_parser
 
 parser = make_parser(
     "DSANet on UCF-Crime",
@@ -19,11 +19,9 @@ parser = make_parser(
     gt_path="list/gt_ucf.npy",
     gt_segment_path="list/gt_segment_ucf.npy",
     gt_label_path="list/gt_label_ucf.npy",
-    model_path="model/model_ucf.pth",
-    checkpoint_path="model/checkpoint_ucf.pth",
-    output_dir="runs/ucf",
     select_by="auc1",
     scheduler_milestones=[4, 8],
-    vadclip={"lr": 2e-5, "separation_weight": 0.1},
-    mil={"lr": 0.01, "visual_length": 32},
+    **files_of("ucf"),
+    vadclip={"lr": 2e-5, "separation_weight": 0.1, **files_of("ucf_vadclip")},
+    mil={"lr": 0.01, "visual_length": 32, **files_of("ucf_mil")},
 )

@@ -1,6 +1,6 @@
 """The options of xd_train.py and xd_test.py; the defaults are the papers' on XD-Violence."""
 
-from utils.options import make_parser
+from utils.options import files_of, make_parser
 
 parser = make_parser(
     "DSANet on XD-Violence",
@@ -19,11 +19,9 @@ parser = make_parser(
     gt_path="list/gt.npy",
     gt_segment_path="list/gt_segment.npy",
     gt_label_path="list/gt_label.npy",
-    model_path="model/model_xd.pth",
-    checkpoint_path="model/checkpoint_xd.pth",
-    output_dir="runs/xd",
     select_by="ap1",
     scheduler_milestones=[3, 6, 10],
-    vadclip={"lr": 1e-5, "separation_weight": 1e-4, "select_by": "ap2"},
-    mil={"lr": 0.01, "visual_length": 32},
+    **files_of("xd"),
+    vadclip={"lr": 1e-5, "separation_weight": 1e-4, "select_by": "ap2", **files_of("xd_vadclip")},
+    mil={"lr": 0.01, "visual_length": 32, **files_of("xd_mil")},
 )

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -40,7 +42,7 @@ def write(folder, grid) -> str:
 
 # A training script that counts how often it was begun, and does what the file `do` says.
 STAND_IN = """
-import json, sys, time
+import json, signal, sys, time
 from pathlib import Path
 options = dict(a.lstrip("-").split("=", 1) for a in sys.argv[1:] if "=" in a)
 folder = Path(options["output-dir"])
@@ -51,6 +53,12 @@ if do == "fail" and options["seed"] == "2":
     print("error: no such thing")
     sys.exit(2)
 if do == "wait":
+    def stopped(number, _):
+        (folder / "signals").write_text((folder / "signals").read_text() + str(number))
+        sys.exit(128 + number)
+    (folder / "signals").write_text("")
+    for number in (2, 15):
+        signal.signal(number, stopped)
     Path(options["checkpoint-path"]).write_text("")
     time.sleep(60)
 (folder / "model.pth").write_text("")
@@ -66,8 +74,12 @@ def stand_in(tmp_path):
 
 
 @pytest.fixture
-def cells(tmp_path):
-    grid = read_grid(write(tmp_path, ROWS), None, None, [])
+def grid(tmp_path):
+    return read_grid(write(tmp_path, ROWS), None, None, [])
+
+
+@pytest.fixture
+def cells(grid, tmp_path):
     return make_cells(grid, tmp_path / "out", [])
 
 
@@ -78,8 +90,10 @@ def begun(cell) -> list[str]:
 
 def run_all(cells, script, jobs=2, keep_weights=True):
     told = []
-    missing = [cell for cell in cells if not ablate.finished(cell)]
-    return run_cells(missing, script, jobs, keep_weights, lambda cell, _: told.append(cell)), told
+    grid = SimpleNamespace(dataset="ucf")
+    missing = [cell for cell in cells if not ablate.finished(cell, "ucf")]
+    tell = lambda cell, _: told.append(cell)  # noqa: E731
+    return run_cells(missing, grid, script, jobs, keep_weights, tell), told
 
 
 def test_every_row_is_run_with_every_seed_once(cells, stand_in):
@@ -104,48 +118,77 @@ def test_a_failing_run_stops_no_other_and_is_tried_again(cells, stand_in):
     assert [cell.seed for cell in told] == [2, 2]
 
 
-def test_a_stopped_ablation_stops_its_runs_and_resumes_them(cells, stand_in):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, tmp_path):
+    """The signal goes to the whole group, as Ctrl-C does; the runs get one of their own."""
     stand_in.with_name("do").write_text("wait")
+    out = tmp_path / "out"
+    program = (
+        "import ablate, os, signal; from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "ablate.script_of = lambda dataset: Path(os.environ['SCRIPT'])\n"
+        "ablate.main()"
+    )
+    command = [sys.executable, "-c", program, write(tmp_path, ROWS), "--out", str(out)]
+    how = {"cwd": PROJECT, "env": {**os.environ, "SCRIPT": str(stand_in)}}
+    process = subprocess.Popen([*command, "--jobs", "2"], start_new_session=True, **how)
+    first = [out / row / "seed1" for row in ("mil", "all_last")]
+    while not all((folder / "checkpoint.pth").exists() for folder in first):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    assert process.wait(timeout=30) == 128 + number
+    assert [(folder / "signals").read_text() for folder in first] == ["15", "15"]
 
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    outside = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, 3)
-    begin = time.monotonic()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run_all(cells, stand_in)
-    finally:
-        signal.signal(signal.SIGALRM, outside)
-    assert time.monotonic() - begin < 30
     stand_in.with_name("do").write_text("finish")
-    failures, _ = run_all(cells, stand_in)
-    assert not failures
-    assert begun(cells[0]) == begun(cells[1]) == ["begun", "resumed"]
-    assert begun(cells[2]) == ["begun"]
-    assert not cells[0].checkpoint.exists()
+    subprocess.run(command, check=True, **how)
+    assert [(folder / "begun").read_text().split() for folder in first] == [
+        ["begun", "resumed"]
+    ] * 2
+    assert (out / "mil" / "seed2" / "begun").read_text().split() == ["begun"]
+    assert not (first[0] / "checkpoint.pth").exists()
 
 
-def test_a_run_that_outlived_a_killed_ablation_is_left_alone(cells, stand_in):
+def test_a_run_that_outlived_a_killed_ablation_is_waited_for(cells, stand_in):
     stand_in.with_name("do").write_text("wait")
-    process = ablate.start(cells[0], stand_in, 1)
-    try:
-        stand_in.with_name("do").write_text("finish")
-        failures, told = run_all(cells[:2], stand_in)
-        assert failures == ["MIL, seed 1: another process is training it: wait for that"]
-        assert told == [cells[1]]
-    finally:
+    with ablate.lock_of(cells[0]) as lock:
+        process = ablate.start(cells[0], "ucf", stand_in, 1, lock)
+    stand_in.with_name("do").write_text("finish")
+
+    def end():
+        time.sleep(2)
+        (cells[0].folder / "best.json").write_text('{"auc1": 0.5, "average_map": 3}')
         process.kill()
         process.wait()
-    assert run_all(cells[:2], stand_in)[0] == []
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    failures, told = run_all(cells[:2], stand_in)
+    thread.join()
+    assert not failures
+    assert told == [cells[1], cells[0]]
+    assert begun(cells[0]) in (["begun"], [])  # not once more
 
 
-def test_other_options_do_not_get_into_an_older_table(cells, stand_in):
+def test_other_options_do_not_get_into_an_older_table(cells, stand_in, tmp_path):
     run_all(cells, stand_in)
-    other = [cell._replace(arguments=[*cell.arguments, "--lr=1"]) for cell in cells]
-    with pytest.raises(UserError, match="was run with other options"):
-        run_all(other, stand_in)
+    other = read_grid(write(tmp_path, ROWS), None, None, ["--lr=1"])
+    with pytest.raises(UserError, match=r"was run with lr 0\.01, now it is 1\.0: name"):
+        ablate.finished(make_cells(other, tmp_path / "out", ["--lr=1"])[0], "ucf")
+    other = read_grid(write(tmp_path, ROWS), "xd", None, [])
+    with pytest.raises(UserError, match="was run with"):
+        ablate.finished(make_cells(other, tmp_path / "out", [])[0], "xd")
+    # What decides nothing may be another.
+    other = read_grid(write(tmp_path, ROWS), None, None, ["--num-workers=0", "--device=cpu"])
+    assert ablate.finished(make_cells(other, tmp_path / "out", [])[0], "ucf")
+
+
+def test_a_run_that_never_began_binds_nobody(cells, stand_in, tmp_path):
+    stand_in.with_name("do").write_text("fail")
+    run_all(cells, stand_in)
+    other = read_grid(write(tmp_path, ROWS), None, None, ["--lr=1"])
+    failed = next(cell for cell in make_cells(other, tmp_path / "out", []) if cell.seed == 2)
+    assert not ablate.finished(failed, "ucf")
 
 
 def test_the_table(cells, tmp_path):
@@ -155,7 +198,14 @@ def test_the_table(cells, tmp_path):
                ("all, last", 2): {"auc1": 0.75, "average_map": 12.5}}  # fmt: skip
     table = markdown_table(grid, results, ["MIL, seed 2: broken"])
     lines = [[c.strip() for c in line.strip("| ").split("|")] for line in table.splitlines()]
-    assert lines[0] == ["T", "AUC1 (%)", "paper", "average mAP (%)", "weights kept", "seeds"]
+    assert lines[0] == [
+        "T, UCF-Crime",
+        "AUC1 (%)",
+        "paper",
+        "average mAP (%)",
+        "weights kept",
+        "seeds",
+    ]
     assert lines[2] == ["MIL", "85.00 ± 7.07", "84.51", "n/a", "best AUC1", "2 of 3"]
     assert lines[3] == ["all, last", "75.00", "", "12.50", "last epoch", "1 of 3"]
     assert "seeds 1, 2, 3" in table
@@ -189,11 +239,17 @@ def test_published_figures_are_of_the_files_data_set_only(tmp_path):
     assert read_grid(path, "xd", None, []).rows[0].paper == {}
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "configs").glob("*.yml")), ids=lambda p: p.stem)
+NO_GRIDS = {"demo_ucf.yml", "demo_xd.yml", "manual_texts.yml"}
+GRIDS = sorted(p for p in (PROJECT / "configs").glob("*.yml") if p.name not in NO_GRIDS)
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
 def test_the_grids_of_the_project(path):
-    if "rows" in (written := yaml.safe_load(path.read_text())) or "grid" in written:
-        for dataset in ("ucf", "xd"):
-            assert read_grid(str(path), dataset, None, []).rows
+    for dataset, title in (("ucf", "UCF-Crime"), ("xd", "XD-Violence")):
+        grid = read_grid(str(path), dataset, None, [])
+        assert grid.rows
+        assert grid.title.endswith(f", {title}")
+        assert f"`{path.name}`" in (PROJECT / "configs" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -207,6 +263,9 @@ def test_the_grids_of_the_project(path):
         ({"rows": {"a": {"option": {}}}}, "row 'a': unknown 'option'"),
         ({"rows": {"a": 3}}, "row 'a' is 3"),
         ({"rows": {"a": {}}, "dataset": "ucx"}, "dataset ucx"),
+        ({"rows": {"a": {}}, "dataset": ["ucf"]}, "dataset ['ucf']"),
+        ({"rows": {"a": {"paper": {"ap": 85}}}}, "paper of row 'a' ap; allowed"),
+        ({"rows": {"a": {"paper": {"ap1": "x"}}}}, "row 'a': paper's ap1 is x, no number"),
         ({"rows": {"a": {}}, "metrics": ["auc"]}, "metrics auc"),
         ({"rows": {"a": {}}, "seeds": 3}, "seeds is 3, expected a list"),
         ({"rows": {"a": {}}, "seeds": [1, 1]}, "different whole numbers"),

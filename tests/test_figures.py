@@ -119,6 +119,11 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):  # noqa: F811
             assert out.logits3.argmax() == found.events[i]
             assert out.logits4.argmax() == found.backgrounds[i]
     assert len(prototype_distances(model, test)) == sum(test.lengths)
+    with torch.no_grad():
+        model.linear.bias[0] = float("nan")
+    for analyse in (semantics, prototype_distances):
+        with pytest.raises(UserError, match="not finite"):
+            analyse(model, test)
 
     for arguments, message in (
         (["scores", "ucf", *options], "drawn from predictions"),
@@ -128,6 +133,7 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):  # noqa: F811
         (["prototypes", "ucf", *options, "--DNP_use=False"], "part of SG-NM"),
         (["tsne", "ucf", *options, "--method=mil"], "neither visual features"),
         (["confusion", "ucf", *options, "--method=vadclip"], "holds weights of --method dsanet"),
+        (["scores", "ucf", *options, "--methods", "a=x", "a=y"], "every name must be another"),
         (["all", "ucf", *options, "--method=mil", "--output-dir=elsewhere"], "nothing could be"),
     ):
         with pytest.raises(SystemExit) as end:

@@ -23,7 +23,7 @@ OFF = {
     "prompt": set(),
 }
 OPTIONS = {
-    "mil": {"method": "mil"},
+    "mil": {"method": "mil", "precision": "bf16"},
     "vadclip": {"method": "vadclip"},
     "frozen": {"text-tuning": "frozen", "DCSA_use": False},
     "manual": {"text-tuning": "manual", "select-normal": "video", "pool": "video"},

@@ -67,6 +67,26 @@ def test_written_options_repeat_a_baselines_run(tmp_path):
     assert {**again, "config": None} == first
 
 
+def test_a_file_of_one_method_is_not_taken_for_anothers(tmp_path, capsys):
+    path = tmp_path / "options.yml"
+    path.write_text("method: dsanet\nlr: 1e-3\n")
+    for tokens in (["--method=mil"], ["--text-tuning=prompt", "--DNP_use=0", "--DCSA_use=0"]):
+        with pytest.raises(SystemExit):
+            ucf_option.parser.parse_args(["--config", str(path), *tokens])
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {path} holds the options of --method dsanet, and ")
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_baselines_write_files_of_their_own(name):
+    written = [
+        vars(PARSERS[name].parse_args([f"--method={method}"]))
+        for method in ("dsanet", "vadclip", "mil")
+    ]
+    for option in ("model_path", "checkpoint_path", "output_dir"):
+        assert len({options[option] for options in written}) == 3
+
+
 @pytest.mark.parametrize(
     "tokens, message",
     [

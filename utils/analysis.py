@@ -37,7 +37,8 @@ def require_class_texts(args) -> None:
 def require_prototypes(args) -> None:
     """
     Raises:
-        UserError: the weights were trained without SG-NM.
+        UserError: the options say that the weights were trained without SG-NM (the weights do not:
+            its parameters are part of them in any case).
     """
     if args.method != "dsanet" or not args.DNP_use:
         raise UserError(
@@ -69,7 +70,11 @@ def prototype_distances(model, test: EvaluationSet) -> np.ndarray:
 
 def semantics(model, test: EvaluationSet) -> Semantics:
     """Each test video's event and background against the class texts, as DCSA sees them in
-    training: of a clip of N snippets."""
+    training: of a clip of N snippets.
+
+    Raises:
+        UserError: something is not finite.
+    """
     device = next(model.parameters()).device
     videos = torch.from_numpy(clip_features(test)).split(test.lengths)
     nearest = []
@@ -81,7 +86,10 @@ def semantics(model, test: EvaluationSet) -> Semantics:
             outputs = model(torch.from_numpy(clip)[None].to(device), lengths, text)
             scores = outputs.logits1.squeeze(-1).sigmoid()
             logits = model.align_parts(outputs.visual_features, scores, text, lengths)
-            nearest.append(torch.cat(logits, dim=1)[0].argmax(dim=-1).cpu())
+            logits = torch.cat(logits, dim=1)[0]  # [2, C]
+            if not logits.isfinite().all():
+                raise UserError("events and backgrounds are not finite: the weights are damaged")
+            nearest.append(logits.argmax(dim=-1).cpu())
     events, backgrounds = torch.stack(nearest).numpy().T
     return Semantics(events, backgrounds)
 

@@ -25,6 +25,10 @@ SHOWN = {
 }
 
 
+def _shown(value: float | None) -> str:
+    return f"{'n/a':>10}" if value is None else f"{value:10.3f}"
+
+
 @command
 def main(argv=None) -> tuple[dict, dict]:
     """Print and draw; returns the metrics of the untrained and of the trained model."""
@@ -41,7 +45,7 @@ def main(argv=None) -> tuple[dict, dict]:
 
     print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
     for title, key in SHOWN.items():
-        print(f"{title:28}{untrained[key]:10.3f}{trained[key]:10.3f}")
+        print(f"{title:28}{_shown(untrained[key])}{_shown(trained[key])}")
     print()
     for title, path in (
         ("weights", args.model_path),
@@ -52,10 +56,10 @@ def main(argv=None) -> tuple[dict, dict]:
         ("score curves", figure),
     ):
         print(f"{title:20}{path}")
-    if (
-        trained["auc1"] < LEARNED_AUC
-        or trained["average_map"] < LEARNED_GAIN * untrained["average_map"]
-    ):
+    gained = trained["average_map"] is None or (
+        trained["average_map"] >= LEARNED_GAIN * untrained["average_map"]
+    )
+    if trained["auc1"] < LEARNED_AUC or not gained:
         raise UserError(
             f"the demo did not learn: expected AUC1 ≥ {LEARNED_AUC} and {LEARNED_GAIN} times the "
             "untrained average mAP"

@@ -113,6 +113,9 @@ def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, 
 
     Returns:
         for each test video in list order the same of its T snippets, (T, …).
+
+    Raises:
+        UserError: something is not finite.
     """
     device = next(model.parameters()).device
     taken = []
@@ -129,7 +132,14 @@ def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, 
             taken.append([filled.pack(values) for values in take(outputs, lengths)])
         # (V, …) of every batch -> (T, …) of every video
         parts = [torch.cat(part).cpu().split(test.lengths) for part in zip(*taken, strict=True)]
-    return [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]
+    videos = [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]
+    for row, video in zip(test.rows, videos, strict=True):
+        if not all(np.isfinite(values).all() for values in video):
+            raise UserError(
+                f"the scores of {row.video} are not finite: the weights are damaged, or training "
+                "diverged and wants a smaller --lr"
+            )
+    return videos
 
 
 def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
@@ -141,14 +151,7 @@ def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
             return [scores]
         return [scores, class_probabilities(outputs, test)]
 
-    predictions = [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take)]
-    for row, prediction in zip(test.rows, predictions, strict=True):
-        if not all(np.isfinite(values).all() for values in prediction if values is not None):
-            raise UserError(
-                f"the scores of {row.video} are not finite: the weights are damaged, or training "
-                "diverged and wants a smaller --lr"
-            )
-    return predictions
+    return [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take)]
 
 
 def class_probabilities(outputs: Outputs, test: EvaluationSet) -> torch.Tensor:

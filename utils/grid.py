@@ -10,11 +10,13 @@ import yaml
 
 from utils.either import DATASETS
 from utils.errors import UserError
+from utils.options import as_arguments
 
 KEYS = ("title", "dataset", "metrics", "seeds", "options", "rows", "grid")
 FRACTIONS = ("auc1", "ap1", "auc2", "ap2", "ano_auc")  # shown in percent
 METRICS = (*FRACTIONS, "average_map", "average_anomaly_map")
 MAIN_METRIC = {"ucf": "auc1", "xd": "ap1"}
+LONGEST_NAME = 100  # of a folder, in characters
 
 
 class Row(NamedTuple):
@@ -45,17 +47,6 @@ class Grid(NamedTuple):
     rows: list[Row]
 
 
-def as_arguments(options: dict) -> list[str]:
-    """Options by name as they stand on a command line."""
-    arguments = []
-    for name, value in options.items():
-        if isinstance(value, list):
-            arguments += [f"--{name}", *map(str, value)]
-        else:
-            arguments.append(f"--{name}={value}")
-    return arguments
-
-
 def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: list[str]) -> Grid:
     """Read a grid file.
 
@@ -80,10 +71,12 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
         raise UserError(f"grid {path}: unknown '{odd[0]}'; allowed are {', '.join(KEYS)}")
     name = dataset or _one_of(written.get("dataset", "xd"), DATASETS, "dataset", path)
     as_published = name == written.get("dataset", "xd")
-    metrics = written.get("metrics") if as_published else None
-    metrics = metrics or [MAIN_METRIC[name], "average_map"]
-    for metric in _list(metrics, "metrics", path):
+    metrics = _list(written.get("metrics", [MAIN_METRIC[name], "average_map"]), "metrics", path)
+    for metric in metrics:
         _one_of(metric, METRICS, "metrics", path)
+    if not as_published:  # the other data set's main metric in the place of the file's
+        metrics = [MAIN_METRIC[name] if m in MAIN_METRIC.values() else m for m in metrics]
+        metrics = list(dict.fromkeys(metrics))
     seeds = seeds or _list(written.get("seeds", [234]), "seeds", path)
     if not all(type(seed) is int and seed >= 0 for seed in seeds) or len({*seeds}) < len(seeds):
         raise UserError(f"grid {path}: seeds are {seeds}, expected different whole numbers")
@@ -95,13 +88,20 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
             raise UserError(f"grid {path}, row '{title}': unknown '{odd[0]}'")
         own = common | _dict(row.get("options", {}), f"options of row '{title}'", path)
         paper = _dict(row.get("paper", {}), f"paper of row '{title}'", path)
+        for metric, value in paper.items():
+            _one_of(metric, METRICS, f"paper of row '{title}'", path)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(
+                    f"grid {path}, row '{title}': paper's {metric} is {value}, no number"
+                )
         parsed = _parsed(name, [*options, *as_arguments(own)], f"grid {path}, row '{title}'")
-        slug = re.sub(r"[^a-z0-9.]+", "_", title.lower()).strip("_.") or "row"
+        slug = re.sub(r"[^a-z0-9.]+", "_", title.lower()).strip("_.")[:LONGEST_NAME] or "row"
         rows.append(Row(title, slug, own, paper if as_published else {}, parsed))
     slugs = [row.slug for row in rows]
     if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
         raise UserError(f"grid {path}: rows '{twice[0]}' and '{twice[1]}' need different names")
-    return Grid(str(written.get("title", Path(path).stem)), name, metrics, seeds, rows)
+    title = f"{written.get('title', Path(path).stem)}, {DATASETS[name][1].title}"
+    return Grid(title, name, metrics, seeds, rows)
 
 
 def _rows(written: dict, path: str) -> list[tuple[str, dict]]:
@@ -129,7 +129,7 @@ def _parsed(dataset: str, arguments: list[str], where: str) -> argparse.Namespac
 
 
 def _one_of(value, allowed, what: str, path: str):
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise UserError(f"grid {path}: {what} {value}; allowed are {', '.join(allowed)}")
     return value
 

@@ -164,6 +164,11 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
                 probabilities = np.split(file["probabilities"], splits)
             else:
                 probabilities = [None] * len(scores)
+            if not len(file["lengths"]) == len(file["videos"]) > 0 or any(
+                len(values) != file["lengths"].sum()
+                for values in (file["scores"], file.get("probabilities", file["scores"]))
+            ):
+                raise ValueError("arrays of different lengths")
             names, classes = file["videos"].tolist(), file["classes"].tolist()
     except Exception as error:  # a damaged archive can raise anything
         raise UserError(f"{path} holds no predictions of a test run ({error})") from None

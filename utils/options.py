@@ -88,6 +88,26 @@ for kind in (positive_float, nonnegative_float, ratio, share):
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def as_arguments(options: dict) -> list[str]:
+    """Options by name as they would stand on a command line; None stands for the default."""
+    arguments = []
+    for name, value in options.items():
+        if isinstance(value, list):
+            arguments += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            arguments.append(f"--{name}={value}")
+    return arguments
+
+
+def files_of(name: str) -> dict[str, str]:
+    """Where a run writes unless it is told to write elsewhere."""
+    return {
+        "model_path": f"model/model_{name}.pth",
+        "checkpoint_path": f"model/checkpoint_{name}.pth",
+        "output_dir": f"runs/{name}",
+    }
+
+
 class OptionParser(OneLineParser):
     """argparse with both spellings of every option, `--config`, defaults that depend on `--method`,
     and errors of one line.
@@ -117,12 +137,15 @@ class OptionParser(OneLineParser):
         finder = OneLineParser(add_help=False, allow_abbrev=False)
         finder.add_argument("--config")
         self.config_file = finder.parse_known_args(args)[0].config
+        of_file = None  # the method that the config file names
         if self.config_file:
             written = self._config_arguments()
-            _, rest = super().parse_known_args(written)  # so that an error names the file
+            # So that an error names the file.
+            found, rest = super().parse_known_args(written, argparse.Namespace(method=None))
             if rest:
                 self.error(f"a value too many: {' '.join(rest)}")
-            self.config_file = None
+            of_file = found.method
+            config_file, self.config_file = self.config_file, None
             args = written + args
         first = super().parse_known_args(args)[0]
         switched = {name: getattr(first, name) for name in VADCLIP}
@@ -132,6 +155,11 @@ class OptionParser(OneLineParser):
         parsed.method = method
         for name, value in vars(namespace or argparse.Namespace()).items():
             setattr(parsed, name, value)
+        if of_file not in (None, method):
+            self.error(
+                f"{config_file} holds the options of --method {of_file}, and {method} has others: "
+                "leave --method out, or the file"
+            )
         for name, value in VADCLIP.items():
             if method == "vadclip" and getattr(parsed, name) != value:
                 self.error(
@@ -157,16 +185,11 @@ class OptionParser(OneLineParser):
             self.error(f"cannot be read: {reason}")
         if not isinstance(options, dict):
             self.error("expected lines of the form 'option: value'")
-        arguments = []
-        for name, value in options.items():
+        for name in options:
             option = self._spelled(f"--{name}")
             if option not in self._option_string_actions or option in ("--config", "--help"):
                 self.error(f"unknown option '{name}': --help lists the options")
-            if isinstance(value, list):
-                arguments += [option, *map(str, value)]
-            elif value is not None:
-                arguments.append(f"{option}={value}")
-        return arguments
+        return [self._spelled(token) for token in as_arguments(options)]
 
 
 def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> OptionParser:

@@ -45,23 +45,22 @@ def _version(library: str) -> str | None:
 
 
 def list_hashes(args, train: bool) -> dict[str, str]:
-    """sha256 of the lists and of the ground truth, by option."""
+    """sha256 of the lists, of the ground truth and of hand-written class texts, by option."""
     files = {"train_list": args.train_list} if train else {}
     files |= {"test_list": args.test_list, "gt_path": args.gt_path}
     for option in ("gt_segment_path", "gt_label_path"):
         files[option] = present_form(getattr(args, option))
+    if args.method != "mil" and args.text_tuning == "manual":
+        files["texts"] = args.texts or MANUAL_TEXTS
     return {option: sha256(path) for option, path in files.items()}
 
 
-def text_hashes(args) -> dict[str, str]:
-    """sha256 of CLIP's weights, or that they are random, and of hand-written class texts."""
+def clip_hash(args) -> dict[str, str]:
+    """sha256 of CLIP's weights, or that they are random; nothing for a method without."""
     if args.method == "mil":
         return {}
     source = args.clip_weights
-    hashes = {"clip_weights": RANDOM if source == RANDOM else sha256(weights_file(source))}
-    if args.text_tuning == "manual":
-        hashes["texts"] = sha256(args.texts or MANUAL_TEXTS)
-    return hashes
+    return {"clip_weights": RANDOM if source == RANDOM else sha256(weights_file(source))}
 
 
 def git_state(folder: Path = PROJECT) -> dict | None:

@@ -17,7 +17,7 @@ import yaml
 
 from utils.errors import UserError
 from utils.files import remove_left_behind, set_aside, whole_file, write_json
-from utils.provenance import provenance, text_hashes
+from utils.provenance import clip_hash, provenance
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",
@@ -78,7 +78,7 @@ class Record:
 
         path = self.folder / PROVENANCE
         parts = _read_yaml(path) if self.args.use_checkpoint else {}
-        hashes = {**list_hashes, **text_hashes(self.args)}
+        hashes = {**list_hashes, **clip_hash(self.args)}
         _write_yaml(path, {**parts, place: provenance(self.device, hashes)})
 
         if not self.args.use_checkpoint:  # an older run's

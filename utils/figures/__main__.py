@@ -68,6 +68,8 @@ class Source:
         if odd := [name for name, equals, path in named if not (name and equals and path)]:
             raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
         files = {name: path for name, _, path in named}
+        if len(files) < len(named):
+            raise UserError("--methods: every name must be another")
         if len(files) > len(PALETTE):
             raise UserError(f"--methods: {len(files)}, more than the {len(PALETTE)} told apart")
         if not files and self.args.predictions:
