@@ -283,5 +283,5 @@ def _build_dsanet(args, dataset: Dataset) -> DSANet:
         decoder_residual=args.decoder_residual,
         use_dcsa=args.DCSA_use,
         complement_background=args.background_weights == "complement",
-        pool=args.pool,
+        pool=args.DCSA_pool,
     )

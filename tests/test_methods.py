@@ -26,7 +26,7 @@ OPTIONS = {
     "mil": {"method": "mil", "precision": "bf16"},
     "vadclip": {"method": "vadclip"},
     "frozen": {"text-tuning": "frozen", "DCSA_use": False},
-    "manual": {"text-tuning": "manual", "select-normal": "video", "pool": "video"},
+    "manual": {"text-tuning": "manual", "select-normal": "video", "DCSA_pool": "video"},
     "prompt": {
         "text-tuning": "prompt", "decoder-residual": True, "background-weights": "complement",
     },

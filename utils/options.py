@@ -239,8 +239,8 @@ def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> Optio
     add("--background-weights", choices=("own", "complement"), default="own", help="DCSA: a "
         "weighting of its own, as in the official code, or 1 - w_event, as in the "
         "paper")  # fmt: skip
-    add("--pool", choices=("clip", "video"), default="clip", help="DCSA: over all N positions, "
-        "padding included, as in the official code, or the video's own")  # fmt: skip
+    add("--DCSA_pool", choices=("clip", "video"), default="clip", help="DCSA: over all N "
+        "positions, padding included, as in the official code, or the video's own")  # fmt: skip
     add("--DNP_use", type=boolean, default=True, help="train with SG-NM (True, False)")
     add("--decoder_depth", type=positive_int, default=8, help="SG-NM: decoder blocks")
     add("--decoder-residual", type=boolean, default=False, help="SG-NM: a residual around the "
