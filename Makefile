@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make demo   make a small data set, train on it, test, draw; about 3 minutes on 2 cores"
 	@echo "            (DATASET=xd for XD-Violence's kind instead of UCF-Crime's)"
-	@echo "make ablate-demo   a small table of components with two seeds; about @@ minutes"
+	@echo "make ablate-demo   a small table of components with two seeds; about 7 minutes"
 	@echo "            (TABLE=table6_text_tuning, SEEDS=\"1 2 3\", JOBS=2: another, more, at once)"
 	@echo "make test   lint and tests; about 8 minutes on 2 cores"
 	@echo "make soak   kill 20 training runs, resume and compare them; some ten minutes"

@@ -93,7 +93,7 @@ def _notes(grid: Grid) -> str:
     if any(row.parsed.select == "best" for row in grid.rows):
         notes += " Best: the weights are chosen on the test set, as in the official code."
     if any(row.parsed.clip_weights == "random" for row in grid.rows):
-        notes += " CLIP's text weights were random: no result."
+        notes += " CLIP's text weights were random: these are no results."
     return notes
 
 
