@@ -221,8 +221,8 @@ def weights_file(source: str) -> Path:
     return Path(source)
 
 
-def read_text_weights(path: Path) -> dict[str, torch.Tensor]:
-    """CLIP's text weights from the official TorchScript archive or a saved state dict, in fp32.
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """CLIP's weights from the official TorchScript archive or a saved state dict, in fp32.
 
     Loading an archive runs what it holds, so only the one with CLIP's own checksum is loaded.
 
@@ -235,11 +235,19 @@ def read_text_weights(path: Path) -> dict[str, torch.Tensor]:
         state = checkpoint.load(path)
         state = state.get("state_dict", state)
     try:
-        return {k: v.float() for k, v in state.items() if not k.startswith(NOT_TEXT)}
+        return {str(k): v.float() for k, v in state.items()}
     except AttributeError:
         raise UserError(
             f"{path} is not CLIP {CLIP_NAME}: expected a state dict of tensors"
         ) from None
+
+
+def warn_random(side: str) -> None:
+    print(
+        f"WARNING: CLIP's {side} weights are RANDOM. Good for the demo and for tests, "
+        "never for results.",
+        file=sys.stderr,
+    )
 
 
 def load_text_transformer(source: str | None) -> TextTransformer:
@@ -257,17 +265,14 @@ def load_text_transformer(source: str | None) -> TextTransformer:
     else:
         path = weights_file(source)
         try:
-            text.load_state_dict(read_text_weights(path), assign=True)
+            weights = {k: v for k, v in read_weights(path).items() if not k.startswith(NOT_TEXT)}
+            text.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             raise UserError(
                 f"{path} is not CLIP {CLIP_NAME}: {' '.join(str(error).split())[:200]}"
             ) from None
     if source == RANDOM:
-        print(
-            "WARNING: CLIP's text weights are RANDOM. Good for the demo and for tests, "
-            "never for results.",
-            file=sys.stderr,
-        )
+        warn_random("text")
         # The random state outside is left as it was: the rest of the model starts from the same
         # numbers whatever the source.
         with torch.random.fork_rng(devices=[]):

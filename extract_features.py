@@ -1,0 +1,130 @@
+"""CLIP features of videos, in the form that training and testing read.
+
+    python extract_features.py VIDEOS --out FEATURES                     a folder, files, or a list
+    python extract_features.py VIDEOS --out FEATURES --crops 5           one crop, as for testing
+    python extract_features.py VIDEOS --out FEATURES --shard 0/4         a quarter of the videos
+
+For each video and crop `<video>__<crop>.npy`, (T, 512), T = frames // 16: row t is the image
+feature of CLIP ViT-B/16 for frames 16t … 16t+15, not normalised. A folder's sub-folders come back
+under --out. What is there already is left alone, so the same command goes on where it stopped.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from utils.clip_loader import CLIP_NAME, RANDOM
+from utils.clip_visual import VisualTower
+from utils.console import say
+from utils.device import PRECISIONS, set_up_device
+from utils.errors import OneLineParser, UserError, command
+from utils.extraction import POOLS, Extraction
+from utils.options import CORES, positive_int
+from utils.video import CROPS, SUFFIXES
+
+DTYPES = ("float16", "float32")
+
+
+def find_videos(inputs: list[Path]) -> dict[Path, Path]:
+    """Video files -> their paths without suffix below the output folder.
+
+    Args:
+        inputs: videos, folders to look through, or `.txt` lists with a path in each line.
+
+    Raises:
+        UserError: one is missing, holds no videos, or two would be written to one place.
+    """
+    found: dict[Path, Path] = {}
+    for path in inputs:
+        if path.is_dir():
+            files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+            if not files:
+                raise UserError(f"{path} holds no videos: expected {' '.join(SUFFIXES)}")
+            found |= {file: file.relative_to(path).with_suffix("") for file in files}
+        elif not path.is_file():
+            raise UserError(f"video {path} not found")
+        elif path.suffix == ".txt":
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            files = [Path(line.strip()) for line in lines if line.strip()]
+            if missing := [file for file in files if not file.is_file()]:
+                raise UserError(f"{path}: video {missing[0]} not found")
+            found |= {file: Path(file.stem) for file in files}
+        else:
+            found[path] = Path(path.stem)
+    places: dict[Path, Path] = {}
+    for file, place in found.items():
+        if other := places.get(place):
+            raise UserError(f"{other} and {file} would both become {place}__*.npy: rename one")
+        places[place] = file
+    return found
+
+
+def crop_list(text: str) -> list[int]:
+    crops = [int(part) for part in text.split(",")]
+    if not all(0 <= c < CROPS for c in crops) or len({*crops}) < len(crops):
+        raise ValueError
+    return crops
+
+
+def shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    index, count = int(index), int(count)
+    if not 0 <= index < count:
+        raise ValueError
+    return index, count
+
+
+def shard_of_torchrun() -> tuple[int, int]:
+    """The share of this process where `torchrun` started it, else everything."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+crop_list.__name__ = f"list of crops, as in 0,5 (0…{CROPS - 1})"
+shard.__name__ = "share, as in 0/4"
+
+
+@command
+def main(argv=None):
+    parser = OneLineParser(description="CLIP features of videos", allow_abbrev=False)
+    add = parser.add_argument
+    add("inputs", nargs="+", type=Path, help="videos, folders, or .txt lists of videos")
+    add("--out", type=Path, required=True, help="folder to write to")
+    add("--crops", type=crop_list, default=list(range(CROPS)), help="which (default: all ten)")
+    add("--pool", choices=POOLS, default="mean", help="a row is the mean over its 16 frames' "
+        "features, or that of the middle frame, for a sixteenth of the work")  # fmt: skip
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="of the files")
+    add("--clip-weights", default=CLIP_NAME, help=f"{CLIP_NAME} (downloaded once), a file, or "
+        f"{RANDOM} (for tests)")  # fmt: skip
+    add("--shard", type=shard, help="i/n: every n-th video from the i-th on (default: the share of "
+        "this process under torchrun, else all)")  # fmt: skip
+    add("--batch-size", type=positive_int, default=64, help="pictures the network sees at once")
+    add("--decoders", type=positive_int, default=min(4, CORES), help="videos decoded at once")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
+    add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products")
+    args = parser.parse_args(argv)
+    args.deterministic = False
+
+    if args.device == "auto" and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
+        args.device = f"cuda:{os.environ['LOCAL_RANK']}"
+    index, count = args.shard or shard_of_torchrun()
+    videos = dict(list(find_videos(args.inputs).items())[index::count])
+    extraction = Extraction(videos, args.out, args.crops, args.pool, args.dtype)
+    if not extraction.waiting:
+        say(f"{len(videos)} videos, all extracted before")
+        return
+    tower = VisualTower(args.clip_weights, set_up_device(args), args.precision)
+    extraction.run(tower, args.batch_size, args.decoders)
+    for failure in extraction.failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    say(
+        f"{extraction.written} videos extracted, {extraction.skipped} before, "
+        f"{len(extraction.failures)} failed"
+    )
+    if extraction.failures:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""extract_features.py on small videos that the tests make; every frame carries its number."""
+
+import threading
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+import extract_features
+from extract_features import find_videos
+from utils.clip_visual import MEAN, STD, VisualTower
+from utils.errors import UserError
+from utils.extraction import Extraction, snippets
+from utils.video import CORNERS, Video, crop, resize
+
+SIZE = (64, 48)  # width, height
+
+
+def write_video(path: Path, count: int, size=SIZE, times=None) -> Path:
+    """Frame i is grey, as bright as `brightness` says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, options={"qscale": "2"})
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for i in range(count):
+            picture = np.full((size[1], size[0], 3), brightness(i), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if times is not None:
+                frame.pts = times[i]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def brightness(i: int) -> int:
+    return 10 * i % 200 + 20
+
+
+def levels(images: torch.Tensor) -> list[float]:
+    """Mean brightness of each of (F, 3, H, W)."""
+    return images.float().mean(dim=(1, 2, 3)).tolist()
+
+
+class Means:
+    """A network that says how bright a picture is."""
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, pictures):
+        self.batches.append(len(pictures))
+        x = pictures.float()
+        features = torch.zeros(len(x), 512)
+        features[:, 0] = x.mean(dim=(1, 2, 3))
+        return features
+
+
+def extract(videos, out, crops=(0,), pool="mean", batch_size=7, decoders=2, dtype="float32"):
+    extraction = Extraction(videos, out, list(crops), pool, dtype)
+    network = Means()
+    extraction.run(network, batch_size, decoders)
+    return extraction, network
+
+
+def plain_resize(frame: np.ndarray) -> np.ndarray:
+    """Bilinear at half-pixel centres, written out: (H, W, 3) -> (256, 340, 3) float."""
+    picture = frame.astype(float)
+    for axis, size in ((0, 256), (1, 340)):
+        n = picture.shape[axis]
+        at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
+        low = at.astype(int)
+        high = np.minimum(low + 1, n - 1)
+        share = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        picture = picture.take(low, axis) * (1 - share) + picture.take(high, axis) * share
+    return picture
+
+
+@pytest.mark.parametrize("height, width", [(480, 852), (240, 320), (1080, 608), (77, 101), (1, 2)])
+def test_resizing_agrees_with_the_formula_to_one_grey_level(height, width, rng):
+    frame = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = resize(frame).permute(1, 2, 0).numpy()
+    assert found.shape == (256, 340, 3)
+    assert np.abs(found - plain_resize(frame)).max() <= 1
+
+
+def test_crops_are_the_ten_of_the_field_bit_for_bit():
+    image = torch.arange(256 * 340).view(1, 256, 340)
+    places = {0: (16, 58), 1: (0, 0), 2: (0, 116), 3: (32, 0), 4: (32, 116)}
+    assert places == dict(enumerate(CORNERS))
+    for k, (top, left) in places.items():
+        expected = image[:, top : top + 224, left : left + 224]
+        assert torch.equal(crop(image, k), expected)
+        assert torch.equal(crop(image, k + 5), expected[:, :, torch.arange(223, -1, -1)])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_a_row_stands_for_its_sixteen_frames(suffix, tmp_path):
+    video = write_video(tmp_path / f"v.{suffix}", 16 * 3 + 5)
+    parts = list(snippets(Video(video).frames(), "mean"))
+    assert [count for _, count in parts] == [16, 16, 16]
+    for t, (images, _) in enumerate(parts):
+        expected = [brightness(i) for i in range(16 * t, 16 * t + 16)]
+        assert np.abs(np.array(levels(images)) - expected).max() < 4
+    middle = [levels(images) for images, _ in snippets(Video(video).frames(), "middle")]
+    assert np.abs(np.array(middle)[:, 0] - [brightness(16 * t + 8) for t in range(3)]).max() < 4
+
+
+def test_files_have_a_row_per_snippet_and_a_file_per_crop(tmp_path):
+    lengths = {"a": 16 * 4, "b": 16 * 2 + 15, "c": 16}
+    videos = {
+        write_video(tmp_path / f"{name}.mp4", n): Path("sub") / name for name, n in lengths.items()
+    }
+    extraction, network = extract(videos, tmp_path / "out", crops=(0, 5))
+    assert (extraction.written, extraction.failures) == (3, [])
+    assert {*network.batches[:-1]} == {7}  # batches reach over snippets, crops and videos
+    for name, n in lengths.items():
+        for k in (0, 5):
+            features = np.load(tmp_path / "out" / "sub" / f"{name}__{k}.npy")
+            assert features.shape == (n // 16, 512)
+            assert features.dtype == np.float32
+            expected = [
+                np.mean([brightness(i) for i in range(16 * t, 16 * t + 16)]) for t in range(n // 16)
+            ]
+            assert np.abs(features[:, 0] - expected).max() < 4
+    assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
+        f"{name}__{k}.npy" for name in lengths for k in (0, 5)
+    ]
+
+
+def test_a_short_video_is_one_row(tmp_path, capsys):
+    video = write_video(tmp_path / "v.mp4", 5)
+    extract({video: Path("v")}, tmp_path / "mean")
+    assert "has 5 frames, fewer than 16: one row" in capsys.readouterr().out
+    assert np.load(tmp_path / "mean" / "v__0.npy")[:, 0] == pytest.approx([40], abs=4)
+    extract({video: Path("v")}, tmp_path / "middle", pool="middle")
+    assert np.load(tmp_path / "middle" / "v__0.npy")[:, 0] == pytest.approx([brightness(2)], abs=4)
+
+
+def test_what_is_done_is_left_alone_and_a_bad_video_stops_no_other(tmp_path):
+    good = write_video(tmp_path / "good.mp4", 40)
+    text, sound, cut, empty = (tmp_path / f"{n}.mp4" for n in ("text", "sound", "cut", "empty"))
+    text.write_text("not a video")
+    empty.write_bytes(b"")
+    cut.write_bytes(good.read_bytes()[:-900])
+    with av.open(str(sound), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    videos = {path: Path(path.stem) for path in (text, sound, cut, empty, good)}
+    out = tmp_path / "out"
+    extraction, _ = extract(videos, out)
+    assert extraction.written == 1
+    assert len(extraction.failures) == 4
+    told = "\n".join(sorted(extraction.failures))
+    assert f"{sound} has no video stream" in told
+    for path in (text, empty):
+        assert f"video {path} cannot be opened" in told
+    assert str(cut) in told
+    assert [p.name for p in out.rglob("*") if p.is_file()] == ["good__0.npy"]
+
+    before = (out / "good__0.npy").stat().st_mtime_ns
+    (out / ".good__0.4711.npy").write_bytes(b"left by a kill")
+    again = Extraction({good: Path("good")}, out, [0], "mean", "float32")
+    assert (again.waiting, again.skipped) == ([], 1)
+    more = extract({good: Path("good")}, out, crops=(0, 1))[0]  # a crop is missing: both anew
+    assert more.written == 1
+    assert (out / "good__0.npy").stat().st_mtime_ns > before
+    assert not list(out.glob(".*"))
+
+
+def test_a_truncated_video_leaves_nothing(tmp_path):
+    video = write_video(tmp_path / "v.avi", 64, size=(320, 240))
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) // 2])
+    extraction, _ = extract({video: Path("v")}, tmp_path / "out")
+    (failure,) = extraction.failures
+    assert "truncated?" in failure or "cannot be decoded after" in failure
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_network_that_fails_leaves_no_thread_and_no_file(tmp_path):
+    video = write_video(tmp_path / "v.mp4", 16 * 40)
+
+    def broken(pictures):
+        raise RuntimeError("out of memory")
+
+    before = threading.active_count()
+    extraction = Extraction({video: Path("v")}, tmp_path / "out", [0], "mean", "float32")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        extraction.run(broken, 64, 2)
+    assert threading.active_count() == before
+    assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+
+
+def rotate(path: Path) -> None:
+    """Have players turn the video by 90° clockwise, as phones do, by the track header's matrix."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40
+    matrix = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]
+    content[at : at + 36] = np.array(matrix, dtype=">i4").tobytes()
+    path.write_bytes(content)
+
+
+def test_a_phones_video_is_turned_upright(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        picture = np.zeros((32, 64, 3), np.uint8)
+        picture[:, :32] = 200  # bright on the left: on top when turned clockwise
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    rotate(path)
+    (frame,) = Video(path).frames()
+    assert frame.shape == (64, 32, 3)
+    assert frame[:28].mean() > 180
+    assert frame[36:].mean() < 20
+
+
+def test_variable_frame_rate_changes_no_row(tmp_path):
+    times = np.cumsum([1 + 3 * (i % 5 == 0) for i in range(48)]).tolist()
+    video = write_video(tmp_path / "v.mkv", 48, times=times)
+    assert len(list(snippets(Video(video).frames(), "mean"))) == 3
+
+
+def test_videos_are_found(tmp_path):
+    for name in ("a/x.mp4", "a/y.MKV", "b/x.avi"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "a" / "notes.txt").touch()
+    places = find_videos([tmp_path])
+    assert [str(p) for p in places.values()] == ["a/x", "a/y", "b/x"]
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{tmp_path / 'b/x.avi'}\n\n")
+    assert list(find_videos([listed]).values()) == [Path("x")]
+    with pytest.raises(UserError, match=r"would both become x__\*\.npy"):
+        find_videos([tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.avi"])
+    with pytest.raises(UserError, match="not found"):
+        find_videos([tmp_path / "c.mp4"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no videos"):
+        find_videos([tmp_path / "empty"])
+    listed.write_text("nowhere.mp4")
+    with pytest.raises(UserError, match=r"list\.txt: video nowhere\.mp4 not found"):
+        find_videos([listed])
+
+
+def test_the_script(tmp_path, capsys, monkeypatch):
+    videos = [write_video(tmp_path / "in" / "Abuse" / f"v{i}.mp4", 20) for i in range(2)]
+    (tmp_path / "in" / "bad.mp4").write_text("no")
+    out = tmp_path / "out"
+    options = ["--clip-weights=random", "--device=cpu", "--pool=middle", "--crops=0,5"]
+    command = [str(tmp_path / "in"), "--out", str(out), *options]
+    with pytest.raises(SystemExit) as end:
+        extract_features.main(command)
+    printed = capsys.readouterr()
+    assert end.value.code == 1
+    assert "2 videos extracted, 0 before, 1 failed" in printed.out
+    assert f"failed: video {tmp_path / 'in' / 'bad.mp4'} cannot be opened" in printed.err
+    features = np.load(out / "Abuse" / "v0__5.npy")
+    assert (features.shape, features.dtype) == ((1, 512), np.float16)
+
+    # What the network is fed with, and that it is CLIP's own: mean and spread in 0…1.
+    tower = VisualTower("random", torch.device("cpu"), "fp32")
+    frame = list(Video(videos[0]).frames())[8]
+    picture = crop(resize(frame), 5).float() / 255
+    x = (picture - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    with torch.no_grad():
+        expected = tower.tower(x[None])[0]
+    np.testing.assert_allclose(features[0], expected, rtol=2e-3, atol=0.02)
+
+    (tmp_path / "in" / "bad.mp4").unlink()
+    extract_features.main(command)
+    assert "2 videos, all extracted before" in capsys.readouterr().out
+    shares = []
+    for index in range(2):
+        monkeypatch.setenv("RANK", str(index))
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        extract_features.main([*command[:2], str(tmp_path / f"s{index}"), *options])
+        shares += [p.name for p in (tmp_path / f"s{index}").rglob("*__0.npy")]
+    assert sorted(shares) == ["v0__0.npy", "v1__0.npy"]
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [("--crops=0,10", "list of crops"), ("--crops=1,1", "list of crops"), ("--shard=2/2", "share"),
+     ("--crops=a", "list of crops"), ("--shard=1", "share"), ("--batch-size=0", "is not positive")],
+)  # fmt: skip
+def test_bad_options(option, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        extract_features.main([str(tmp_path), "--out", str(tmp_path / "o"), option])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

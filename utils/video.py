@@ -1,0 +1,98 @@
+"""Frames of a video as CLIP's visual tower is fed with them: decoded, resized, cropped.
+
+Every frame is resized to 340×256 whatever its aspect, bilinearly and without antialiasing (as
+OpenCV does). Of that come ten crops of 224×224: 0 the centre, 1–4 the corners (top-left, top-right,
+bottom-left, bottom-right), 5–9 the same mirrored.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.stream import Disposition
+from torch.nn import functional as F
+
+from utils.errors import UserError
+
+FRAME_SIZE = (256, 340)  # height, width
+CROP_SIZE = 224
+CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
+CROPS = 2 * len(CORNERS)
+SUFFIXES = (
+    ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".ogv", ".ts", ".webm", ".wmv",
+)  # fmt: skip
+
+
+class Video:
+    """A video file, opened.
+
+    Args:
+        path: of any container that PyAV reads.
+
+    Attributes:
+        expected: frames that the container announces; 0 where it does not say.
+
+    Raises:
+        UserError: it cannot be opened, or has no pictures.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self.container = av.open(str(path))
+        except (OSError, ValueError) as error:  # PyAV's errors are some of these
+            raise UserError(f"video {path} cannot be opened: {_reason(error)}") from None
+        streams = [
+            s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic
+        ]
+        if not streams:
+            self.container.close()
+            raise UserError(f"{path} has no video stream: audio or subtitles only?")
+        self.stream = streams[0]
+        self.stream.thread_type = "AUTO"
+        self.expected = self.stream.frames
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Its frames in order, upright: (H, W, 3) uint8, RGB.
+
+        Raises:
+            UserError: it cannot be decoded to its end, or holds no frame.
+        """
+        count = 0
+        try:
+            with self.container:
+                for frame in self.container.decode(self.stream):
+                    # As a player turns it: the display matrix of a phone's video.
+                    yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+                    count += 1
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"video {self.path} cannot be decoded after {count} frames: {_reason(error)}"
+            ) from None
+        if not count:
+            raise UserError(f"video {self.path} holds no frame")
+        if count < self.expected:
+            raise UserError(
+                f"video {self.path} ends after {count} of {self.expected} frames: truncated?"
+            )
+
+
+def _reason(error: Exception) -> str:
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())
+
+
+def resize(frame: np.ndarray) -> torch.Tensor:
+    """(H, W, 3) uint8 -> (3, 256, 340) uint8."""
+    image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+    image = F.interpolate(image, FRAME_SIZE, mode="bilinear", align_corners=False)[0]
+    return image.round().to(torch.uint8)
+
+
+def crop(images: torch.Tensor, index: int) -> torch.Tensor:
+    """(..., 256, 340) -> (..., 224, 224), crop 0…9."""
+    top, left = CORNERS[index % len(CORNERS)]
+    part = images[..., top : top + CROP_SIZE, left : left + CROP_SIZE]
+    return part.flip(-1) if index >= len(CORNERS) else part
