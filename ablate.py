@@ -27,7 +27,9 @@ from utils.either import DATASETS
 from utils.errors import OneLineParser, UserError, command
 from utils.files import require_writable, whole_file, write_json
 from utils.grid import Grid, Row, read_grid
-from utils.options import CORES, as_arguments, count, positive_int
+from utils.option_parser import as_arguments
+from utils.options import CORES, count, positive_int
+from utils.provenance import list_hashes
 from utils.run import MAY_CHANGE
 from utils.table import csv_table, markdown_table, result_of, summary
 
@@ -43,12 +45,14 @@ class Cell(NamedTuple):
         seed: of the run.
         folder: everything of it lies there.
         arguments: of the training script.
+        identity: what decides its result: options, and sha256 of lists and texts.
     """
 
     row: Row
     seed: int
     folder: Path
     arguments: list[str]
+    identity: dict
 
     @property
     def name(self) -> str:
@@ -73,7 +77,12 @@ def script_of(dataset: str) -> Path:
 
 
 def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
-    """A cell for every row and seed, seeds outermost: after a while every row has something."""
+    """A cell for every row and seed, seeds outermost: after a while every row has something.
+
+    Raises:
+        UserError: a list is missing.
+    """
+    of_rows = {row.name: identity(row, grid.dataset) for row in grid.rows}
     cells = []
     for seed in grid.seeds:
         for row in grid.rows:
@@ -85,18 +94,26 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
                 "checkpoint-path": folder / "checkpoint.pth",
             }
             arguments = [*options, *as_arguments(row.options), *as_arguments(places)]
-            cells.append(Cell(row, seed, folder, arguments))
+            cells.append(Cell(row, seed, folder, arguments, {"seed": seed} | of_rows[row.name]))
     return cells
 
 
-def identity(cell: Cell, dataset: str) -> dict:
-    """What decides the cell's result."""
-    options = {k: v for k, v in vars(cell.row.parsed).items() if k not in MAY_CHANGE}
-    lists = {name: getattr(cell.row.parsed, name) for name in ("train_list", "test_list")}
-    return {"dataset": dataset, **options, **lists, "seed": cell.seed}
+def identity(row: Row, dataset: str) -> dict:
+    """What decides a row's results, whatever the seed.
+
+    Raises:
+        UserError: a list is missing.
+    """
+    options = {k: v for k, v in vars(row.parsed).items() if k not in {*MAY_CHANGE, "seed"}}
+    try:
+        return {"dataset": dataset, **options, **list_hashes(row.parsed, train=True)}
+    except OSError as error:
+        raise UserError(
+            f"row '{row.name}': {error.filename} cannot be read: {error.strerror}"
+        ) from None
 
 
-def finished(cell: Cell, dataset: str) -> bool:
+def finished(cell: Cell) -> bool:
     """Whether the cell has its result.
 
     Raises:
@@ -105,7 +122,7 @@ def finished(cell: Cell, dataset: str) -> bool:
     note = cell.folder / "cell.json"
     if not note.is_file() or not (cell.best.is_file() or cell.began):
         return False
-    before, now = json.loads(note.read_text(encoding="utf-8")), identity(cell, dataset)
+    before, now = json.loads(note.read_text(encoding="utf-8")), cell.identity
     for name in before.keys() | now.keys():
         if before.get(name) != now.get(name):
             raise UserError(
@@ -120,7 +137,7 @@ def lock_of(cell: Cell):
     """The cell's lock file, held; None where another process holds it: the training itself does as
     long as it runs, even if the process that started it was killed."""
     cell.folder.mkdir(parents=True, exist_ok=True)
-    with open(cell.folder / ".lock", "w") as lock:
+    with open(cell.folder / ".lock", "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -128,12 +145,12 @@ def lock_of(cell: Cell):
         yield lock
 
 
-def start(cell: Cell, dataset: str, script: Path, threads: int, lock) -> subprocess.Popen:
+def start(cell: Cell, script: Path, threads: int, lock) -> subprocess.Popen:
     """Begin a cell, or go on with it from its checkpoint."""
     resume = ["--resume"] * cell.began
-    write_json(cell.folder / "cell.json", identity(cell, dataset))
+    write_json(cell.folder / "cell.json", cell.identity)
     with open(cell.folder / "output.txt", "a") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, script, *cell.arguments, *resume],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -142,6 +159,9 @@ def start(cell: Cell, dataset: str, script: Path, threads: int, lock) -> subproc
             pass_fds=[lock.fileno()],
             start_new_session=True,  # so that Ctrl-C comes to it once, from here
         )
+    lock.truncate(0)
+    lock.write(str(process.pid))
+    return process
 
 
 def clear(cell: Cell, keep_weights: bool) -> None:
@@ -152,14 +172,11 @@ def clear(cell: Cell, keep_weights: bool) -> None:
         (cell.folder / "model.pth").unlink(missing_ok=True)
 
 
-def run_cells(
-    cells: list[Cell], grid: Grid, script: Path, jobs: int, keep_weights: bool, tell
-) -> list[str]:
+def run_cells(cells: list[Cell], script: Path, jobs: int, keep_weights: bool, tell) -> list[str]:
     """Run cells, `jobs` at a time. When this is stopped, so are they, and save their state.
 
     Args:
         cells: to run, where they are not finished.
-        grid: that they are of.
         script: that trains.
         jobs: at the same time.
         keep_weights: or the metrics alone.
@@ -179,11 +196,12 @@ def run_cells(
                         waiting.append(cell)
                         if cell.folder not in busy:
                             busy.add(cell.folder)
-                            say(f"{cell.name}: another process is training it, waiting for that")
-                    elif finished(cell, grid.dataset):  # by that other process
+                            pid = (cell.folder / ".lock").read_text()
+                            say(f"{cell.name}: process {pid} is training it, waiting for that")
+                    elif finished(cell):  # by that other process
                         tell(cell, 0)
                     else:
-                        process = start(cell, grid.dataset, script, threads, lock)
+                        process = start(cell, script, threads, lock)
                         running[process] = cell, time.monotonic()
                 if len(running) == jobs:
                     break
@@ -201,6 +219,8 @@ def run_cells(
             process.terminate()
         for process in running:
             process.wait()
+        if running:
+            say("stopped; the same command goes on")
     return failures
 
 
@@ -232,7 +252,7 @@ def main(argv=None):
     grid = read_grid(args.grid, args.dataset, args.seeds, options)
     require_writable(args.out / "table.md")
     cells = make_cells(grid, args.out, options)
-    done = [cell for cell in cells if finished(cell, grid.dataset)]
+    done = [cell for cell in cells if finished(cell)]
     for cell in done:
         clear(cell, not args.drop_weights)
     missing = [cell for cell in cells if cell not in done]
@@ -245,7 +265,7 @@ def main(argv=None):
         say(f"[{len(results)}/{len(cells)}] {cell.name}: {figures} ({seconds:.0f} s)")
 
     script = script_of(grid.dataset)
-    failures = run_cells(missing, grid, script, args.jobs, not args.drop_weights, tell)
+    failures = run_cells(missing, script, args.jobs, not args.drop_weights, tell)
     table = markdown_table(grid, results, failures)
     for name, text in (("table.md", table), ("table.csv", csv_table(grid, results))):
         with whole_file(args.out / name) as partial:

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -73,14 +72,22 @@ def stand_in(tmp_path):
     return tmp_path / "script.py"
 
 
-@pytest.fixture
-def grid(tmp_path):
-    return read_grid(write(tmp_path, ROWS), None, None, [])
+LISTS = ("train-list", "test-list", "gt-path", "gt-segment-path", "gt-label-path")
 
 
 @pytest.fixture
-def cells(grid, tmp_path):
-    return make_cells(grid, tmp_path / "out", [])
+def lists(small_ucf):  # noqa: F811
+    return [f"--{name}={small_ucf[name]}" for name in LISTS]
+
+
+@pytest.fixture
+def cells(lists, tmp_path):
+    return cells_of(tmp_path, lists)
+
+
+def cells_of(folder, options, dataset=None):
+    grid = read_grid(write(folder, ROWS), dataset, None, options)
+    return make_cells(grid, folder / "out", options)
 
 
 def begun(cell) -> list[str]:
@@ -90,10 +97,9 @@ def begun(cell) -> list[str]:
 
 def run_all(cells, script, jobs=2, keep_weights=True):
     told = []
-    grid = SimpleNamespace(dataset="ucf")
-    missing = [cell for cell in cells if not ablate.finished(cell, "ucf")]
+    missing = [cell for cell in cells if not ablate.finished(cell)]
     tell = lambda cell, _: told.append(cell)  # noqa: E731
-    return run_cells(missing, grid, script, jobs, keep_weights, tell), told
+    return run_cells(missing, script, jobs, keep_weights, tell), told
 
 
 def test_every_row_is_run_with_every_seed_once(cells, stand_in):
@@ -119,7 +125,7 @@ def test_a_failing_run_stops_no_other_and_is_tried_again(cells, stand_in):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, tmp_path):
+def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, lists, tmp_path):
     """The signal goes to the whole group, as Ctrl-C does; the runs get one of their own."""
     stand_in.with_name("do").write_text("wait")
     out = tmp_path / "out"
@@ -129,7 +135,7 @@ def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, tm
         "ablate.script_of = lambda dataset: Path(os.environ['SCRIPT'])\n"
         "ablate.main()"
     )
-    command = [sys.executable, "-c", program, write(tmp_path, ROWS), "--out", str(out)]
+    command = [sys.executable, "-c", program, write(tmp_path, ROWS), "--out", str(out), *lists]
     how = {"cwd": PROJECT, "env": {**os.environ, "SCRIPT": str(stand_in)}}
     process = subprocess.Popen([*command, "--jobs", "2"], start_new_session=True, **how)
     first = [out / row / "seed1" for row in ("mil", "all_last")]
@@ -152,7 +158,7 @@ def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, tm
 def test_a_run_that_outlived_a_killed_ablation_is_waited_for(cells, stand_in):
     stand_in.with_name("do").write_text("wait")
     with ablate.lock_of(cells[0]) as lock:
-        process = ablate.start(cells[0], "ucf", stand_in, 1, lock)
+        process = ablate.start(cells[0], stand_in, 1, lock)
     stand_in.with_name("do").write_text("finish")
 
     def end():
@@ -170,28 +176,32 @@ def test_a_run_that_outlived_a_killed_ablation_is_waited_for(cells, stand_in):
     assert begun(cells[0]) in (["begun"], [])  # not once more
 
 
-def test_other_options_do_not_get_into_an_older_table(cells, stand_in, tmp_path):
+def test_other_options_do_not_get_into_an_older_table(cells, stand_in, lists, tmp_path):
     run_all(cells, stand_in)
-    other = read_grid(write(tmp_path, ROWS), None, None, ["--lr=1"])
     with pytest.raises(UserError, match=r"was run with lr 0\.01, now it is 1\.0: name"):
-        ablate.finished(make_cells(other, tmp_path / "out", ["--lr=1"])[0], "ucf")
-    other = read_grid(write(tmp_path, ROWS), "xd", None, [])
+        ablate.finished(cells_of(tmp_path, [*lists, "--lr=1"])[0])
     with pytest.raises(UserError, match="was run with"):
-        ablate.finished(make_cells(other, tmp_path / "out", [])[0], "xd")
+        ablate.finished(cells_of(tmp_path, lists, "xd")[0])
     # What decides nothing may be another.
-    other = read_grid(write(tmp_path, ROWS), None, None, ["--num-workers=0", "--device=cpu"])
-    assert ablate.finished(make_cells(other, tmp_path / "out", [])[0], "ucf")
+    assert ablate.finished(cells_of(tmp_path, [*lists, "--num-workers=0", "--device=cpu"])[0])
 
 
-def test_a_run_that_never_began_binds_nobody(cells, stand_in, tmp_path):
+def test_an_edited_list_does_not_get_into_an_older_table(cells, stand_in, lists, tmp_path):
+    run_all(cells, stand_in)
+    edited = tmp_path / "edited.csv"
+    edited.write_text(Path(lists[0].partition("=")[2]).read_text() + "\n")
+    with pytest.raises(UserError, match="was run with train_list "):
+        ablate.finished(cells_of(tmp_path, [*lists, f"--train-list={edited}"])[0])
+
+
+def test_a_run_that_never_began_binds_nobody(cells, stand_in, lists, tmp_path):
     stand_in.with_name("do").write_text("fail")
     run_all(cells, stand_in)
-    other = read_grid(write(tmp_path, ROWS), None, None, ["--lr=1"])
-    failed = next(cell for cell in make_cells(other, tmp_path / "out", []) if cell.seed == 2)
-    assert not ablate.finished(failed, "ucf")
+    others = cells_of(tmp_path, [*lists, "--lr=1"])
+    assert not ablate.finished(next(cell for cell in others if cell.seed == 2))
 
 
-def test_the_table(cells, tmp_path):
+def test_the_table(tmp_path):
     grid = read_grid(write(tmp_path, ROWS), None, None, [])
     results = {("MIL", 1): {"auc1": 0.80, "average_map": None},
                ("MIL", 3): {"auc1": 0.90, "average_map": None},
@@ -256,8 +266,12 @@ def test_the_grids_of_the_project(path):
     "grid, message",
     [
         ("rows: [", "cannot be read"),
-        ("- 1", "expected 'rows' or 'grid'"),
-        ({"rows": {"a": {}}, "grid": {}}, "expected 'rows' or 'grid'"),
+        ("- 1", "expected either 'rows' or 'grid'"),
+        ({"rows": {"a": {}}, "grid": {}}, "expected either 'rows' or 'grid'"),
+        ("rows:\n  a: {}\n  a: {}\n", "'a' is there twice"),
+        ({"rows": {"a": {"options": {"seed": 3}}}}, "row 'a': seed is set by ablate.py"),
+        ({"rows": {"a": {"options": {"batch-size": 3, "batch_size": 4}}}}, "is there twice"),
+        ({"rows": {"a": {"method": "mil"}}}, "unknown 'method'; allowed are options, paper"),
         ({"rows": {}}, "has no rows"),
         ({"rows": {"a": {}}, "seed": [1]}, "unknown 'seed'"),
         ({"rows": {"a": {"option": {}}}}, "row 'a': unknown 'option'"),
@@ -291,9 +305,23 @@ def test_bad_grids_end_in_one_line(grid, message, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_wrong_on_the_command_line_is_not_a_rows(tmp_path, capsys):
+    path = write(tmp_path, ROWS)
+    for tokens, message in (
+        (["--job", "2"], "error: unrecognized arguments: --job 2"),
+        (["--seed=3"], "error: seed is set by ablate.py"),
+        (["--lr=x"], "error: argument --lr"),
+        (["--lr=1"], "error: ground truth list/gt_segment_ucf not found"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            ablate.main([path, "--out", str(tmp_path / "out"), *tokens])
+        assert end.value.code == 2
+        assert capsys.readouterr().err.startswith(message)
+
+
 def test_the_real_training_script(small_ucf, tmp_path):  # noqa: F811
     grid = {**ROWS, "seeds": [1, 2], "rows": {"MIL": ROWS["rows"]["MIL"], "bad": {}}}
-    grid["rows"]["bad"] = {"options": {"train-list": "nowhere.csv", "method": "mil"}}
+    grid["rows"]["bad"] = {"options": {"feature-root": "nowhere", "method": "mil"}}
     options = [f"--{name}={value}" for name, value in {**small_ucf, "max-epoch": 1}.items()]
     command = [sys.executable, "ablate.py", write(tmp_path, grid), "--out", str(tmp_path / "out")]
     done = subprocess.run(
@@ -302,7 +330,8 @@ def test_the_real_training_script(small_ucf, tmp_path):  # noqa: F811
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "[1/4] MIL, seed 1: AUC1 " in done.stdout
-    assert "bad, seed 1: error: list nowhere.csv not found" in done.stdout
+    assert "failed: bad, seed 1: error: " in done.stdout
+    assert "not found under --feature-root nowhere" in done.stdout
     best = json.loads((tmp_path / "out" / "mil" / "seed1" / "best.json").read_text())
     assert f"{100 * best['auc1']:.2f}" in done.stdout
     assert "2 of 2" in (tmp_path / "out" / "table.md").read_text()

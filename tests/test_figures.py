@@ -55,7 +55,7 @@ def test_steps_of_a_log_go_on_over_epochs(tmp_path):
     path.write_text("".join(json.dumps(line) + "\n" for line in SIX))
     lines = read_log(path)
     assert [line["step"] for line in lines] == [2, 3, 3, 5, 6]
-    left, right = training_curves(lines).axes
+    left, right = training_curves(lines, "log").axes
     assert [line.get_label() for line in left.get_lines()] == ["total", "mil"]  # none that is 0
     assert [line.get_label() for line in right.get_lines()] == ["AUC1 (%)", "AP1 (%)"]
     assert list(right.get_lines()[0].get_ydata()) == [50]

@@ -67,6 +67,17 @@ def test_written_options_repeat_a_baselines_run(tmp_path):
     assert {**again, "config": None} == first
 
 
+def test_a_files_values_are_said_where_they_are_not_a_baselines_own(tmp_path, capsys):
+    path = tmp_path / "demo.yml"
+    path.write_text("lr: 1e-4\nvisual-length: 64\n")
+    args = ucf_option.parser.parse_args(["--config", str(path), "--method=mil", "--lr=0.01"])
+    assert (args.lr, args.visual_length) == (0.01, 64)
+    told = f"note: visual_length is 64 in {path}; --method mil has 32\n"
+    assert capsys.readouterr().err == told
+    ucf_option.parser.parse_args(["--config", str(path)])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_file_of_one_method_is_not_taken_for_anothers(tmp_path, capsys):
     path = tmp_path / "options.yml"
     path.write_text("method: dsanet\nlr: 1e-3\n")
@@ -92,6 +103,8 @@ def test_baselines_write_files_of_their_own(name):
     [
         (["--method=vadclip", "--DNP_use=True"], "--method vadclip means --DNP-use False"),
         (["--method=vadclip", "--text-tuning=frozen"], "means --text-tuning prompt, not frozen"),
+        (["--texts=t.yml"], "--texts t.yml is for --text-tuning manual"),
+        (["--method=mil", "--text-tuning=prompt"], "--method mil reads no texts"),
         (["--method=mil", "--select-by=ap2"], "--method mil has auc1 and ap1 only"),
     ],
 )

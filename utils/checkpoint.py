@@ -144,6 +144,18 @@ def method_of(state: dict[str, torch.Tensor]) -> str | None:
     return None
 
 
+def require_method(state: dict[str, torch.Tensor], method: str, path) -> None:
+    """
+    Raises:
+        UserError: these are weights of another.
+    """
+    if (theirs := method_of(state)) != method:
+        raise UserError(
+            f"{path} holds weights of --method {theirs}, this model is of --method {method}: give "
+            "the options that they were trained with"
+        )
+
+
 def _is_weight(entry) -> bool:
     name, tensor = entry
     return (
@@ -177,12 +189,7 @@ def load_weights(model: nn.Module, path) -> None:
 def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
     """`load_weights` of a state dict that was read from `path`."""
     own = model.state_dict()
-    theirs, ours = method_of(state), method_of(own)
-    if theirs != ours:
-        raise UserError(
-            f"{path} holds weights of --method {theirs}, this model is of --method {ours}: give "
-            "the options that they were trained with"
-        )
+    require_method(state, method_of(own), path)
     if not holds_text(state):
         state |= {key: tensor for key, tensor in own.items() if key.startswith(TEXT)}
     missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
@@ -218,15 +225,15 @@ def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int | str]:
 
 def _difference(state, own, reshaped) -> str:
     theirs, ours = _architecture(state), _architecture(own)
-    differing = [
-        f"{name} is {theirs[name]} in the file and {ours[name]} here"
-        for name in ours
-        if theirs[name] != ours[name]
-    ]
+    differing = [name for name in ours if theirs[name] != ours[name]]
+    if theirs["--text-tuning"] != ours["--text-tuning"]:
+        differing = ["--text-tuning"]  # what follows from it need not be said
     if differing:
+        said = [f"{name} is {theirs[name]} in the file and {ours[name]} here" for name in differing]
+        other = "--visual-layers" in differing or "--text_adapt_until" in differing
         return (
-            f"{', '.join(differing)}: are these the weights of the other data set? Test with the "
-            "script and options they were trained with"
+            f"{', '.join(said)}: {'are these the weights of the other data set? ' if other else ''}"
+            "Test with the script and options they were trained with"
         )
     odd = sorted(reshaped or own.keys() ^ state.keys())
     return f"{len(odd)} entries differ, the first is '{odd[0]}'"

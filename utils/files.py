@@ -57,14 +57,16 @@ def remove_left_behind(path: Path | str) -> None:
             other.unlink(missing_ok=True)
 
 
+def older(path: Path | str) -> Path:
+    """`x.pth` -> `x.older.pth`, what an older run's file is called."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.older{path.suffix}")
+
+
 def set_aside(path: Path | str) -> Path | None:
     """Rename `x.pth` to `x.older.pth`, if it is there, and say to what."""
     path = Path(path)
-    if not path.is_file():
-        return None
-    older = path.with_name(f"{path.stem}.older{path.suffix}")
-    path.replace(older)
-    return older
+    return path.replace(older(path)) if path.is_file() else None
 
 
 def sha256(path: Path | str) -> str:

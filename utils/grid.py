@@ -6,17 +6,18 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from utils.either import DATASETS
 from utils.errors import UserError
-from utils.options import as_arguments
+from utils.option_parser import as_arguments
+from utils.yaml_files import read_yaml
 
 KEYS = ("title", "dataset", "metrics", "seeds", "options", "rows", "grid")
 FRACTIONS = ("auc1", "ap1", "auc2", "ap2", "ano_auc")  # shown in percent
 METRICS = (*FRACTIONS, "average_map", "average_anomaly_map")
 MAIN_METRIC = {"ucf": "auc1", "xd": "ap1"}
 LONGEST_NAME = 100  # of a folder, in characters
+# What ablate.py says itself for every run.
+ITS_OWN = ("seed", "output_dir", "model_path", "checkpoint_path", "use_checkpoint", "resume")
 
 
 class Row(NamedTuple):
@@ -60,13 +61,9 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
     Raises:
         UserError: the file cannot be read, or says what it must not; the message names the row.
     """
-    try:
-        written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        what = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UserError(f"grid {path} cannot be read: {what}") from None
+    written = read_yaml(path, "grid")
     if not isinstance(written, dict) or ("rows" in written) == ("grid" in written):
-        raise UserError(f"grid {path}: expected 'rows' or 'grid', see configs/README.md")
+        raise UserError(f"grid {path}: expected either 'rows' or 'grid', see configs/README.md")
     if odd := [str(key) for key in written if key not in KEYS]:
         raise UserError(f"grid {path}: unknown '{odd[0]}'; allowed are {', '.join(KEYS)}")
     name = dataset or _one_of(written.get("dataset", "xd"), DATASETS, "dataset", path)
@@ -81,13 +78,21 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
     if not all(type(seed) is int and seed >= 0 for seed in seeds) or len({*seeds}) < len(seeds):
         raise UserError(f"grid {path}: seeds are {seeds}, expected different whole numbers")
 
-    common = _dict(written.get("options", {}), "options", path)
+    _require_free([o.partition("=")[0].lstrip("-") for o in options if o[:2] == "--"], "")
+    _parsed(name, options, None)  # so that what is wrong on the command line is not a row's
+    common = _dict(written.get("options") or {}, "options", path)
     rows = []
     for title, row in _rows(written, path):
         if odd := [str(key) for key in row if key not in ("options", "paper")]:
-            raise UserError(f"grid {path}, row '{title}': unknown '{odd[0]}'")
-        own = common | _dict(row.get("options", {}), f"options of row '{title}'", path)
-        paper = _dict(row.get("paper", {}), f"paper of row '{title}'", path)
+            raise UserError(
+                f"grid {path}, row '{title}': unknown '{odd[0]}'; allowed are options, paper"
+            )
+        own = common | _dict(row.get("options") or {}, f"options of row '{title}'", path)
+        _require_free(own, f"grid {path}, row '{title}': ")
+        spelled = [str(option).replace("-", "_") for option in own]
+        if twice := [option for option in spelled if spelled.count(option) > 1]:
+            raise UserError(f"grid {path}, row '{title}': {twice[0]} is there twice")
+        paper = _dict(row.get("paper") or {}, f"paper of row '{title}'", path)
         for metric, value in paper.items():
             _one_of(metric, METRICS, f"paper of row '{title}'", path)
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -96,7 +101,8 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
                 )
         parsed = _parsed(name, [*options, *as_arguments(own)], f"grid {path}, row '{title}'")
         slug = re.sub(r"[^a-z0-9.]+", "_", title.lower()).strip("_.")[:LONGEST_NAME] or "row"
-        rows.append(Row(title, slug, own, paper if as_published else {}, parsed))
+        published = paper if as_published else {}
+        rows.append(Row(title, slug, own, published, parsed))
     slugs = [row.slug for row in rows]
     if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
         raise UserError(f"grid {path}: rows '{twice[0]}' and '{twice[1]}' need different names")
@@ -118,7 +124,16 @@ def _rows(written: dict, path: str) -> list[tuple[str, dict]]:
     return rows
 
 
-def _parsed(dataset: str, arguments: list[str], where: str) -> argparse.Namespace:
+def _require_free(names, where: str) -> None:
+    names = [str(name).replace("-", "_") for name in names]
+    for name in names:
+        if name in ITS_OWN:
+            raise UserError(
+                f"{where}{name} is set by ablate.py for every run: use --out, --seeds or 'seeds'"
+            )
+
+
+def _parsed(dataset: str, arguments: list[str], where: str | None) -> argparse.Namespace:
     """The options as the training script reads them; its complaints name the row."""
     parser = DATASETS[dataset][0]
     try:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 
 from utils.errors import UserError
+from utils.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,7 @@ def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...
         UserError: the file cannot be read, or the classes in it are not the data set's.
     """
     path = path or MANUAL_TEXTS
-    try:
-        written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UserError(f"texts {path} cannot be read: {reason}") from None
+    written = read_yaml(path, "texts")
     of_classes = written.get(facts.name) if isinstance(written, dict) else None
     if not isinstance(of_classes, dict):
         raise UserError(f"texts {path} have no entry '{facts.name}' with a line per class code")

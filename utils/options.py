@@ -1,26 +1,16 @@
-"""The options that both data sets share, and the parser that reads them.
-
-`ucf_option.py` and `xd_option.py` name the defaults that differ. Names may be spelled with hyphens
-or underscores; `--config FILE.yml` gives values by name, below the command line in precedence.
-`--method` changes the defaults of other options.
-"""
+"""The options that both data sets share; `ucf_option.py` and `xd_option.py` name the defaults that
+differ."""
 
 import argparse
 import os
-import sys
-from pathlib import Path
-
-import yaml
 
 from utils.clip_loader import CLIP_NAME, LAYERS, RANDOM, WIDTH
 from utils.device import PRECISIONS
-from utils.errors import OneLineParser
+from utils.option_parser import VADCLIP, OptionParser
 
 TOO_MANY = 2**31
 METHODS = ("dsanet", "vadclip", "mil")
 METRICS = ("auc1", "ap1", "auc2", "ap2")
-# The switches that make the network VadCLIP's.
-VADCLIP = {"text_tuning": "prompt", "DNP_use": False, "DCSA_use": False}
 
 
 def positive_int(text: str) -> int:
@@ -88,17 +78,6 @@ for kind in (positive_float, nonnegative_float, ratio, share):
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def as_arguments(options: dict) -> list[str]:
-    """Options by name as they would stand on a command line; None stands for the default."""
-    arguments = []
-    for name, value in options.items():
-        if isinstance(value, list):
-            arguments += [f"--{name}", *map(str, value)]
-        elif value is not None:
-            arguments.append(f"--{name}={value}")
-    return arguments
-
-
 def files_of(name: str) -> dict[str, str]:
     """Where a run writes unless it is told to write elsewhere."""
     return {
@@ -106,90 +85,6 @@ def files_of(name: str) -> dict[str, str]:
         "checkpoint_path": f"model/checkpoint_{name}.pth",
         "output_dir": f"runs/{name}",
     }
-
-
-class OptionParser(OneLineParser):
-    """argparse with both spellings of every option, `--config`, defaults that depend on `--method`,
-    and errors of one line.
-
-    Args:
-        description: what `--help` says first.
-        methods: for each method, the defaults by destination that are its own.
-    """
-
-    def __init__(self, description: str, methods: dict[str, dict]):
-        super().__init__(
-            description=description,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-            allow_abbrev=False,
-        )
-        self.methods = methods
-        self.config_file = None
-        self.where: str | None = None  # that errors name, beside the config file
-        self.add_argument("--config", metavar="FILE.yml", help="options by name: value")
-
-    def error(self, message):
-        sources = [f"{source}: " for source in (self.where, self.config_file) if source]
-        super().error("".join([*sources, message]))
-
-    def parse_known_args(self, args=None, namespace=None):
-        args = [self._spelled(token) for token in (sys.argv[1:] if args is None else args)]
-        finder = OneLineParser(add_help=False, allow_abbrev=False)
-        finder.add_argument("--config")
-        self.config_file = finder.parse_known_args(args)[0].config
-        of_file = None  # the method that the config file names
-        if self.config_file:
-            written = self._config_arguments()
-            # So that an error names the file.
-            found, rest = super().parse_known_args(written, argparse.Namespace(method=None))
-            if rest:
-                self.error(f"a value too many: {' '.join(rest)}")
-            of_file = found.method
-            config_file, self.config_file = self.config_file, None
-            args = written + args
-        first = super().parse_known_args(args)[0]
-        switched = {name: getattr(first, name) for name in VADCLIP}
-        method = "vadclip" if first.method == "dsanet" and switched == VADCLIP else first.method
-        own = argparse.Namespace(**self.methods[method])  # what is there already is no default's
-        parsed, rest = super().parse_known_args(args, own)
-        parsed.method = method
-        for name, value in vars(namespace or argparse.Namespace()).items():
-            setattr(parsed, name, value)
-        if of_file not in (None, method):
-            self.error(
-                f"{config_file} holds the options of --method {of_file}, and {method} has others: "
-                "leave --method out, or the file"
-            )
-        for name, value in VADCLIP.items():
-            if method == "vadclip" and getattr(parsed, name) != value:
-                self.error(
-                    f"--method vadclip means --{name.replace('_', '-')} {value}, not "
-                    f"{getattr(parsed, name)}: leave one of the two out"
-                )
-        if method == "mil" and parsed.select_by in ("auc2", "ap2"):
-            self.error(f"--select-by {parsed.select_by}: --method mil has auc1 and ap1 only")
-        return parsed, rest
-
-    def _spelled(self, token: str) -> str:
-        """A token of the command line, an option's hyphens and underscores as it was defined."""
-        name, equals, value = token.partition("=")
-        known = {option.replace("-", "_"): option for option in self._option_string_actions}
-        return known.get(name.replace("-", "_"), name) + equals + value
-
-    def _config_arguments(self) -> list[str]:
-        """The options of the config file as they would stand on the command line."""
-        try:
-            options = yaml.safe_load(Path(self.config_file).read_text()) or {}
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            self.error(f"cannot be read: {reason}")
-        if not isinstance(options, dict):
-            self.error("expected lines of the form 'option: value'")
-        for name in options:
-            option = self._spelled(f"--{name}")
-            if option not in self._option_string_actions or option in ("--config", "--help"):
-                self.error(f"unknown option '{name}': --help lists the options")
-        return [self._spelled(token) for token in as_arguments(options)]
 
 
 def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> OptionParser:

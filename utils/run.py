@@ -17,7 +17,7 @@ from utils.console import say
 from utils.datasets import Row
 from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError
-from utils.files import remove_left_behind, require_writable, set_aside
+from utils.files import older, remove_left_behind, require_writable, set_aside
 from utils.interruption import Interruption
 from utils.metrics import Prediction, official_lines
 from utils.optimization import Optimization
@@ -136,7 +136,10 @@ class Run:
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
         self._begin()
-        checkpoint.save(checkpoint.cpu_state(self.model), self.args.model_path)
+        path = Path(self.args.model_path)
+        if path.is_file():
+            say(f"the weights that were at {path} are now {older(path)}")
+        checkpoint.save(checkpoint.cpu_state(self.model), path, keep=older(path))
         self.record.best(self.best_metrics)
         which = "best on the test set" if self.args.select == "best" else "of the last step"
         say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
@@ -288,7 +291,7 @@ class Run:
             remove_left_behind(path)
             remove_left_behind(self.args.model_path)
             if not self.args.use_checkpoint:  # an older run's must not be taken for this one's
-                if older := set_aside(path):
-                    say(f"begun anew: the checkpoint of an older run is now {older}")
+                if aside := set_aside(path):
+                    say(f"begun anew: the checkpoint of an older run is now {aside}")
                 checkpoint.previous(path).unlink(missing_ok=True)
             self.record.begin(f"after {self.place}", self.list_hashes)

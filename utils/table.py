@@ -90,6 +90,8 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
 
 def _notes(grid: Grid) -> str:
     notes = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
+    if len(grid.seeds) == 1:
+        notes = f"Of seed {grid.seeds[0]} alone."
     if any(row.parsed.select == "best" for row in grid.rows):
         notes += " Best: the weights are chosen on the test set, as in the official code."
     if any(row.parsed.clip_weights == "random" for row in grid.rows):

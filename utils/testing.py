@@ -21,6 +21,7 @@ def load_for_test(args, facts: Dataset, device):
     CLIP's own file is read only where the weights lack its text side.
     """
     state = checkpoint.read_weights(args.model_path)
+    checkpoint.require_method(state, args.method, args.model_path)
     if checkpoint.holds_text(state):
         args.clip_weights = None
     elif args.clip_weights == RANDOM and args.method != "mil":

@@ -100,11 +100,14 @@ class Source:
             for name, predictions in self.methods.items()
         }
         if not any(m["per_class_ap"] for m in metrics.values()):
-            raise UserError("classes: none of these methods tells classes")
-        return class_bars(metrics, self.facts), None
+            raise UserError("none of these methods tells classes")
+        without = [name for name, m in metrics.items() if not m["per_class_ap"]]
+        left_out = f"without {', '.join(without)}, which tells no classes" if without else None
+        return class_bars(metrics, self.facts), left_out
 
     def training(self):
-        return training_curves(read_log(Path(self.args.output_dir) / "log.jsonl")), None
+        log = Path(self.args.output_dir) / "log.jsonl"
+        return training_curves(read_log(log), str(log)), f"from {log}"
 
     def prototypes(self):
         require_prototypes(self.args)
@@ -127,6 +130,7 @@ class Source:
 @command
 def main(argv=None):
     parser = OneLineParser(
+        prog="python -m utils.figures",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # --method is not --methods

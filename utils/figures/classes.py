@@ -33,6 +33,6 @@ def class_bars(methods: dict[str, dict], facts: Dataset) -> Figure:
     axis.set_xticks(position, [*names, "mean"], rotation=40, ha="right", rotation_mode="anchor")
     axis.set_ylabel("AP (%), mean over IoU 0.1…0.5")
     axis.spines[["top", "right"]].set_visible(False)
-    if len(told) > 1:
+    if len(methods) > 1:
         axis.legend(frameon=False)
     return figure

@@ -35,7 +35,7 @@ def distance_histogram(distances: np.ndarray, anomalous: np.ndarray) -> tuple[Fi
         xlabel="cosine distance to the nearest normal prototype", ylabel="density of snippets",
         xlim=(0, bins[-1]),
     )  # fmt: skip
-    axis.legend(frameon=False)
+    axis.legend(framealpha=1, edgecolor="none")
     return figure, (
         f"mean distance to the nearest normal prototype: {', '.join(means)} "
         "(paper: normal 0.35, anomalous 0.69)"

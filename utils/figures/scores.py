@@ -62,7 +62,7 @@ def score_curves(
     """A panel per video, the methods' scores laid over each other.
 
     Args:
-        methods: by name, the predictions of all test videos; captions are of the first.
+        methods: by name, the predictions of all test videos.
         truth, rows, facts: of the test list.
         indices: of the videos to draw.
     """
@@ -81,7 +81,9 @@ def score_curves(
             score = predictions[i].score
             edges = np.arange(len(score) + 1) * SNIPPET_FRAMES
             axis.stairs(score, edges, baseline=None, color=colour, ls=line, lw=1.6, label=name)
-        axis.set_title(caption(first[i], rows[i], facts), fontsize=9)
+        # With several methods there is no telling whose class a caption would name.
+        one = first[i] if len(methods) == 1 else Prediction(first[i].score)
+        axis.set_title(caption(one, rows[i], facts), fontsize=9)
         axis.set(xlim=(0, len(abnormal)), ylim=(0, 1.02))
     for axis in axes[len(indices) :]:
         axis.set_visible(False)

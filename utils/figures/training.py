@@ -34,7 +34,7 @@ def read_log(path: Path) -> list[dict]:
     return lines
 
 
-def training_curves(lines: list[dict]) -> Figure:
+def training_curves(lines: list[dict], title: str) -> Figure:
     """Losses that are not 0 throughout, on a logarithmic axis, and the metrics of the test set."""
     losses = [line for line in lines if "losses" in line]
     evaluations = [line for line in lines if "metrics" in line]
@@ -61,6 +61,7 @@ def training_curves(lines: list[dict]) -> Figure:
     right.set_xlim(left.get_xlim())
     if evaluations:
         right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.suptitle(title, fontsize=9)
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
     return figure
