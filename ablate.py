@@ -123,7 +123,7 @@ def finished(cell: Cell) -> bool:
     if not note.is_file() or not (cell.best.is_file() or cell.began):
         return False
     before, now = json.loads(note.read_text(encoding="utf-8")), cell.identity
-    for name in before.keys() | now.keys():
+    for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise UserError(
                 f"{cell.folder} was run with {name} {before.get(name)}, now it is "
