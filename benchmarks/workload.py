@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,8 @@ import torch
 import ucf_option
 import xd_option
 from utils.clips import joined
-from utils.datasets import process_feat, segment_batches
+from utils.datasets import process_feat
+from utils.engine import Videos
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -54,19 +54,9 @@ def training_batch(counts, dataset: str, size: int, n: int = 256):
     )
 
 
-def test_set(videos: list[np.ndarray], args) -> SimpleNamespace:
-    """What `score` reads of an EvaluationSet."""
+def test_set(videos: list[np.ndarray], args) -> Videos:
     tensors = [torch.from_numpy(v.astype(np.float32)) for v in videos]
-    return SimpleNamespace(
-        batches=segment_batches(tensors, args.visual_length, args.eval_batch),
-        rows=[SimpleNamespace(video=f"v{i}") for i in range(len(videos))],
-        lengths=[len(v) for v in videos],
-        visual_length=args.visual_length,
-        window=args.attn_window,
-        precision=args.precision,
-        temperature=args.temp,
-        method=args.method,
-    )
+    return Videos(args, [f"v{i}" for i in range(len(videos))], tensors)
 
 
 def ground_truth(counts, classes) -> tuple[list, list, np.ndarray]:

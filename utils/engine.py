@@ -55,41 +55,55 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, do
         yield {name: loss.detach() for name, loss in losses.items()}
 
 
-class EvaluationSet:
-    """The test videos and their ground truth, read and checked against each other.
+class Videos:
+    """Features of videos, to be scored as the options say.
 
-    The features stay in memory, 2 KB a snippet: training evaluates many times.
+    They stay in memory, 2 KB a snippet: training evaluates many times.
+
+    Args:
+        args: options.
+        names: of the videos.
+        features: (T, 512) of each.
+
+    Attributes:
+        lengths: snippets of each video.
+        batches: snippets and segment lengths in order, see `segment_batches`.
+    """
+
+    def __init__(self, args, names: list[str], features: list[torch.Tensor]):
+        self.names = names
+        self.method = args.method
+        self.temperature = args.temp
+        self.precision = args.precision
+        self.visual_length = args.visual_length
+        self.window = args.attn_window
+        self.lengths = [len(of_video) for of_video in features]
+        self.batches = segment_batches(features, args.visual_length, args.eval_batch)
+
+
+class EvaluationSet(Videos):
+    """The test videos and their ground truth, read and checked against each other.
 
     Args:
         args: options.
         facts: of the data set.
-
-    Attributes:
-        lengths: snippets of each video.
-        batches: snippets and segment lengths in list order, see `segment_batches`.
     """
 
     def __init__(self, args, facts: Dataset):
         self.facts = facts
         self.rows: list[Row] = read_list(args.test_list, facts, args.feature_root)
         self.truth: GroundTruth = read_ground_truth(args, facts, self.rows)
-        self.method = args.method
-        self.temperature = args.temp
-        self.precision = args.precision
-        self.visual_length = args.visual_length
-        self.window = args.attn_window
-        videos = DataLoader(
+        loader = DataLoader(
             VideoFeatures(self.rows),
             batch_size=None,  # one video after another
             num_workers=args.num_workers,
             generator=torch.Generator(),  # so that the global random state is left alone
             worker_init_fn=step_aside,
         )
-        videos = tqdm(videos, desc="reading test videos", unit="video", leave=False, disable=None)
+        loader = tqdm(loader, desc="reading test videos", unit="video", leave=False, disable=None)
         # Copies, because what another process sends holds a file open as long as it is kept.
-        videos = [features.clone() for features in videos]
-        self.lengths = [len(features) for features in videos]
-        self.batches = segment_batches(videos, args.visual_length, args.eval_batch)
+        features = [of_video.clone() for of_video in loader]
+        super().__init__(args, [row.video for row in self.rows], features)
 
 
 @contextmanager
@@ -104,15 +118,15 @@ def eval_mode(model: nn.Module):
         model.train(training)
 
 
-def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, ...]]:
-    """Put the test set through the model.
+def collect(model: DSANet, test: Videos, take) -> list[tuple[np.ndarray, ...]]:
+    """Put videos through the model.
 
     Args:
         take: function of the Outputs of some segments and their valid lengths (S,): what is wanted
             of them, a list of (S, N, …).
 
     Returns:
-        for each test video in list order the same of its T snippets, (T, …).
+        for each video in order the same of its T snippets, (T, …).
 
     Raises:
         UserError: something is not finite.
@@ -133,17 +147,17 @@ def collect(model: DSANet, test: EvaluationSet, take) -> list[tuple[np.ndarray, 
         # (V, …) of every batch -> (T, …) of every video
         parts = [torch.cat(part).cpu().split(test.lengths) for part in zip(*taken, strict=True)]
     videos = [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]
-    for row, video in zip(test.rows, videos, strict=True):
+    for name, video in zip(test.names, videos, strict=True):
         if not all(np.isfinite(values).all() for values in video):
             raise UserError(
-                f"the scores of {row.video} are not finite: the weights are damaged, or training "
+                f"the scores of {name} are not finite: the weights are damaged, or training "
                 "diverged and wants a smaller --lr"
             )
     return videos
 
 
-def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
-    """Score every test video, in list order."""
+def score(model: DSANet, test: Videos) -> list[Prediction]:
+    """Score every video, in order."""
 
     def take(outputs: Outputs, _) -> list[torch.Tensor]:
         scores = outputs.logits1.sigmoid()  # [S, N, 1]
@@ -154,7 +168,7 @@ def score(model: DSANet, test: EvaluationSet) -> list[Prediction]:
     return [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take)]
 
 
-def class_probabilities(outputs: Outputs, test: EvaluationSet) -> torch.Tensor:
+def class_probabilities(outputs: Outputs, test: Videos) -> torch.Tensor:
     """(S, N, C) as the method infers them."""
     if test.method == "vadclip":
         return outputs.logits2.softmax(dim=-1)
