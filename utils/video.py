@@ -80,6 +80,20 @@ class Video:
             )
 
 
+def frame_times(path: Path) -> np.ndarray:
+    """(F,) seconds at which the frames of a video are shown, in order, without decoding them.
+
+    Raises:
+        UserError: as Video.
+    """
+    video = Video(path)
+    base = video.stream.time_base
+    with video.container as container:
+        packets = container.demux(video.stream)
+        times = sorted(float(p.pts * base) for p in packets if p.pts is not None)
+    return np.array(times) - (times[0] if times else 0)
+
+
 def _reason(error: Exception) -> str:
     return " ".join((getattr(error, "strerror", None) or str(error)).split())
 

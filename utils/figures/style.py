@@ -28,6 +28,11 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """As PNG and as SVG whose text stays text; returns the two paths."""
     paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
     for path in paths:
-        with whole_file(path) as partial, rc_context({"svg.fonttype": "none"}):
-            figure.savefig(partial, dpi=DPI)
+        save_as(figure, path)
     return paths
+
+
+def save_as(figure: Figure, path: Path) -> None:
+    """As the suffix says."""
+    with whole_file(path) as partial, rc_context({"svg.fonttype": "none"}):
+        figure.savefig(partial, dpi=DPI)
