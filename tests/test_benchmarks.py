@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import workload
+from benchmarks import extraction, workload
 from benchmarks.measure import Operators, Result, gflop, kept_for_backward
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.report import table
@@ -74,3 +74,16 @@ def test_plain_optimizer_is_ours():
         ours.step()
         plain.step()
     torch.testing.assert_close(pairs[0], pairs[1])
+
+
+def test_extraction_beside_a_plain_loop(monkeypatch, capsys):
+    class Tower:
+        def __init__(self, *_):
+            pass
+
+        def __call__(self, pictures):
+            return pictures.float().mean(dim=(2, 3)).repeat(1, 171)[:, :512]
+
+    monkeypatch.setattr(extraction, "VisualTower", Tower)
+    extraction.main(["--snippets=2", "--batch-size=7", "--device=cpu"])
+    assert "32 frames of 852 by 480, 2 crops, fp32: plain " in capsys.readouterr().out
