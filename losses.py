@@ -105,14 +105,13 @@ def dsanet_losses(
         "separation": separation_loss(outputs.text_features),
     }
     weights = {"separation": separation_weight}
-    zero = labels.new_zeros(())
     if outputs.logits3 is None:
-        losses |= {"event": zero, "background": zero}
+        losses |= dict.fromkeys(("event", "background"), labels.new_zeros(()))
     else:
         losses["event"] = smoothed_cross_entropy(outputs.logits3.squeeze(1), labels)
         losses["background"] = background_loss(outputs.logits4.squeeze(1))
     if outputs.compactness is None:
-        losses |= {"consistency": zero, "compactness": zero}
+        losses |= dict.fromkeys(("consistency", "compactness"), labels.new_zeros(()))
     else:
         losses["consistency"] = consistency_loss(outputs, lengths)
         losses["compactness"] = outputs.compactness
