@@ -121,9 +121,8 @@ class PlainDSANet(DSANet):
             for s in (scores, 1 - scores)
         )
         logits3, logits4 = cosine(event, text) / 0.07, cosine(background, text) / 0.07
-        reconstructed, compactness = self.video_anomaly_refiner(
-            v, scores, lengths
-        )  # in testing too
+        # In testing, too.
+        reconstructed, compactness = self.video_anomaly_refiner(v, scores, lengths)
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
     def encode_text(self):

@@ -12,6 +12,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -221,10 +222,14 @@ def weights_file(source: str) -> Path:
     return Path(source)
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
+def read_weights(path: Path, wanted) -> dict[str, torch.Tensor]:
     """CLIP's weights from the official TorchScript archive or a saved state dict, in fp32.
 
     Loading an archive runs what it holds, so only the one with CLIP's own checksum is loaded.
+
+    Args:
+        path: of the file.
+        wanted: function of an entry's name, whether it is read.
 
     Raises:
         UserError: the file is neither of the two.
@@ -235,19 +240,26 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state = checkpoint.load(path)
         state = state.get("state_dict", state)
     try:
-        return {str(k): v.float() for k, v in state.items()}
+        return {str(k): v.float() for k, v in state.items() if wanted(str(k))}
     except AttributeError:
         raise UserError(
             f"{path} is not CLIP {CLIP_NAME}: expected a state dict of tensors"
         ) from None
 
 
-def warn_random(side: str) -> None:
+@contextmanager
+def random_weights(side: str):
+    """Weights that are made meanwhile are the same each time, and said to be random. The random
+    state outside is left as it was: the rest of a model starts from the same numbers whatever the
+    source of these."""
     print(
         f"WARNING: CLIP's {side} weights are RANDOM. Good for the demo and for tests, "
         "never for results.",
         file=sys.stderr,
     )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(RANDOM_SEED)
+        yield
 
 
 def load_text_transformer(source: str | None) -> TextTransformer:
@@ -265,17 +277,13 @@ def load_text_transformer(source: str | None) -> TextTransformer:
     else:
         path = weights_file(source)
         try:
-            weights = {k: v for k, v in read_weights(path).items() if not k.startswith(NOT_TEXT)}
+            weights = read_weights(path, lambda name: not name.startswith(NOT_TEXT))
             text.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             raise UserError(
                 f"{path} is not CLIP {CLIP_NAME}: {' '.join(str(error).split())[:200]}"
             ) from None
     if source == RANDOM:
-        warn_random("text")
-        # The random state outside is left as it was: the rest of the model starts from the same
-        # numbers whatever the source.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(RANDOM_SEED)
+        with random_weights("text"):
             text.initialize()
     return text.requires_grad_(False)

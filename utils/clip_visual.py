@@ -6,11 +6,10 @@ from torch import nn
 from utils.clip_loader import (
     CLIP_NAME,
     RANDOM,
-    RANDOM_SEED,
     WIDTH,
     clip_model,
+    random_weights,
     read_weights,
-    warn_random,
     weights_file,
 )
 from utils.device import autocast, to_device
@@ -37,19 +36,16 @@ class VisualTower(nn.Module):
         super().__init__()
         self.precision = precision
         if source == RANDOM:
-            warn_random("visual")
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(RANDOM_SEED)
+            with random_weights("visual"):
                 self.tower = _tower()
         else:
             path = weights_file(source)
-            state = read_weights(path)
+            state = read_weights(path, lambda name: name.startswith(PREFIX))
             with torch.device("meta"):
                 self.tower = _tower()
             try:
                 self.tower.load_state_dict(
-                    {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)},
-                    assign=True,
+                    {k.removeprefix(PREFIX): v for k, v in state.items()}, assign=True
                 )
             except RuntimeError as error:
                 raise UserError(

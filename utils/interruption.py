@@ -36,9 +36,8 @@ class Interruption:
     def _note(self, number: int, _) -> None:
         self.exit_code = 128 + number
         self.__exit__()
-        if (
-            CHILD_ENDED
-        ):  # it may have reached those that read features: the step goes on all the same
+        # It may have reached those that read features: the step goes on all the same.
+        if CHILD_ENDED:
             signal.signal(CHILD_ENDED, signal.SIG_DFL)
         with suppress(OSError):  # not print: it may be what the signal interrupted
             os.write(STDERR, b"\nstopping after this step; once more: at once\n")

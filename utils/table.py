@@ -39,15 +39,17 @@ def summary(grid: Grid, result: dict) -> str:
     )
 
 
-def values_of(grid: Grid, results: Results, row: Row, metric: str) -> list[float]:
+def by_seed(grid: Grid, results: Results, row: Row, metric: str) -> dict[int, float]:
     """In percent, of the seeds that have one."""
-    found = (results.get((row.name, seed), {}).get(metric) for seed in grid.seeds)
-    return [percent(metric, value) for value in found if value is not None]
+    found = {seed: results.get((row.name, seed), {}).get(metric) for seed in grid.seeds}
+    return {seed: percent(metric, value) for seed, value in found.items() if value is not None}
 
 
-def _mean_and_std(values: list[float]) -> str:
-    spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.2f}{spread}"
+def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
+    """Of the seeds' values, the standard deviation of the sample (n − 1); None of too few."""
+    values = [*values.values()]
+    mean = float(np.mean(values)) if values else None
+    return mean, float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _kept(row: Row) -> str:
@@ -57,7 +59,7 @@ def _kept(row: Row) -> str:
 
 
 def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
-    """For people. Standard deviations are of the sample (n − 1)."""
+    """For people."""
     published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
     header, lines = [grid.title], []
     for metric in grid.metrics:
@@ -67,23 +69,20 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
         done = sum((row.name, seed) in results for seed in grid.seeds)
         line = [row.name]
         for metric in grid.metrics:
-            values = values_of(grid, results, row, metric)
-            missing = NOT_APPLICABLE if done else ""
-            line.append(_mean_and_std(values) if values else missing)
+            mean, std = mean_and_std(by_seed(grid, results, row, metric))
+            figure = (NOT_APPLICABLE if done else "") if mean is None else f"{mean:.2f}"
+            line.append(figure if std is None else f"{figure} ± {std:.2f}")
             if metric in published:
                 line.append(f"{row.paper[metric]:.2f}" if metric in row.paper else "")
         lines.append([*line, _kept(row), f"{done} of {len(grid.seeds)}"])
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    numbers = [0 < i < len(widths) - 2 for i in range(len(widths))]
 
     def joined(cells: list[str]) -> str:
-        first, *rest = (
-            c.rjust(w) if 0 < i < len(widths) - 2 else c.ljust(w)
-            for i, (c, w) in enumerate(zip(cells, widths, strict=True))
-        )
-        return "| " + " | ".join([first, *rest]) + " |"
+        columns = zip(cells, widths, numbers, strict=True)
+        return f"| {' | '.join(c.rjust(w) if n else c.ljust(w) for c, w, n in columns)} |"
 
-    rule = ["-" * w if not 0 < i < len(widths) - 2 else "-" * (w - 1) + ":"
-            for i, w in enumerate(widths)]  # fmt: skip
+    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, numbers, strict=True)]
     text = [joined(header), joined(rule), *map(joined, lines), "", _notes(grid)]
     return "\n".join([*text, *(f"- failed: {failure}" for failure in failures)]) + "\n"
 
@@ -104,20 +103,17 @@ def csv_table(grid: Grid, results: Results) -> str:
     records = []
     for row in grid.rows:
         for metric in grid.metrics:
-            values = values_of(grid, results, row, metric)
-            by_seed = {}
-            for seed in grid.seeds:
-                value = results.get((row.name, seed), {}).get(metric)
-                by_seed[f"seed{seed}"] = None if value is None else percent(metric, value)
+            values = by_seed(grid, results, row, metric)
+            mean, std = mean_and_std(values)
             records.append(
                 {
                     "row": row.name,
                     "metric": metric,
-                    "mean": np.mean(values) if values else None,
-                    "std": np.std(values, ddof=1) if len(values) > 1 else None,
+                    "mean": mean,
+                    "std": std,
                     "paper": row.paper.get(metric),
                     "weights": _kept(row),
-                    **by_seed,
+                    **{f"seed{seed}": values.get(seed) for seed in grid.seeds},
                 }
             )
     return pd.DataFrame(records).to_csv(index=False)
