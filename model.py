@@ -24,7 +24,7 @@ from utils.clip_loader import (
 )
 from utils.device import in_float32
 from utils.errors import UserError
-from utils.labels import Dataset, manual_texts
+from utils.labels import Dataset
 from utils.layers import (
     DistanceAdjacency,
     GraphConvolution,
@@ -36,6 +36,7 @@ from utils.layers import (
 )
 from utils.outputs import Outputs
 from utils.padding import Filled, padding_mask
+from utils.texts import manual_texts
 
 
 class DSANet(nn.Module):

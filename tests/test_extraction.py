@@ -9,11 +9,10 @@ import pytest
 import torch
 
 import extract_features
-from extract_features import find_videos
 from utils.clip_visual import MEAN, STD, VisualTower
 from utils.errors import UserError
 from utils.extraction import Extraction, snippets
-from utils.video import CORNERS, Video, crop, resize
+from utils.video import CORNERS, Video, crop, find_videos, resize
 
 SIZE = (64, 48)  # width, height
 

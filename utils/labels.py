@@ -1,12 +1,10 @@
 """The facts of the two data sets: classes, the texts that describe them, how labels are written."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from utils.errors import UserError
-from utils.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -17,6 +15,7 @@ class Dataset:
         name: short name, as in the list and weight files (`ucf`, `xd`).
         title: name for people.
         classes: class codes in order, the normal class first.
+        names: what people call them.
         texts: for each class, the descriptions that the text encoder reads.
         train_list, test_list, gt, gt_segment, gt_label: official names of the data set's lists and
             ground truth (without a folder).
@@ -26,6 +25,7 @@ class Dataset:
     name: str
     title: str
     classes: tuple[str, ...]
+    names: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
     train_list: str
     test_list: str
@@ -73,6 +73,10 @@ UCF_CRIME = Dataset(
         "Normal", "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Explosion", "Fighting",
         "RoadAccidents", "Robbery", "Shooting", "Shoplifting", "Stealing", "Vandalism",
     ),
+    names=(
+        "normal", "abuse", "arrest", "arson", "assault", "burglary", "explosion", "fighting",
+        "road accident", "robbery", "shooting", "shoplifting", "stealing", "vandalism",
+    ),
     texts=(
         ("normal",), ("abuse",), ("arrest",), ("arson",), ("assault",), ("burglary",),
         ("explosion",), ("fighting",), ("roadaccidents",), ("robbery",), ("shooting",),
@@ -90,6 +94,7 @@ XD_VIOLENCE = Dataset(
     name="xd",
     title="XD-Violence",
     classes=("A", "B1", "B2", "B4", "B5", "B6", "G"),
+    names=("normal", "fighting", "shooting", "riot", "abuse", "car accident", "explosion"),
     texts=(
         ("normal",), ("fighting",), ("shooting",), ("riot",), ("abuse",), ("car accident",),
         ("explosion",),
@@ -101,43 +106,3 @@ XD_VIOLENCE = Dataset(
     gt_label="gt_label",
     test_crop=0,
 )  # fmt: skip
-
-MANUAL_TEXTS = Path(__file__).parents[1] / "configs" / "manual_texts.yml"
-
-
-def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...]:
-    """Hand-written descriptions of each class, in the form of `Dataset.texts`.
-
-    Args:
-        path: YAML, data set -> class code -> a sentence or a list of them; None for
-            configs/manual_texts.yml.
-        facts: of the data set.
-
-    Raises:
-        UserError: the file cannot be read, or the classes in it are not the data set's.
-    """
-    path = path or MANUAL_TEXTS
-    written = read_yaml(path, "texts")
-    of_classes = written.get(facts.name) if isinstance(written, dict) else None
-    if not isinstance(of_classes, dict):
-        raise UserError(f"texts {path} have no entry '{facts.name}' with a line per class code")
-    if odd := [str(code) for code in of_classes if code not in facts.classes]:
-        raise UserError(
-            f"texts {path}, {facts.name}: unknown class '{odd[0]}'; allowed are "
-            f"{', '.join(facts.classes)}"
-        )
-    texts = []
-    for code in facts.classes:
-        sentences = of_classes.get(code)
-        sentences = [sentences] if isinstance(sentences, str) else sentences
-        if (
-            not isinstance(sentences, list)
-            or not sentences
-            or not all(isinstance(s, str) and s.strip() for s in sentences)
-        ):
-            raise UserError(
-                f"texts {path}, {facts.name}, class {code}: expected a sentence or a list of them, "
-                f"found {of_classes.get(code)}"
-            )
-        texts.append(tuple(sentences))
-    return tuple(texts)

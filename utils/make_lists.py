@@ -133,14 +133,21 @@ def read_xd_annotations(frames_path: Path, classes_path: Path) -> dict[str, Anno
         name: frame_pairs(words, place) for place, name, words in annotation_lines(frames_path)
     }
     videos = {}
-    for place, name, words in annotation_lines(classes_path):
+    for place, name, segments, labels in xd_class_lines(classes_path):
+        if name not in frames:
+            raise UserError(f"{place}: {name} is missing in {frames_path}")
+        videos[name] = Annotation(frames[name], segments, labels)
+    return videos
+
+
+def xd_class_lines(path: Path):
+    """Place, video name, segments and their classes of each line of
+    `annotations_multiclasses.txt`."""
+    for place, name, words in annotation_lines(path):
         labels, rest = words[::3], [w for i, w in enumerate(words) if i % 3]
         if unknown := set(labels).difference(XD_VIOLENCE.classes):
             raise UserError(f"{place}: unknown class {sorted(unknown)[0]}")
-        if name not in frames:
-            raise UserError(f"{place}: {name} is missing in {frames_path}")
-        videos[name] = Annotation(frames[name], frame_pairs(rest, place), labels)
-    return videos
+        yield place, name, frame_pairs(rest, place), labels
 
 
 def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:

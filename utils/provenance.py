@@ -12,7 +12,7 @@ import torch
 from utils.clip_loader import RANDOM, weights_file
 from utils.files import sha256
 from utils.ground_truth import present_form
-from utils.labels import MANUAL_TEXTS
+from utils.texts import MANUAL_TEXTS
 
 PROJECT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "openai-clip")

@@ -16,8 +16,7 @@ def class_bars(methods: dict[str, dict], facts: Dataset) -> Figure:
         facts: of the data set.
     """
     told = {name: m["per_class_ap"] for name, m in methods.items() if m["per_class_ap"]}
-    names = [texts[0] for texts in facts.texts]
-    position = np.arange(len(names) + 1)
+    position = np.arange(len(facts.names) + 1)
     figure = new_figure(max(5.0, 0.62 * len(position) + 1), 3.4)
     axis = figure.subplots()
     width = GROUP / len(told)
@@ -29,8 +28,10 @@ def class_bars(methods: dict[str, dict], facts: Dataset) -> Figure:
             position + offset, values, width, label=method, color=PALETTE[i], hatch=HATCHES[i],
             edgecolor="white", lw=0.5,
         )  # fmt: skip
-    axis.axvline(len(names) - 0.5, color="black", lw=0.8)
-    axis.set_xticks(position, [*names, "mean"], rotation=40, ha="right", rotation_mode="anchor")
+    axis.axvline(len(facts.names) - 0.5, color="black", lw=0.8)
+    axis.set_xticks(
+        position, [*facts.names, "mean"], rotation=40, ha="right", rotation_mode="anchor"
+    )
     axis.set_ylabel("AP (%), mean over IoU 0.1…0.5")
     axis.spines[["top", "right"]].set_visible(False)
     if len(methods) > 1:

@@ -28,7 +28,7 @@ def confusion_matrices(rows: list[Row], found: Semantics, facts: Dataset) -> tup
     Returns:
         the figure, shares of each row in percent, and what it shows in a line.
     """
-    names = [texts[0] for texts in facts.texts]
+    names = facts.names
     size = 1.6 + 0.42 * len(names)
     figure = new_figure(2 * size, size)
     accuracy = f"{100 * found.background_accuracy:.2f} % of the backgrounds nearest to normal"

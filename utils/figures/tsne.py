@@ -53,7 +53,7 @@ def snippet_maps(
                 if c >= 8:
                     style = {"facecolors": "none", "edgecolors": colour, "marker": marker, "s": 20}
             x, y = points[classes == c].T
-            axis.scatter(x, y, label=facts.texts[c][0], linewidths=0.8, **style)
+            axis.scatter(x, y, label=facts.names[c], linewidths=0.8, **style)
         axis.set_title(title, fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
