@@ -1,14 +1,20 @@
 """When something abnormal happens in videos, and what.
 
     python predict.py ucf VIDEO ... --model-path model/model_ucf.pth --out predictions
+    python predict.py ucf rtsp://camera/stream --model-path model/model_ucf.pth      a live source
 
-Takes videos, and feature files (`.npy`, (T, 512)) as extract_features.py makes them; further
-options are those of the test scripts. For each input:
+Takes videos, folders and .txt lists of them, and feature files (`.npy`, (T, 512)) as
+extract_features.py makes them; further options are those of the test scripts. For each input:
 
+<out>/<name>.html   a page: the video, score and classes under it, the events as a list
 <out>/<name>.json   events, and score and class probabilities of every snippet
 <out>/<name>.csv    the same of every snippet, a line each
 <out>/<name>.png    score and likeliest classes over time, the events marked
+<out>/index.html    the list of all, where there are several
 <out>/features/     the centre crop's features of videos, read again the next time
+
+A live source is a URL, the number of a camera, or - for standard input: events are printed when
+they start and when they end (utils/stream.py).
 """
 
 import sys
@@ -16,41 +22,80 @@ from pathlib import Path
 
 import torch
 
-from utils.clip_visual import VisualTower
 from utils.console import say
-from utils.datasets import read_features
+from utils.datasets import read_features, video_name
 from utils.device import set_up_device
 from utils.either import DATASETS
 from utils.engine import Videos, score
 from utils.errors import OneLineParser, UserError, command
-from utils.events import Timeline, find_events, write_prediction
-from utils.extraction import POOLS, Extraction
+from utils.events import Answer, Timeline, find_events, write_answer
+from utils.extraction import POOLS
 from utils.figures.events import event_figure
 from utils.figures.style import save_as
+from utils.kept_features import extract
+from utils.known_events import KnownEvents
+from utils.labels import Dataset
 from utils.options import nonnegative_float, positive_float, share
+from utils.page import write_index, write_page
 from utils.testing import load_for_test
-from utils.video import frame_times
+from utils.texts import custom_classes
+from utils.video import find_videos, frame_times
 
-CENTRE = 0  # the crop that is scored
-DECODERS = 1
-PICTURES = 64  # that the visual tower sees at once
+INDEX = "index"
 
 
-def features_of(inputs: list[Path], own, args, device) -> tuple[dict[str, Path], list[str]]:
-    """Feature files by name, extracted where the input is a video; and what failed and why."""
-    names = [path.stem for path in inputs]
+def find_inputs(inputs: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Videos and feature files with the names of what is written about them."""
+    features = {path: path.stem for path in inputs if path.suffix == ".npy"}
+    if missing := [path for path in features if not path.is_file()]:
+        raise UserError(f"{missing[0]} not found")
+    videos = find_videos([path for path in inputs if path not in features])
+    videos = {path: place.as_posix() for path, place in videos.items()}
+    names = [*videos.values(), *features.values()]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two inputs are called {twice[0]}: give them to one --out each")
-    if missing := [path for path in inputs if not path.is_file()]:
-        raise UserError(f"{missing[0]} not found")
-    files = {path.stem: path for path in inputs if path.suffix == ".npy"}
-    videos = {path: Path(path.stem) for path in inputs if path.suffix != ".npy"}
-    folder = own.out / "features"
-    extraction = Extraction(videos, folder, [CENTRE], own.pool, "float32")
-    if extraction.waiting:
-        extraction.run(VisualTower(args.clip_weights, device, args.precision), PICTURES, DECODERS)
-    extracted = {p.stem: folder / f"{p.stem}__{CENTRE}.npy" for p in videos}
-    return files | {n: f for n, f in extracted.items() if f.is_file()}, extraction.failures
+    if INDEX in names and len(names) > 1:
+        raise UserError(f"an input is called {INDEX}, as the page that lists all: rename it")
+    return videos, features
+
+
+def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, device) -> list[str]:
+    """Write what there is to say of each input; returns what failed and why."""
+    videos, features = find_inputs([Path(text) for text in own.inputs])
+    files, failures = extract(videos, own.out / "features", own.pool, args, device)
+    sources = {name: path for path, name in (videos | features).items()}
+    files |= {name: path for path, name in features.items()}
+    values = [torch.from_numpy(read_features(path)) for path in files.values()]
+    predictions = score(model, Videos(args, list(files), values)) if files else []
+    about = {"weights": args.model_path, "method": args.method}
+    about |= {"min_confidence": own.min_confidence, "zero_shot": own.classes}
+    answers = []
+    for name, prediction in zip(files, predictions, strict=True):
+        source = sources[name]
+        times = None if source in features else frame_times(source)
+        timeline = Timeline(len(prediction.score), own.fps, times)
+        events = find_events(prediction, facts, timeline, own.min_confidence, own.min_seconds)
+        video = video_name(source) if source in features else source.stem
+        truth = known and known.of(video, timeline)
+        answers.append(Answer(name, source, facts, prediction, timeline, events, about, truth))
+
+    index = own.out / f"{INDEX}.html" if len(sources) > 1 else None
+    for answer in answers:
+        place = own.out / answer.name
+        write_answer(answer, place)
+        save_as(event_figure(answer), Path(f"{place}.png"))
+        write_page(answer, place, index)
+        count = len(answer.events)
+        events = "1 event" if count == 1 else f"{count} events"
+        say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
+        for event in answer.events:
+            say(f"  {event.start:8.1f} to {event.end:.1f} s  {event.name}  {event.confidence:.2f}")
+    if known and not any(answer.truth is not None for answer in answers):
+        print(f"note: {own.truth} names none of these videos", file=sys.stderr)
+    if index:
+        write_index(answers, failures, index)
+        say(f"{index} lists all")
+    return failures
 
 
 @command
@@ -61,8 +106,13 @@ def main(argv=None):
     )  # fmt: skip
     add = parser.add_argument
     add("dataset", choices=DATASETS, help="whose classes the weights tell")
-    add("inputs", nargs="+", type=Path, help="videos or feature files; before all options")
+    add("inputs", nargs="+", help="videos, folders, .txt lists or feature files; before all "
+        "options")  # fmt: skip
     add("--out", type=Path, required=True, help="folder to write to")
+    add("--classes", metavar="FILE.yml", help="other classes to tell, with texts that describe "
+        "them; zero-shot and unmeasured")  # fmt: skip
+    add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
+        "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="see extract_features.py")
     add("--fps", type=positive_float, default=30.0, help="frames a second, of feature files")
     add("--min-confidence", type=share, default=0.5, help="of an event: its highest score")
@@ -71,30 +121,30 @@ def main(argv=None):
     options_parser, facts = DATASETS[own.dataset]
     args = options_parser.parse_args(options)
 
+    known = own.truth and KnownEvents(own.truth, facts)
+    if own.classes:
+        facts = use_classes(own.classes, facts, args)
     device = set_up_device(args)
     clip_weights = args.clip_weights
     model = load_for_test(args, facts, device)  # before hours of work on videos
     args.clip_weights = clip_weights  # which it needs no more, but the visual tower does
-    files, failures = features_of(own.inputs, own, args, device)
-    features = [torch.from_numpy(read_features(path)) for path in files.values()]
-    predictions = score(model, Videos(args, list(files), features)) if files else []
-
-    sources = {path.stem: path for path in own.inputs}
-    for name, prediction in zip(files, predictions, strict=True):
-        source = sources[name]
-        times = None if source.suffix == ".npy" else frame_times(source)
-        timeline = Timeline(len(prediction.score), own.fps, times)
-        events = find_events(prediction, facts, timeline, own.min_confidence, own.min_seconds)
-        about = {"source": str(source), "weights": args.model_path, "method": args.method}
-        write_prediction(own.out / name, about, prediction, events, timeline, facts)
-        save_as(event_figure(name, prediction, events, timeline, facts), own.out / f"{name}.png")
-        say(f"{source}: {len(events)} events, {own.out / name}.json, .csv, .png")
-        for event in events:
-            say(f"  {event.start:8.1f} to {event.end:.1f} s  {event.name}  {event.confidence:.2f}")
+    failures = answer_all(own, args, model, facts, known, device)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:
         sys.exit(1)
+
+
+def use_classes(path: str, facts: Dataset, args) -> Dataset:
+    """Tell these classes instead of the data set's."""
+    if args.method == "mil":
+        raise UserError("--classes: MIL ranking tells no classes; choose another --method")
+    facts = custom_classes(path, facts)
+    args.classes_num = len(facts.classes)
+    if args.text_tuning == "manual":
+        args.text_tuning = "frozen"  # the same, but with these texts
+    print(f"note: the classes of {path} are zero-shot and unmeasured", file=sys.stderr)
+    return facts
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,8 @@ from model import build_model
 from test_end_to_end import small_ucf  # noqa: F401
 from test_extraction import write_video
 from utils.events import Timeline, find_events
-from utils.labels import UCF_CRIME
+from utils.known_events import KnownEvents, Segment
+from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import Prediction
 from utils.video import frame_times
 
@@ -72,12 +72,123 @@ def test_videos_and_features(command, tmp_path, capsys):
         total = sum(record["snippets"][code][0] for code in UCF_CRIME.classes)
         assert total == pytest.approx(1, abs=1e-4)
         assert record["events"]
-        assert f"{len(record['events'])} events" in printed
+        assert f"{name}.html, .json, .csv, .png" in printed
+        assert f"  {record['events'][0]['confidence']:.2f}\n" in printed
         assert (out / f"{name}.png").stat().st_size > 5000
     features = out / "features" / "clip__0.npy"
     before = features.stat().st_mtime_ns
     predict.main(["ucf", str(video), *options])
     assert features.stat().st_mtime_ns == before
+    predict.main(["ucf", str(video), *options, "--pool=mean"])  # which they are not made with
+    assert features.stat().st_mtime_ns != before
+    index = (out / "index.html").read_text()
+    assert 'href="clip.html"' in index and 'href="walk.html"' in index
+    assert 'src="../clip.mp4"' in (out / "clip.html").read_text()
+
+
+def test_a_folder_keeps_its_sub_folders(command, tmp_path):
+    for name in ("a/x.mp4", "b/x.mp4"):
+        write_video(tmp_path / "videos" / name, 20)
+    predict.main(["ucf", str(tmp_path / "videos"), *command, "--pool=middle"])
+    page = (tmp_path / "out" / "b" / "x.html").read_text()
+    assert 'href="../index.html"' in page and 'src="../../videos/b/x.mp4"' in page
+    assert 'href="b/x.html"' in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_known_events_are_shown_beside(command, tmp_path, capsys):
+    np.save(tmp_path / "walk__0.npy", np.ones((20, 512)))
+    np.save(tmp_path / "talk.npy", np.ones((20, 512)))
+    truth = tmp_path / "truth.csv"
+    truth.write_text("video,start,end,class\nwalk,2.5,4,RoadAccidents\nwalk,0.5,1,a fall\n")
+    inputs = [str(tmp_path / f"{name}.npy") for name in ("walk__0", "talk")]
+    predict.main(["ucf", *inputs, *command, f"--truth={truth}"])
+    walk, talk = (tmp_path / "out" / f"{name}.json" for name in ("walk__0", "talk"))
+    assert json.loads(walk.read_text())["truth"] == [
+        {"start": 0.5, "end": 1.0, "name": "a fall"},
+        {"start": 2.5, "end": 4.0, "name": "road accident"},
+    ]
+    assert "truth" not in json.loads(talk.read_text())
+    assert "annotated: road accident" in (tmp_path / "out" / "walk__0.html").read_text()
+    assert "names none" not in capsys.readouterr().err
+    predict.main(["ucf", inputs[1], *command, f"--truth={truth}"])
+    assert "truth.csv names none of these videos" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("facts", [UCF_CRIME, XD_VIOLENCE])
+def test_annotations_of_the_data_sets_are_in_frames(facts, tmp_path):
+    lines = {"ucf": "v.mp4 Arson 32 64 -1 -1\nn.mp4 Normal -1 -1 -1 -1\n", "xd": "v G 32 64\n"}
+    path = tmp_path / "annotations.txt"
+    path.write_text(lines[facts.name])
+    known = KnownEvents(path, facts)
+    name = "arson" if facts is UCF_CRIME else "explosion"
+    assert known.of("v", Timeline(9, 16.0, None)) == [Segment(2, 4, name)]
+    frames_at = np.cumsum(np.where(np.arange(144) < 32, 0.5, 0.1)) - 0.5  # slow, then quick
+    assert known.of("v", Timeline(9, 16.0, frames_at))[0][:2] == pytest.approx((15.6, 18.8))
+    assert known.of("n", Timeline(9, 16.0, None)) == ([] if facts is UCF_CRIME else None)
+    assert known.of("other", Timeline(9, 16.0, None)) is None
+
+
+def test_classes_of_ones_own(command, tmp_path, capsys):
+    classes = tmp_path / "classes.yml"
+    classes.write_text("fire: [flames, smoke]\na fall: a person falls\nNormal: a quiet day\n")
+    np.save(tmp_path / "walk.npy", np.random.default_rng(0).standard_normal((40, 512)))
+    options = [*command, "--min-confidence=0"]
+    predict.main(["ucf", str(tmp_path / "walk.npy"), *options])
+    of_ucf = json.loads((tmp_path / "out" / "walk.json").read_text())
+    predict.main(["ucf", str(tmp_path / "walk.npy"), *options, f"--classes={classes}"])
+    record = json.loads((tmp_path / "out" / "walk.json").read_text())
+    assert "classes.yml are zero-shot and unmeasured" in capsys.readouterr().err
+    assert list(record["snippets"]) == ["start", "end", "score", "normal", "fire", "a fall"]
+    assert {event["name"] for event in record["events"]} <= {"fire", "a fall"}
+    page = (tmp_path / "out" / "walk.html").read_text()
+    assert "zero-shot" in page and "not measured" in page
+    # When something happens does not depend on the classes.
+    assert record["snippets"]["score"] == of_ucf["snippets"]["score"]
+    assert [e["start"] for e in record["events"]] == [e["start"] for e in of_ucf["events"]]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("normal: a day", "names no class but normal"),
+        ("- fire", "expected lines 'name: what it looks like'"),
+        ("1: fire", "expected lines 'name: what it looks like'"),
+        ("score: fire", "a class cannot be called 'score'"),
+        ("fire: []", "fire: expected a sentence or a list of them, found []"),
+        (f"fire: {'fire ' * 90}", "has 92 tokens; CLIP reads at most 77"),
+    ],
+)
+def test_bad_classes(text, message, command, tmp_path, capsys):
+    np.save(tmp_path / "walk.npy", np.ones((4, 512)))
+    (tmp_path / "c.yml").write_text(text)
+    options = [*command, f"--classes={tmp_path / 'c.yml'}"]
+    assert message in error_of(["ucf", str(tmp_path / "walk.npy"), *options], capsys)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("video,from,to,class\n", "has the columns video, from, to, class; expected video, start"),
+        ("video,start,end,class\nv,1,2,x\nv,4,3,x\n", "line 3: expected seconds 0 ≤ start < end"),
+        ("video,start,end,class\nv,one,2,x\n", "found 'one', '2'"),
+        ("", "cannot be read as CSV"),
+    ],
+)
+def test_bad_truth(text, message, command, tmp_path, capsys):
+    np.save(tmp_path / "walk.npy", np.ones((4, 512)))
+    (tmp_path / "t.csv").write_text(text)
+    options = [*command, f"--truth={tmp_path / 't.csv'}"]
+    assert message in error_of(["ucf", str(tmp_path / "walk.npy"), *options], capsys)
+
+
+def error_of(arguments, capsys) -> str:
+    """The one line of a command that ends with exit code 2."""
+    with pytest.raises(SystemExit) as end:
+        predict.main(arguments)
+    assert end.value.code == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(errors) == 1
+    return errors[0]
 
 
 def test_a_bad_video_stops_no_other(command, tmp_path, capsys):
@@ -97,15 +208,14 @@ def test_a_bad_video_stops_no_other(command, tmp_path, capsys):
     [
         (["nowhere.mp4"], "nowhere.mp4 not found"),
         (["a/x.npy", "b/x.mp4"], "two inputs are called x"),
+        (["a/x.npy", "a/index.npy"], "an input is called index"),
         (["flat.npy"], "has shape (512,); expected (T, 512)"),
     ],
 )
 def test_bad_inputs(inputs, message, command, tmp_path, capsys):
     np.save(tmp_path / "flat.npy", np.ones(512))
-    with pytest.raises(SystemExit) as end:
-        predict.main(["ucf", *[str(tmp_path / Path(name)) for name in inputs], *command])
-    assert end.value.code == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if "RANDOM" not in line]
-    assert len(errors) == 1
-    assert message in errors[0]
+    for name in ("a/x.npy", "b/x.mp4", "a/index.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert message in error_of(["ucf", *[str(tmp_path / n) for n in inputs], *command], capsys)
     assert not (tmp_path / "out" / "flat.json").exists()

@@ -1,6 +1,7 @@
 """Events in the scores of a video: from when to when, what, and how sure."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class Event(NamedTuple):
 
 
 class Timeline:
-    """The seconds at which a video's snippets begin and end.
+    """The seconds at which a video's frames are shown, and its snippets begin and end.
 
     Args:
         snippets: T.
@@ -36,13 +37,18 @@ class Timeline:
     """
 
     def __init__(self, snippets: int, fps: float, times: np.ndarray | None):
-        first = np.arange(snippets + 1) * SNIPPET_FRAMES
-        if times is None:
-            self.edges = first / fps
-        else:
-            # The last frame is shown as long as one is on average.
-            last = times[-1] + (np.diff(times).mean() if len(times) > 1 else 1 / fps)
-            self.edges = np.append(times, last)[np.minimum(first, len(times))]
+        self.fps = fps
+        self.times = times
+        self.edges = self.seconds(np.arange(snippets + 1) * SNIPPET_FRAMES)
+
+    def seconds(self, frames: np.ndarray) -> np.ndarray:
+        """When frames are shown; those behind the video's end, when it ends."""
+        if self.times is None:
+            return np.asarray(frames) / self.fps
+        times = self.times
+        # The last frame is shown as long as one is on average.
+        last = times[-1] + (np.diff(times).mean() if len(times) > 1 else 1 / self.fps)
+        return np.append(times, last)[np.minimum(frames, len(times))]
 
     @property
     def starts(self) -> np.ndarray:
@@ -51,6 +57,34 @@ class Timeline:
     @property
     def ends(self) -> np.ndarray:
         return self.edges[1:]
+
+
+@dataclass
+class Answer:
+    """What is said of one video.
+
+    Attributes:
+        name: path below the output folder, without suffix.
+        source: the video, or the feature file.
+        facts: whose classes are told.
+        prediction, timeline: of its snippets.
+        events: by time.
+        about: of the model, for the record.
+        truth: what is known to have happened, where that is given.
+    """
+
+    name: str
+    source: Path
+    facts: Dataset
+    prediction: Prediction
+    timeline: Timeline
+    events: list[Event]
+    about: dict = field(default_factory=dict)
+    truth: list | None = None
+
+    @property
+    def is_video(self) -> bool:
+        return self.source.suffix != ".npy"
 
 
 def find_events(
@@ -67,37 +101,45 @@ def find_events(
         min_confidence: an event's highest score is at least this.
         min_seconds: its length is at least this.
     """
+    runs, _ = find_proposals([prediction.score[:, None]], SNIPPET_FRAMES)
+    events = [
+        event_of(prediction, facts, timeline, start, end)
+        for start, end in zip(runs.start // SNIPPET_FRAMES, runs.end // SNIPPET_FRAMES, strict=True)
+    ]
+    return sorted(
+        event
+        for event in events
+        if event.confidence >= min_confidence and event.end - event.start >= min_seconds
+    )
+
+
+def event_of(
+    prediction: Prediction, facts: Dataset, timeline: Timeline, start: int, end: int
+) -> Event:
+    """Snippets start … end − 1, taken for an event."""
     score, probabilities = prediction
-    runs, _ = find_proposals([score[:, None]], SNIPPET_FRAMES)
-    events = []
-    for start, end in zip(runs.start // SNIPPET_FRAMES, runs.end // SNIPPET_FRAMES, strict=True):
-        confidence = float(score[start:end].max())
-        begin, finish = float(timeline.edges[start]), float(timeline.edges[end])
-        if confidence < min_confidence or finish - begin < min_seconds:
-            continue
-        code, name = None, ANOMALY
-        if probabilities is not None:
-            likeliest = 1 + int(probabilities[start:end, 1:].mean(axis=0).argmax())
-            code, name = facts.classes[likeliest], facts.texts[likeliest][0]
-        events.append(Event(begin, finish, code, name, confidence))
-    return sorted(events)
+    code, name = None, ANOMALY
+    if probabilities is not None:
+        likeliest = 1 + int(probabilities[start:end, 1:].mean(axis=0).argmax())
+        code, name = facts.classes[likeliest], facts.names[likeliest]
+    begin, finish = timeline.edges[[start, end]].tolist()
+    return Event(begin, finish, code, name, float(score[start:end].max()))
 
 
-def write_prediction(
-    place: Path,
-    about: dict,
-    prediction: Prediction,
-    events: list[Event],
-    timeline: Timeline,
-    facts: Dataset,
-) -> None:
+def write_answer(answer: Answer, place: Path) -> None:
     """`<place>.json` and `<place>.csv`, see predict.py."""
+    timeline, prediction, facts = answer.timeline, answer.prediction, answer.facts
     columns = {"start": timeline.starts, "end": timeline.ends, "score": prediction.score}
     if prediction.probabilities is not None:
         columns |= dict(zip(facts.classes, prediction.probabilities.T, strict=True))
     columns = {name: np.asarray(values, dtype=float).round(6) for name, values in columns.items()}
-    record = about | {
-        "events": [event._asdict() for event in events],
+    truth = {} if answer.truth is None else {"truth": [part._asdict() for part in answer.truth]}
+    record = {
+        "source": str(answer.source),
+        **answer.about,
+        "classes": dict(zip(facts.classes, facts.names, strict=True)),
+        "events": [event._asdict() for event in answer.events],
+        **truth,
         "snippets": {name: values.tolist() for name, values in columns.items()},
     }
     with whole_file(Path(f"{place}.json")) as partial:

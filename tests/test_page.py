@@ -1,0 +1,259 @@
+"""The pages of predict.py, in a real browser. Debian's `chromium` and `chromium-driver` have to be
+there."""
+
+import json
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from utils.events import Answer, Timeline, find_events, write_answer
+from utils.known_events import Segment
+from utils.labels import UCF_CRIME
+from utils.metrics import Prediction
+from utils.page import clock, write_index, write_page
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed"
+)
+FPS, SNIPPETS = 16, 40  # a second is a snippet
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+def write_playable(path: Path) -> Path:
+    """Forty seconds that every browser plays."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(FPS * SNIPPETS):
+            picture = np.full((48, 64, 3), 40 + 4 * (i // FPS), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def make_answer(name: str, source: Path, peak: float = 0.9) -> Answer:
+    score = np.full(SNIPPETS, 0.1)
+    score[10:15], score[30:32] = peak, peak - 0.1
+    probabilities = np.full((SNIPPETS, 14), 0.02)
+    probabilities[10:15, 6] = 0.5
+    probabilities[30:32, 3] = 0.4
+    prediction = Prediction(score, probabilities)
+    timeline = Timeline(SNIPPETS, FPS, None)
+    events = find_events(prediction, UCF_CRIME, timeline, 0.5, 0)
+    about = {"weights": "w.pth", "method": "dsanet", "min_confidence": 0.5, "zero_shot": None}
+    truth = [Segment(11.0, 14.0, "explosion")]
+    return Answer(name, source, UCF_CRIME, prediction, timeline, events, about, truth)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """An answer with its video, one whose video is gone, one of features, and their list. Names are
+    as awkward as names can be."""
+    out = tmp_path_factory.mktemp("out")
+    videos = tmp_path_factory.mktemp("my videos #1")
+    awkward = "50% <b>&\"'#?"
+    playable = write_playable(videos / f"{awkward}.webm")
+    answers = [
+        make_answer(awkward, playable),
+        make_answer("gone", videos / "gone.mp4", peak=0.6),
+        make_answer("walk", videos / "walk.npy", peak=0.4),
+    ]
+    for answer in answers:
+        write_answer(answer, out / answer.name)
+        write_page(answer, out / answer.name, out / "index.html")
+    write_index(answers, ["video bad.mp4 <i>cannot</i> be read"], out / "index.html")
+    return out, awkward
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def load(browser, path: Path, width=1200, height=900):
+    browser.get_log("browser")  # of the page before
+    browser.set_window_size(width, height)
+    browser.get(path.as_uri())
+
+
+def time_of(browser) -> float:
+    return browser.execute_script("return document.querySelector('video').currentTime")
+
+
+def seeks_to(browser, seconds: float) -> bool:
+    def arrived(_):
+        playhead = browser.execute_script("return now")
+        return abs(time_of(browser) - seconds) < 0.2 and abs(playhead - seconds) < 0.2
+
+    return WebDriverWait(browser, 5).until(arrived)
+
+
+def complaints(browser) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def has_pictures(browser) -> bool:
+    script = "return document.querySelector('video').videoWidth"
+    return WebDriverWait(browser, 5).until(lambda _: browser.execute_script(script) == 64)
+
+
+@needs_browser
+def test_events_are_those_of_the_json(browser, pages):
+    out, name = pages
+    load(browser, out / f"{name}.html")
+    events = json.loads((out / f"{name}.json").read_text())["events"]
+    rows = browser.find_elements(By.CSS_SELECTOR, "tr[data-start]")
+    told = [
+        (float(r.get_attribute("data-start")), float(r.get_attribute("data-end")), r.text)
+        for r in rows
+    ]
+    assert [(start, end) for start, end, _ in told] == [(e["start"], e["end"]) for e in events]
+    assert len(events) == 2
+    for (_, _, text), event in zip(told, events, strict=True):
+        expected = (clock(event["start"]), clock(event["end"]), event["name"])
+        assert text.split() == [*expected, f"{event['confidence']:.2f}"]
+    assert browser.title == f"{name}: 2 events"
+    assert has_pictures(browser)
+    assert not browser.find_element(By.ID, "trouble").is_displayed()
+    assert complaints(browser) == []
+
+
+@needs_browser
+def test_clicks_and_keys_seek(browser, pages):
+    out, name = pages
+    load(browser, out / f"{name}.html")
+    has_pictures(browser)
+    browser.find_elements(By.CSS_SELECTOR, "td button")[1].click()
+    assert seeks_to(browser, 30)
+    current = browser.find_elements(By.CSS_SELECTOR, "tr[aria-current]")
+    assert [row.get_attribute("data-start") for row in current] == ["30.0"]
+
+    plot = browser.find_element(By.CSS_SELECTOR, ".lanes .plot")
+    left = round((10.5 / SNIPPETS - 0.5) * plot.size["width"])  # of the middle
+    ActionChains(browser).move_to_element_with_offset(plot, left, 0).click().perform()
+    assert seeks_to(browser, 10.5)
+    assert "score 0.90, likeliest class explosion (0.50)" in browser.find_element(
+        By.TAG_NAME, "output"
+    ).get_property("value")
+    bar = browser.find_elements(By.CSS_SELECTOR, ".lane button")[1]
+    ActionChains(browser).move_to_element(bar).click().perform()
+    assert seeks_to(browser, 30)
+
+    keys = [
+        ("p", 10),
+        (Keys.ARROW_RIGHT, 15),
+        (".", 16),
+        (",", 15),
+        (Keys.ARROW_LEFT, 10),
+        ("n", 30),
+    ]
+    for key, seconds in keys:
+        ActionChains(browser).send_keys(key).perform()
+        assert seeks_to(browser, seconds), key
+    lanes = browser.find_element(By.CSS_SELECTOR, ".lanes")
+    width = lanes.size["width"]
+    ActionChains(browser).send_keys("+").perform()
+    assert lanes.size["width"] == pytest.approx(2 * width, abs=2)
+    assert complaints(browser) == []
+
+
+@needs_browser
+def test_the_playhead_moves_with_the_video(browser, pages):
+    out, name = pages
+    load(browser, out / f"{name}.html")
+    has_pictures(browser)
+    browser.execute_script("document.querySelector('video').muted = true")
+    ActionChains(browser).send_keys(" ").perform()
+    WebDriverWait(browser, 10).until(lambda b: b.execute_script("return now") > 0.3)
+    ActionChains(browser).send_keys(" ").perform()
+    at = browser.execute_script("return document.querySelector('.playhead').style.left")
+    assert float(at.removesuffix("%")) == pytest.approx(100 * time_of(browser) / SNIPPETS, abs=1)
+
+
+@needs_browser
+def test_a_page_without_its_video_still_answers(browser, pages):
+    out, _ = pages
+    load(browser, out / "gone.html")
+    trouble = browser.find_element(By.ID, "trouble")
+    WebDriverWait(browser, 5).until(lambda _: trouble.is_displayed())
+    video = next(Path(out.parent).glob("my videos*/*.webm"))
+    browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(video))
+    assert has_pictures(browser)
+    WebDriverWait(browser, 5).until(lambda _: not trouble.is_displayed())
+    browser.find_element(By.CSS_SELECTOR, "td button").click()
+    assert seeks_to(browser, 10)
+
+    load(browser, out / "walk.html")
+    assert "None reached" in browser.find_element(By.CLASS_NAME, "events").text
+    plot = browser.find_element(By.CSS_SELECTOR, ".lanes .plot")
+    ActionChains(browser).move_to_element(plot).click().perform()
+    assert browser.execute_script("return now") == pytest.approx(SNIPPETS / 2, abs=0.1)
+    assert complaints(browser) == []
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_reaches_over_the_edge(browser, pages, width):
+    out, name = pages
+    for page in (f"{name}.html", "walk.html", "index.html"):
+        load(browser, out / page)
+        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        shown = browser.execute_script("return document.documentElement.scrollWidth")
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert shown <= width, page
+
+
+@needs_browser
+def test_the_list_leads_to_every_page(browser, pages):
+    out, name = pages
+    load(browser, out / "index.html")
+    links = browser.find_elements(By.CSS_SELECTOR, "td a")
+    assert [link.text for link in links] == [name, "gone", "walk"]  # by their highest score
+    assert "video bad.mp4 <i>cannot</i> be read" in browser.find_element(By.TAG_NAME, "ul").text
+    assert "explosion 0:10, arson 0:30" in browser.find_element(By.TAG_NAME, "tbody").text
+    links[0].click()
+    WebDriverWait(browser, 5).until(lambda b: b.title == f"{name}: 2 events")
+    browser.find_element(By.LINK_TEXT, "All videos").click()
+    WebDriverWait(browser, 5).until(lambda b: b.title == "3 videos")
+    assert complaints(browser) == []
+
+
+@needs_browser
+def test_a_screen_reader_is_told(browser, pages):
+    out, name = pages
+    load(browser, out / f"{name}.html")
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    told = {
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in tree
+        if not node["ignored"]
+    }
+    assert ("heading", "Events") in told
+    assert ("button", "go to 0:10.0, explosion") in told
+    assert ("button", "go to 0:11.0, annotated explosion") in told
+    assert any(role == "image" and text.startswith("The score over 0:40.0") for role, text in told)
+    assert any(role == "image" and "each anomaly class" in text for role, text in told)
+    assert ("slider", "time") in told
+    unnamed = [role for role, text in told if role in ("button", "link", "slider") and not text]
+    assert not unnamed
