@@ -13,8 +13,8 @@ extract_features.py makes them; further options are those of the test scripts. F
 <out>/index.html    the list of all, where there are several
 <out>/features/     the centre crop's features of videos, read again the next time
 
-A live source is a URL, the number of a camera, or - for standard input: events are printed when
-they start and when they end (utils/stream.py).
+A live source is a URL, the number of a camera, or - for standard input. Its events are printed when
+they start and when they end (utils/stream.py), and with --out added to <out>/events.jsonl.
 """
 
 import sys
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from utils.clip_visual import VisualTower
 from utils.console import say
 from utils.datasets import read_features, video_name
 from utils.device import set_up_device
@@ -32,11 +33,14 @@ from utils.events import Answer, Timeline, find_events, write_answer
 from utils.extraction import POOLS
 from utils.figures.events import event_figure
 from utils.figures.style import save_as
+from utils.files import require_writable
 from utils.kept_features import extract
 from utils.known_events import KnownEvents
 from utils.labels import Dataset
+from utils.live import Live, is_live, shown
 from utils.options import nonnegative_float, positive_float, share
 from utils.page import write_index, write_page
+from utils.stream import EventTracker, Window, watch
 from utils.testing import load_for_test
 from utils.texts import custom_classes
 from utils.video import find_videos, frame_times
@@ -57,6 +61,20 @@ def find_inputs(inputs: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
     if INDEX in names and len(names) > 1:
         raise UserError(f"an input is called {INDEX}, as the page that lists all: rename it")
     return videos, features
+
+
+def watch_live(source: str, own, args, model, facts: Dataset, device) -> None:
+    """Print the events of a live source as they start and end, and add them to the log."""
+    window = Window(model, VisualTower(args.clip_weights, device, args.precision), args)
+    tracker = EventTracker(facts, own.min_confidence, own.min_seconds)
+    log = None
+    if own.out:
+        log = own.out / "events.jsonl"
+        require_writable(log)
+        own.out.mkdir(parents=True, exist_ok=True)
+    live = Live(source, own.pool)
+    say(f"watching {live.name}; Ctrl-C ends it")
+    watch(live, window, tracker, log)
 
 
 def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, device) -> list[str]:
@@ -106,9 +124,10 @@ def main(argv=None):
     )  # fmt: skip
     add = parser.add_argument
     add("dataset", choices=DATASETS, help="whose classes the weights tell")
-    add("inputs", nargs="+", help="videos, folders, .txt lists or feature files; before all "
-        "options")  # fmt: skip
-    add("--out", type=Path, required=True, help="folder to write to")
+    add("inputs", nargs="+", help="videos, folders, .txt lists, feature files; or a live source, "
+        "a URL, the number of a camera, or -; before all options")  # fmt: skip
+    add("--out", type=Path, help="folder to write to; of a live source the events, to "
+        "events.jsonl")  # fmt: skip
     add("--classes", metavar="FILE.yml", help="other classes to tell, with texts that describe "
         "them; zero-shot and unmeasured")  # fmt: skip
     add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
@@ -121,6 +140,11 @@ def main(argv=None):
     options_parser, facts = DATASETS[own.dataset]
     args = options_parser.parse_args(options)
 
+    live = [text for text in own.inputs if is_live(text)]
+    if live and (len(own.inputs) > 1 or own.truth):
+        raise UserError(f"{shown(live[0])} is a live source: give it alone, and no --truth")
+    if not live and not own.out:
+        raise UserError("--out is missing: name a folder to write to")
     known = own.truth and KnownEvents(own.truth, facts)
     if own.classes:
         facts = use_classes(own.classes, facts, args)
@@ -128,6 +152,8 @@ def main(argv=None):
     clip_weights = args.clip_weights
     model = load_for_test(args, facts, device)  # before hours of work on videos
     args.clip_weights = clip_weights  # which it needs no more, but the visual tower does
+    if live:
+        return watch_live(live[0], own, args, model, facts, device)
     failures = answer_all(own, args, model, facts, known, device)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)

@@ -118,12 +118,15 @@ def eval_mode(model: nn.Module):
         model.train(training)
 
 
-def collect(model: DSANet, test: Videos, take) -> list[tuple[np.ndarray, ...]]:
+def collect(
+    model: DSANet, test: Videos, take, text: torch.Tensor | None = None
+) -> list[tuple[np.ndarray, ...]]:
     """Put videos through the model.
 
     Args:
         take: function of the Outputs of some segments and their valid lengths (S,): what is wanted
             of them, a list of (S, N, …).
+        text: of the classes, from `encode_text`, where the caller has it already.
 
     Returns:
         for each video in order the same of its T snippets, (T, …).
@@ -134,9 +137,10 @@ def collect(model: DSANet, test: Videos, take) -> list[tuple[np.ndarray, ...]]:
     device = next(model.parameters()).device
     taken = []
     with eval_mode(model):
-        text = model.encode_text()  # once per evaluation, so never stale
+        if text is None:
+            text = model.encode_text()  # once per evaluation, so never stale
         for snippets, lengths in tqdm(
-            test.batches, desc="scoring", unit="batch", leave=False, disable=None
+            test.batches, desc="scoring", unit="batch", leave=False, disable=None, delay=1
         ):
             filled = Filled.of(lengths, test.visual_length, test.window, device)
             visual = filled.unpack(to_device(snippets, device))
@@ -156,8 +160,8 @@ def collect(model: DSANet, test: Videos, take) -> list[tuple[np.ndarray, ...]]:
     return videos
 
 
-def score(model: DSANet, test: Videos) -> list[Prediction]:
-    """Score every video, in order."""
+def score(model: DSANet, test: Videos, text: torch.Tensor | None = None) -> list[Prediction]:
+    """Score every video, in order. `text` as in `collect`."""
 
     def take(outputs: Outputs, _) -> list[torch.Tensor]:
         scores = outputs.logits1.sigmoid()  # [S, N, 1]
@@ -165,7 +169,7 @@ def score(model: DSANet, test: Videos) -> list[Prediction]:
             return [scores]
         return [scores, class_probabilities(outputs, test)]
 
-    return [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take)]
+    return [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take, text)]
 
 
 def class_probabilities(outputs: Outputs, test: Videos) -> torch.Tensor:

@@ -30,30 +30,34 @@ class Video:
     """A video file, opened.
 
     Args:
-        path: of any container that PyAV reads.
+        path: of any container that PyAV reads, or a URL.
+        name: what it is called in messages, if not by its path.
+        how: further arguments of `av.open`.
 
     Attributes:
         expected: frames that the container announces; 0 where it does not say.
+        time: of the last frame that `frames` yielded, in seconds; None where it tells none.
 
     Raises:
         UserError: it cannot be opened, or has no pictures.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path | str, name: str | None = None, **how):
+        self.name = name or f"video {path}"
         try:
-            self.container = av.open(str(path))
+            self.container = av.open(str(path), **how)
         except (OSError, ValueError) as error:  # PyAV's errors are some of these
-            raise UserError(f"video {path} cannot be opened: {_reason(error)}") from None
+            raise UserError(f"{self.name} cannot be opened: {_reason(error)}") from None
         streams = [
             s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic
         ]
         if not streams:
             self.container.close()
-            raise UserError(f"{path} has no video stream: audio or subtitles only?")
+            raise UserError(f"{self.name} has no video stream: audio or subtitles only?")
         self.stream = streams[0]
         self.stream.thread_type = "AUTO"
         self.expected = self.stream.frames
+        self.time: float | None = None
 
     def frames(self) -> Iterator[np.ndarray]:
         """Its frames in order, upright: (H, W, 3) uint8, RGB.
@@ -65,19 +69,18 @@ class Video:
         try:
             with self.container:
                 for frame in self.container.decode(self.stream):
+                    self.time = frame.time
                     # As a player turns it: the display matrix of a phone's video.
                     yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
                     count += 1
         except (OSError, ValueError) as error:
             raise UserError(
-                f"video {self.path} cannot be decoded after {count} frames: {_reason(error)}"
+                f"{self.name} cannot be decoded after {count} frames: {_reason(error)}"
             ) from None
         if not count:
-            raise UserError(f"video {self.path} holds no frame")
+            raise UserError(f"{self.name} holds no frame")
         if count < self.expected:
-            raise UserError(
-                f"video {self.path} ends after {count} of {self.expected} frames: truncated?"
-            )
+            raise UserError(f"{self.name} ends after {count} of {self.expected} frames: truncated?")
 
 
 def find_videos(inputs: list[Path]) -> dict[Path, Path]:

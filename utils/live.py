@@ -1,0 +1,170 @@
+"""Snippets of a live source, a URL, a camera or standard input, as they come.
+
+A thread reads and resizes frames into a short queue. Where the network is slower than a camera or a
+URL, snippets are left out, so that neither memory nor delay grows; standard input waits instead. A
+source that breaks off is opened again, after 1, 2, 4 … 60 seconds.
+"""
+
+import queue
+import sys
+import threading
+import time
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+import torch
+
+from utils.errors import UserError
+from utils.extraction import QUEUED, snippets
+from utils.video import Video
+
+STDIN = "-"
+TIMEOUT = 10  # seconds without anything from a URL, after which it counts as broken off
+FIRST_WAIT, LONGEST_WAIT = 1, 60  # seconds before it is opened again
+USUAL_RATE = 25  # frames a second where the source tells no times
+CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
+
+
+class Snippet(NamedTuple):
+    """Attributes:
+    images: (F, 3, 256, 340) uint8.
+    start, end: seconds since the source was first opened.
+    """
+
+    images: torch.Tensor
+    start: float
+    end: float
+
+
+class Lost(NamedTuple):
+    """The source broke off, and why; it will be opened again after so many seconds."""
+
+    reason: str
+    wait: float
+
+
+def is_live(text: str) -> bool:
+    return text == STDIN or text.isdecimal() or "://" in text
+
+
+def shown(source: str) -> str:
+    """What a source is called in messages: passwords stay out of them."""
+    if "://" not in source:
+        return {STDIN: "standard input"}.get(source, f"camera {source}")
+    parts = urlsplit(source)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def open_source(source: str) -> Video:
+    """
+    Raises:
+        UserError: it cannot be opened.
+    """
+    if source == STDIN:
+        return Video("pipe:0", name=shown(source))
+    if source.isdecimal():
+        if sys.platform not in CAMERAS:
+            raise UserError(f"camera {source}: cameras are read on Linux and macOS; name a URL")
+        kind, path = CAMERAS[sys.platform]
+        return Video(path.format(source), name=shown(source), format=kind)
+    options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
+    return Video(source, name=shown(source), options=options, timeout=TIMEOUT)
+
+
+class Live:
+    """A live source, being read.
+
+    Args:
+        source: a URL, the number of a camera, or `-`.
+        pool: see extract_features.py.
+
+    Attributes:
+        name: what it is called in messages.
+        left_out: snippets that came too quickly.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+
+    def __init__(self, source: str, pool: str):
+        self.source = source
+        self.name = shown(source)
+        self.pool = pool
+        self.left_out = 0
+        self.stop = threading.Event()
+        self.found: queue.Queue = queue.Queue(maxsize=QUEUED)
+        self.began = time.monotonic()
+        video = open_source(source)
+        # A file, even one that is read from a server, ends once and for all.
+        self.waits = source == STDIN or video.container.duration is not None
+        threading.Thread(target=self._read, args=(video,), daemon=True).start()
+
+    def __iter__(self):
+        """Yields a Snippet, or Lost; ends where the source does.
+
+        Raises:
+            UserError: standard input, or a file, cannot be read to its end.
+        """
+        while (item := self.found.get()) is not None:
+            if isinstance(item, UserError):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self.stop.set()
+
+    def _read(self, video: Video | None) -> None:
+        """The thread: hands over snippets until the source ends, or nobody wants them."""
+        wait, offset = 0, 0.0
+        while not self.stop.is_set():
+            try:
+                video = video or open_source(self.source)
+                for snippet in timed_snippets(video, offset, self.pool):
+                    if self.stop.is_set():
+                        return
+                    wait = 0
+                    self._hand_over(snippet)
+                error = UserError(f"{self.name} ended")
+                if self.waits:
+                    return self.found.put(None)
+            except Exception as failure:  # whatever a source does to a decoder
+                known = isinstance(failure, UserError)
+                error = failure if known else UserError(f"{self.name} cannot be read: {failure!r}")
+                if self.waits:
+                    return self.found.put(error)
+            video = None
+            wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
+            self.found.put(Lost(str(error), wait))
+            self.stop.wait(wait)
+            offset = time.monotonic() - self.began
+
+    def _hand_over(self, snippet: Snippet) -> None:
+        if self.waits:
+            self.found.put(snippet)
+            return
+        try:
+            self.found.put_nowait(snippet)
+        except queue.Full:
+            self.left_out += 1
+
+
+def timed_snippets(video: Video, offset: float, pool: str):
+    """Snippets of a source that was opened `offset` seconds after the first time."""
+    times: list[float] = []
+    count = 0
+
+    def frames():
+        nonlocal count
+        first = None
+        for picture in video.frames():
+            at = video.time if video.time is not None else count / USUAL_RATE
+            first = at if first is None else first
+            times.append(offset + at - first)
+            count += 1
+            yield picture
+
+    for images, _ in snippets(frames(), pool):
+        period = float(np.diff(times).mean()) if len(times) > 1 else 1 / USUAL_RATE
+        yield Snippet(images, times[0], times[-1] + period)
+        times.clear()

@@ -1,0 +1,173 @@
+"""Events of a live source, told when they start and when they end.
+
+The last N snippets are scored with each new one. An event starts when the newest score reaches
+`--min-confidence`, and reaches back as far as scores lie above max − 0.6·(max − min), as in the mAP
+protocol: max is the event's highest score so far, min the window's lowest when it began. It ends
+when the score is no longer above that, or above `--min-confidence` where that is lower.
+"""
+
+import json
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from utils.clip_visual import VisualTower
+from utils.console import say
+from utils.detection_map import DEPTH
+from utils.engine import Videos, eval_mode, score
+from utils.events import ANOMALY, Event
+from utils.labels import Dataset
+from utils.live import Live, Lost, Snippet
+from utils.metrics import Prediction
+from utils.video import crop
+
+CENTRE = 0  # the crop that is scored
+
+
+class EventTracker:
+    """Tells from one score after another when an event is on.
+
+    Args:
+        facts: whose classes are told.
+        min_confidence, min_seconds: see predict.py.
+
+    Attributes:
+        event: the one that is on, as far as it has come; None where none is.
+    """
+
+    def __init__(self, facts: Dataset, min_confidence: float, min_seconds: float):
+        self.facts = facts
+        self.min_confidence = min_confidence
+        self.min_seconds = min_seconds
+        self.event: Event | None = None
+        self._announced = False
+        self._free_from = 0.0  # the last event ended then
+        self._lowest = 0.0
+        self._probabilities: np.ndarray | None = None  # sum over the event
+
+    def add(self, prediction: Prediction, starts, ends) -> list[tuple[str, Event]]:
+        """What the newest snippet brings.
+
+        Args:
+            prediction: of the window, the newest snippet last.
+            starts, ends: seconds of its snippets.
+
+        Returns:
+            ("start", event) and ("end", event), none, one or both.
+        """
+        score, probabilities = prediction
+        if self.event is None:
+            if score[-1] < self.min_confidence:
+                return []
+            self._lowest = float(score.min())
+            level = self._level(float(score[-1]))
+            first = len(score) - 1
+            while first and score[first - 1] > level and starts[first - 1] >= self._free_from:
+                first -= 1
+            start, peak, new = starts[first], float(score[first:].max()), slice(first, None)
+            self._probabilities = None
+        elif score[-1] <= self._level(self.event.confidence):
+            return self.finish()
+        else:
+            start, peak, new = self.event.start, self.event.confidence, slice(-1, None)
+            peak = max(peak, float(score[-1]))
+        code, name = self._class(None if probabilities is None else probabilities[new].sum(axis=0))
+        self.event = Event(start, ends[-1], code, name, peak)
+        if self._announced or self.event.end - start < self.min_seconds:
+            return []
+        self._announced = True
+        return [("start", self.event)]
+
+    def finish(self) -> list[tuple[str, Event]]:
+        """The event that is on ends with the last snippet."""
+        event, announced = self.event, self._announced
+        self.event, self._announced = None, False
+        if event is None:
+            return []
+        self._free_from = event.end
+        return [("end", event)] if announced else []
+
+    def _level(self, peak: float) -> float:
+        return min(peak - DEPTH * (peak - self._lowest), self.min_confidence)
+
+    def _class(self, added: np.ndarray | None) -> tuple[str | None, str]:
+        if added is None:
+            return None, ANOMALY
+        before = 0 if self._probabilities is None else self._probabilities
+        self._probabilities = before + added
+        likeliest = 1 + int(self._probabilities[1:].argmax())
+        return self.facts.classes[likeliest], self.facts.names[likeliest]
+
+
+class Window:
+    """The last N snippets of a source, scored with each new one.
+
+    Args:
+        model: that scores them.
+        tower: that makes features of pictures.
+        args: options.
+    """
+
+    def __init__(self, model, tower: VisualTower, args):
+        self.model, self.tower, self.args = model, tower, args
+        with eval_mode(model):
+            self.text = model.encode_text()
+        self.features: deque = deque(maxlen=args.visual_length)
+        self.starts: deque = deque(maxlen=args.visual_length)
+        self.ends: deque = deque(maxlen=args.visual_length)
+
+    def add(self, snippet: Snippet) -> Prediction:
+        """Scores of the window's snippets, the new one last."""
+        features = self.tower(crop(snippet.images, CENTRE)).cpu()
+        self.features.append(features.mean(dim=0))
+        self.starts.append(snippet.start)
+        self.ends.append(snippet.end)
+        videos = Videos(self.args, ["the stream"], [torch.stack([*self.features])])
+        return score(self.model, videos, self.text)[0]
+
+    def clear(self) -> None:
+        for of_snippets in (self.features, self.starts, self.ends):
+            of_snippets.clear()
+
+
+def watch(live: Live, window: Window, tracker: EventTracker, log: Path | None) -> None:
+    """Tell the events of a source until it ends.
+
+    Args:
+        live: the source.
+        window, tracker: that find them.
+        log: where events are added, a line of JSON each.
+    """
+    said = 1
+    try:
+        for item in live:
+            if isinstance(item, Lost):
+                tell(live.name, tracker.finish(), log)
+                window.clear()  # what comes next does not follow upon it
+                say(f"{item.reason}; trying again in {item.wait} s")
+                continue
+            prediction = window.add(item)
+            tell(live.name, tracker.add(prediction, window.starts, window.ends), log)
+            if live.left_out >= said:
+                say(f"{live.left_out} snippets left out: slower than the source (--pool middle?)")
+                said = 2 * live.left_out
+    finally:
+        live.close()
+        tell(live.name, tracker.finish(), log)
+
+
+def tell(source: str, changes: list[tuple[str, Event]], log: Path | None) -> None:
+    """Print that events start and end, and add it to the log."""
+    now = datetime.now().astimezone()
+    for change, event in changes:
+        when = f"{event.start:.1f} s"
+        if change == "end":
+            when = f"{event.start:.1f} to {event.end:.1f} s"
+        say(f"{now:%H:%M:%S}  {change:5}  {when:>20}  {event.name}  {event.confidence:.2f}")
+        if log:
+            record = {"source": source, "at": now.isoformat(), "change": change}
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record | event._asdict()) + "\n")
