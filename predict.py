@@ -29,7 +29,14 @@ from utils.device import set_up_device
 from utils.either import DATASETS
 from utils.engine import Videos, score
 from utils.errors import OneLineParser, UserError, command
-from utils.events import Answer, Timeline, find_events, write_answer
+from utils.events import (
+    FPS,
+    MIN_CONFIDENCE,
+    Answer,
+    Timeline,
+    find_events,
+    write_answer,
+)
 from utils.extraction import POOLS
 from utils.figures.events import event_figure
 from utils.figures.style import save_as
@@ -133,8 +140,13 @@ def main(argv=None):
     add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
         "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="see extract_features.py")
-    add("--fps", type=positive_float, default=30.0, help="frames a second, of feature files")
-    add("--min-confidence", type=share, default=0.5, help="of an event: its highest score")
+    add("--fps", type=positive_float, default=FPS, help="frames a second, of feature files")
+    add(
+        "--min-confidence",
+        type=share,
+        default=MIN_CONFIDENCE,
+        help="of an event: its highest score",
+    )
     add("--min-seconds", type=nonnegative_float, default=0.0, help="of an event")
     own, options = parser.parse_known_args(argv)
     options_parser, facts = DATASETS[own.dataset]

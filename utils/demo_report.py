@@ -10,10 +10,13 @@ from utils.device import set_up_device
 from utils.either import parse
 from utils.engine import EvaluationSet, evaluate
 from utils.errors import UserError, command
+from utils.events import FPS, MIN_CONFIDENCE, Answer, Timeline, find_events
 from utils.figures.scores import choose_videos, score_curves
 from utils.figures.style import save
-from utils.metrics import compute_metrics, load_predictions_of
+from utils.known_events import Segment
+from utils.metrics import Prediction, compute_metrics, load_predictions_of
 from utils.order import set_seed
+from utils.page import write_index, write_page
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
 SHOWN = {
@@ -23,6 +26,30 @@ SHOWN = {
     "average mAP (%)": "average_map",
     "average mAP, anomalies (%)": "average_anomaly_map",
 }
+
+
+def write_pages(
+    test: EvaluationSet, predictions: list[Prediction], indices: list[int], args, folder: Path
+) -> Path:
+    """A page for each of these videos, as predict.py writes them, and the one that lists them."""
+    about = {"weights": args.model_path, "method": args.method}
+    about |= {"min_confidence": MIN_CONFIDENCE, "zero_shot": None}
+    names = dict(zip(test.facts.classes, test.facts.names, strict=True))
+    index = folder / "index.html"
+    answers = []
+    for i in indices:
+        row, prediction, truth = test.rows[i], predictions[i], []
+        timeline = Timeline(len(prediction.score), FPS, None)
+        events = find_events(prediction, test.facts, timeline, MIN_CONFIDENCE, 0)
+        if not row.normal:
+            for pair, label in zip(test.truth.segments[i], test.truth.labels[i], strict=True):
+                truth.append(Segment(*timeline.seconds(pair).tolist(), names[label]))
+        answers.append(
+            Answer(row.video, row.path, test.facts, prediction, timeline, events, about, truth)
+        )
+        write_page(answers[-1], folder / row.video, index)
+    write_index(answers, [], index)
+    return index
 
 
 def _shown(value: float | None) -> str:
@@ -42,6 +69,7 @@ def main(argv=None) -> tuple[dict, dict]:
     chosen = choose_videos(test.rows)
     curves = score_curves({"score": predictions}, test.truth, test.rows, facts, chosen)
     figure, _ = save(curves, folder, "scores")
+    pages = write_pages(test, predictions, chosen, args, folder / "pages")
 
     print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
     for title, key in SHOWN.items():
@@ -54,6 +82,7 @@ def main(argv=None) -> tuple[dict, dict]:
         ("options", folder / "options.yml"),
         ("scores per snippet", args.predictions),
         ("score curves", figure),
+        ("pages to look at", pages),
     ):
         print(f"{title:20}{path}")
     gained = trained["average_map"] is None or (

@@ -15,6 +15,8 @@ from utils.labels import Dataset
 from utils.metrics import Prediction
 
 ANOMALY = "anomaly"  # an event's class where the method tells none
+FPS = 30.0  # frames a second of a video that is not there to ask
+MIN_CONFIDENCE = 0.5  # of an event
 
 
 class Event(NamedTuple):

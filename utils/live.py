@@ -68,7 +68,7 @@ def open_source(source: str) -> Video:
             raise UserError(f"camera {source}: cameras are read on Linux and macOS; name a URL")
         kind, path = CAMERAS[sys.platform]
         return Video(path.format(source), name=shown(source), format=kind)
-    options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
+    options = {"rtsp_flags": "prefer_tcp"} if source.startswith("rtsp") else {}
     return Video(source, name=shown(source), options=options, timeout=TIMEOUT)
 
 
