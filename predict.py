@@ -34,6 +34,7 @@ from utils.events import (
     MIN_CONFIDENCE,
     Answer,
     Timeline,
+    describe,
     find_events,
     write_answer,
 )
@@ -79,6 +80,7 @@ def watch_live(source: str, own, args, model, facts: Dataset, device) -> None:
         log = own.out / "events.jsonl"
         require_writable(log)
         own.out.mkdir(parents=True, exist_ok=True)
+        log.touch()
     live = Live(source, own.pool)
     say(f"watching {live.name}; Ctrl-C ends it")
     watch(live, window, tracker, log)
@@ -114,7 +116,7 @@ def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, devi
         events = "1 event" if count == 1 else f"{count} events"
         say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
         for event in answer.events:
-            say(f"  {event.start:8.1f} to {event.end:.1f} s  {event.name}  {event.confidence:.2f}")
+            say(f"  {event.start:8.1f} to {event.end:.1f} s  {describe(event)}")
     if known and not any(answer.truth is not None for answer in answers):
         print(f"note: {own.truth} names none of these videos", file=sys.stderr)
     if index:
@@ -127,7 +129,8 @@ def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, devi
 def main(argv=None):
     parser = OneLineParser(
         description="when something abnormal happens in videos, and what", allow_abbrev=False,
-        epilog="Further options are those of ucf_test.py and xd_test.py.",
+        epilog="Further options are those of ucf_test.py and xd_test.py: --model-path, --config, "
+        "--method, --clip-weights, --device, ….",
     )  # fmt: skip
     add = parser.add_argument
     add("dataset", choices=DATASETS, help="whose classes the weights tell")
@@ -139,14 +142,12 @@ def main(argv=None):
         "them; zero-shot and unmeasured")  # fmt: skip
     add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
         "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
-    add("--pool", choices=POOLS, default="mean", help="see extract_features.py")
-    add("--fps", type=positive_float, default=FPS, help="frames a second, of feature files")
-    add(
-        "--min-confidence",
-        type=share,
-        default=MIN_CONFIDENCE,
-        help="of an event: its highest score",
-    )
+    add("--pool", choices=POOLS, default="mean", help="see extract_features.py "
+        "(default: %(default)s)")  # fmt: skip
+    add("--fps", type=positive_float, default=FPS, help="frames a second, of feature files "
+        "(default: %(default)s)")  # fmt: skip
+    add("--min-confidence", type=share, default=MIN_CONFIDENCE, help="of an event: its highest "
+        "score (default: %(default)s)")  # fmt: skip
     add("--min-seconds", type=nonnegative_float, default=0.0, help="of an event")
     own, options = parser.parse_known_args(argv)
     options_parser, facts = DATASETS[own.dataset]

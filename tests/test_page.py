@@ -32,12 +32,12 @@ FLAGS = (
 )  # fmt: skip
 
 
-def write_playable(path: Path) -> Path:
-    """Forty seconds that every browser plays."""
+def write_playable(path: Path, seconds: int = SNIPPETS) -> Path:
+    """Seconds that every browser plays."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libvpx", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for i in range(FPS * SNIPPETS):
+        for i in range(FPS * seconds):
             picture = np.full((48, 64, 3), 40 + 4 * (i // FPS), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
@@ -131,7 +131,8 @@ def test_events_are_those_of_the_json(browser, pages):
     assert len(events) == 2
     for (_, _, text), event in zip(told, events, strict=True):
         expected = (clock(event["start"]), clock(event["end"]), event["name"])
-        assert text.split() == [*expected, f"{event['confidence']:.2f}"]
+        numbers = f"{event['probability']:.2f}", f"{event['confidence']:.2f}"
+        assert text.split() == [*expected, *numbers]
     assert browser.title == f"{name}: 2 events"
     assert has_pictures(browser)
     assert not browser.find_element(By.ID, "trouble").is_displayed()
@@ -152,7 +153,7 @@ def test_clicks_and_keys_seek(browser, pages):
     left = round((10.5 / SNIPPETS - 0.5) * plot.size["width"])  # of the middle
     ActionChains(browser).move_to_element_with_offset(plot, left, 0).click().perform()
     assert seeks_to(browser, 10.5)
-    assert "score 0.90, likeliest class explosion (0.50)" in browser.find_element(
+    assert "score 0.90, likeliest abnormal class explosion (0.50)" in browser.find_element(
         By.TAG_NAME, "output"
     ).get_property("value")
     bar = browser.find_elements(By.CSS_SELECTOR, ".lane button")[1]
@@ -195,7 +196,17 @@ def test_a_page_without_its_video_still_answers(browser, pages):
     out, _ = pages
     load(browser, out / "gone.html")
     trouble = browser.find_element(By.ID, "trouble")
-    WebDriverWait(browser, 5).until(lambda _: trouble.is_displayed())
+    WebDriverWait(browser, 5).until(lambda _: "gone.mp4 is not where it was" in trouble.text)
+    assert "cannot play" not in trouble.text
+    other = out.parent / "short.webm"
+    write_playable(other, seconds=3)
+    browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(other))
+    WebDriverWait(browser, 5).until(lambda _: "of another length" in trouble.text)
+    (out.parent / "broken.webm").write_text("no video")
+    chooser = browser.find_element(By.CSS_SELECTOR, "input[type=file]")
+    chooser.send_keys(str(out.parent / "broken.webm"))
+    WebDriverWait(browser, 5).until(lambda _: "cannot play this video" in trouble.text)
+    assert "not where it was" not in trouble.text
     video = next(Path(out.parent).glob("my videos*/*.webm"))
     browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(video))
     assert has_pictures(browser)
@@ -204,7 +215,7 @@ def test_a_page_without_its_video_still_answers(browser, pages):
     assert seeks_to(browser, 10)
 
     load(browser, out / "walk.html")
-    assert "None reached" in browser.find_element(By.CLASS_NAME, "events").text
+    assert "None: no score reached" in browser.find_element(By.CLASS_NAME, "events").text
     plot = browser.find_element(By.CSS_SELECTOR, ".lanes .plot")
     ActionChains(browser).move_to_element(plot).click().perform()
     assert browser.execute_script("return now") == pytest.approx(SNIPPETS / 2, abs=0.1)

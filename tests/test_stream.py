@@ -88,6 +88,16 @@ def test_events_do_not_overlap():
     assert ends == [(1, 2), (2, 5)]
 
 
+def test_what_shows_in_hindsight_is_told_late():
+    tracker = EventTracker(UCF_CRIME, 0.5, 0)
+    times = np.arange(7.0)
+    assert tracker.add(Prediction(np.array([0.1, 0.2, 0.3])), times[:3], times[1:4]) == []
+    told = tracker.add(Prediction(np.array([0.1, 0.4, 0.8, 0.1])), times[:4], times[1:5])
+    assert [(change, event[:2]) for change, event in told] == [("start", (1, 3)), ("end", (1, 3))]
+    again = tracker.add(Prediction(np.array([0.1, 0.9, 0.8, 0.1, 0.6])), times[:5], times[1:6])
+    assert [(change, event[:2]) for change, event in again] == [("start", (4, 5))]
+
+
 def test_which_inputs_are_live():
     assert all(map(is_live, ("-", "0", "rtsp://host/path", "http://host")))
     assert not any(map(is_live, ("0.mp4", "./0", "a-b.mp4", "videos")))
@@ -184,9 +194,10 @@ def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):
         name, left_out, close = "it", 0, lambda _: None
 
     class AlwaysHigh:
-        starts, ends, cleared = [0.0], [1.0], 0
+        starts, ends, cleared = [0.0], [0.0], 0
 
         def add(self, _):
+            self.starts, self.ends = [self.ends[0]], [self.ends[0] + 1]
             return Prediction(np.array([0.9]))
 
         def clear(self):
@@ -204,6 +215,7 @@ def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert "0.0 to 1.0 s  anomaly  0.90" in printed[1]
     assert printed[2] == "it ended; trying again in 2 s"
+    assert printed[5] == "watched 2 snippets, 2.0 s; the highest score was 0.90"
 
 
 def test_a_file_through_a_pipe(command, tmp_path):  # noqa: F811
@@ -217,8 +229,9 @@ def test_a_file_through_a_pipe(command, tmp_path):  # noqa: F811
     assert lines[0] == "watching standard input; Ctrl-C ends it"
     log = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").open()]
     assert [entry["change"] for entry in log] == ["start", "end"] * (len(log) // 2) != []
-    assert len(lines) == 1 + len(log)
-    for line, entry in zip(lines[1:], log, strict=True):
+    assert len(lines) == 2 + len(log)
+    assert lines[-1].startswith("watched 3 snippets, 1.9 s; the highest score was 0.")
+    for line, entry in zip(lines[1:-1], log, strict=True):
         assert entry["change"] in line and entry["name"] in line
         assert 0 <= entry["start"] < entry["end"] <= 48 / 25 + 0.01
 

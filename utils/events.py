@@ -24,9 +24,10 @@ class Event(NamedTuple):
 
     start: float
     end: float
-    code: str | None  # of the class; None where the method tells none
+    code: str | None  # of the likeliest class; None where the method tells none
     name: str
-    confidence: float  # highest detection score in it
+    probability: float | None  # of that class, on average
+    confidence: float  # highest detection score in it: how abnormal it is, whatever the class
 
 
 class Timeline:
@@ -120,12 +121,25 @@ def event_of(
 ) -> Event:
     """Snippets start … end − 1, taken for an event."""
     score, probabilities = prediction
-    code, name = None, ANOMALY
-    if probabilities is not None:
-        likeliest = 1 + int(probabilities[start:end, 1:].mean(axis=0).argmax())
-        code, name = facts.classes[likeliest], facts.names[likeliest]
+    mean = None if probabilities is None else probabilities[start:end].mean(axis=0)
     begin, finish = timeline.edges[[start, end]].tolist()
-    return Event(begin, finish, code, name, float(score[start:end].max()))
+    return Event(begin, finish, *likeliest(mean, facts), float(score[start:end].max()))
+
+
+def likeliest(
+    probabilities: np.ndarray | None, facts: Dataset
+) -> tuple[str | None, str, float | None]:
+    """Code, name and probability of the likeliest anomaly class, from those of all (C,)."""
+    if probabilities is None:
+        return None, ANOMALY, None
+    best = 1 + int(probabilities[1:].argmax())
+    return facts.classes[best], facts.names[best], float(probabilities[best])
+
+
+def describe(event: Event) -> str:
+    """`explosion (0.12)  0.97`: class, its probability, and the score."""
+    certainty = "" if event.probability is None else f" ({event.probability:.2f})"
+    return f"{event.name}{certainty}  {event.confidence:.2f}"
 
 
 def write_answer(answer: Answer, place: Path) -> None:

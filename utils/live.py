@@ -62,7 +62,7 @@ def open_source(source: str) -> Video:
         UserError: it cannot be opened.
     """
     if source == STDIN:
-        return Video("pipe:0", name=shown(source))
+        return Video("pipe:0", name=f"{shown(source)} (an MP4 must be given by name)")
     if source.isdecimal():
         if sys.platform not in CAMERAS:
             raise UserError(f"camera {source}: cameras are read on Linux and macOS; name a URL")

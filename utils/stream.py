@@ -1,9 +1,10 @@
 """Events of a live source, told when they start and when they end.
 
-The last N snippets are scored with each new one. An event starts when the newest score reaches
-`--min-confidence`, and reaches back as far as scores lie above max − 0.6·(max − min), as in the mAP
+The last N snippets are scored anew with each that comes. An event starts when a score reaches
+`--min-confidence`, and reaches as far as scores lie above max − 0.6·(max − min), as in the mAP
 protocol: max is the event's highest score so far, min the window's lowest when it began. It ends
-when the score is no longer above that, or above `--min-confidence` where that is lower.
+when the newest score is no longer above that, or above `--min-confidence` where that is lower. What
+the scores show only in hindsight is told late, start and end at once.
 """
 
 import json
@@ -18,7 +19,7 @@ from utils.clip_visual import VisualTower
 from utils.console import say
 from utils.detection_map import DEPTH
 from utils.engine import Videos, eval_mode, score
-from utils.events import ANOMALY, Event
+from utils.events import Event, describe, likeliest
 from utils.labels import Dataset
 from utils.live import Live, Lost, Snippet
 from utils.metrics import Prediction
@@ -47,6 +48,7 @@ class EventTracker:
         self._free_from = 0.0  # the last event ended then
         self._lowest = 0.0
         self._probabilities: np.ndarray | None = None  # sum over the event
+        self._snippets = 0  # of the event
 
     def add(self, prediction: Prediction, starts, ends) -> list[tuple[str, Event]]:
         """What the newest snippet brings.
@@ -58,28 +60,19 @@ class EventTracker:
         Returns:
             ("start", event) and ("end", event), none, one or both.
         """
-        score, probabilities = prediction
-        if self.event is None:
-            if score[-1] < self.min_confidence:
-                return []
-            self._lowest = float(score.min())
-            level = self._level(float(score[-1]))
-            first = len(score) - 1
-            while first and score[first - 1] > level and starts[first - 1] >= self._free_from:
-                first -= 1
-            start, peak, new = starts[first], float(score[first:].max()), slice(first, None)
-            self._probabilities = None
-        elif score[-1] <= self._level(self.event.confidence):
-            return self.finish()
-        else:
-            start, peak, new = self.event.start, self.event.confidence, slice(-1, None)
-            peak = max(peak, float(score[-1]))
-        code, name = self._class(None if probabilities is None else probabilities[new].sum(axis=0))
-        self.event = Event(start, ends[-1], code, name, peak)
-        if self._announced or self.event.end - start < self.min_seconds:
+        if self.event is not None:
+            if prediction.score[-1] <= self._level(self.event.confidence):
+                return self.finish()
+            self._extend(prediction, slice(-1, None), self.event.start, ends[-1])
+            return self._announce()
+        found = self._find(prediction.score, ends)
+        if found is None:
             return []
-        self._announced = True
-        return [("start", self.event)]
+        first, last = found
+        self._probabilities, self._snippets = None, 0
+        self._extend(prediction, slice(first, last), starts[first], ends[last - 1])
+        changes = self._announce()
+        return changes if last == len(starts) else changes + self.finish()
 
     def finish(self) -> list[tuple[str, Event]]:
         """The event that is on ends with the last snippet."""
@@ -93,13 +86,37 @@ class EventTracker:
     def _level(self, peak: float) -> float:
         return min(peak - DEPTH * (peak - self._lowest), self.min_confidence)
 
-    def _class(self, added: np.ndarray | None) -> tuple[str | None, str]:
-        if added is None:
-            return None, ANOMALY
-        before = 0 if self._probabilities is None else self._probabilities
-        self._probabilities = before + added
-        likeliest = 1 + int(self._probabilities[1:].argmax())
-        return self.facts.classes[likeliest], self.facts.names[likeliest]
+    def _find(self, score: np.ndarray, ends) -> tuple[int, int] | None:
+        """The run of snippets around the highest score that is in no event yet."""
+        free = int(np.searchsorted(np.asarray(ends), self._free_from, side="right"))
+        if free == len(score) or score[free:].max() < self.min_confidence:
+            return None
+        self._lowest = float(score.min())
+        first = last = free + int(score[free:].argmax())
+        above = score > self._level(float(score[first]))
+        while first > free and above[first - 1]:
+            first -= 1
+        while last < len(score) and (above[last] or last == first):
+            last += 1
+        return first, last
+
+    def _extend(self, prediction: Prediction, new: slice, start: float, end: float) -> None:
+        """The event goes from start to end now, with these snippets of the window more."""
+        score, probabilities = prediction
+        before = 0.0 if self.event is None else self.event.confidence
+        confidence = max(before, float(score[new].max()))
+        self._snippets += len(score[new])
+        if probabilities is not None:
+            added = probabilities[new].sum(axis=0)
+            self._probabilities = added if self.event is None else self._probabilities + added
+        mean = None if probabilities is None else self._probabilities / self._snippets
+        self.event = Event(start, end, *likeliest(mean, self.facts), confidence)
+
+    def _announce(self) -> list[tuple[str, Event]]:
+        if self._announced or self.event.end - self.event.start < self.min_seconds:
+            return []
+        self._announced = True
+        return [("start", self.event)]
 
 
 class Window:
@@ -141,7 +158,7 @@ def watch(live: Live, window: Window, tracker: EventTracker, log: Path | None) -
         window, tracker: that find them.
         log: where events are added, a line of JSON each.
     """
-    said = 1
+    said, snippets, until, highest = 1, 0, 0.0, 0.0
     try:
         for item in live:
             if isinstance(item, Lost):
@@ -151,12 +168,16 @@ def watch(live: Live, window: Window, tracker: EventTracker, log: Path | None) -
                 continue
             prediction = window.add(item)
             tell(live.name, tracker.add(prediction, window.starts, window.ends), log)
+            snippets, until = snippets + 1, window.ends[-1]
+            highest = max(highest, float(prediction.score.max()))
             if live.left_out >= said:
                 say(f"{live.left_out} snippets left out: slower than the source (--pool middle?)")
                 said = 2 * live.left_out
     finally:
         live.close()
         tell(live.name, tracker.finish(), log)
+        if snippets:
+            say(f"watched {snippets} snippets, {until:.1f} s; the highest score was {highest:.2f}")
 
 
 def tell(source: str, changes: list[tuple[str, Event]], log: Path | None) -> None:
@@ -166,7 +187,7 @@ def tell(source: str, changes: list[tuple[str, Event]], log: Path | None) -> Non
         when = f"{event.start:.1f} s"
         if change == "end":
             when = f"{event.start:.1f} to {event.end:.1f} s"
-        say(f"{now:%H:%M:%S}  {change:5}  {when:>20}  {event.name}  {event.confidence:.2f}")
+        say(f"{now:%H:%M:%S}  {change:5}  {when:>20}  {describe(event)}")
         if log:
             record = {"source": source, "at": now.isoformat(), "change": change}
             with log.open("a", encoding="utf-8") as file:

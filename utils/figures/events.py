@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from utils.events import Answer
-from utils.figures.style import PALETTE, TRUTH, new_figure
+from utils.figures.style import PALETTE, QUIET, TRUTH, new_figure
 
 KNOWN = PALETTE[2]
+FAINT = 0.2  # where all classes are less likely than this, none is shown in full colour
 
 
 def event_figure(answer: Answer) -> Figure:
@@ -21,6 +22,8 @@ def event_figure(answer: Answer) -> Figure:
         gridspec_kw={"height_ratios": [2.2, 0.24 * len(names)][: 1 + told]},
     )[:, 0]  # fmt: skip
     axis = rows[0]
+    limit = answer.about["min_confidence"]
+    axis.axhline(limit, color=QUIET, lw=1, ls="--", zorder=0)
     axis.stairs(prediction.score, edges, baseline=None, color=PALETTE[0], lw=1.6)
     for event in answer.events:
         axis.axvspan(event.start, event.end, color=TRUTH, alpha=0.3, lw=0, zorder=0)
@@ -37,8 +40,9 @@ def event_figure(answer: Answer) -> Figure:
     axis.set_title(answer.name, fontsize=10)
     if told:
         lines = np.arange(len(names) + 1)
+        strongest = max(FAINT, float(prediction.probabilities[:, 1:].max()))
         bands = prediction.probabilities[:, 1:].T
-        mesh = rows[1].pcolormesh(edges, lines, bands, cmap="Blues", vmin=0)
+        mesh = rows[1].pcolormesh(edges, lines, bands, cmap="Blues", vmin=0, vmax=strongest)
         figure.colorbar(mesh, ax=rows.tolist(), aspect=40, pad=0.01, label="class probability")
         rows[1].set_yticks(np.arange(len(names)) + 0.5, names, fontsize=8)
         rows[1].invert_yaxis()

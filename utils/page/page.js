@@ -28,7 +28,7 @@ function snippetAt(time) {
 
 function describe(time) {
   const t = snippetAt(time);
-  const what = names ? `, likeliest class ${names[likeliest[t]]} (${share[t].toFixed(2)})` : "";
+  const what = names ? `, likeliest abnormal class ${names[likeliest[t]]} (${share[t].toFixed(2)})` : "";
   return `${clock(time)}: score ${score[t].toFixed(2)}${what}`;
 }
 
@@ -64,9 +64,15 @@ video.addEventListener("seeked", () => show(video.currentTime));
 
 // A video that is not where it was, or of which the browser plays nothing or the sound alone.
 function check() {
-  const missing = video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
-  const unseen = video.readyState >= HTMLMediaElement.HAVE_METADATA && !video.videoWidth;
-  find("#trouble").hidden = !missing && !unseen;
+  const known = video.readyState >= HTMLMediaElement.HAVE_METADATA;
+  const chosen = video.src && video.error;
+  const trouble = {
+    missing: !chosen && (video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE),
+    unplayable: chosen || (known && !video.videoWidth),
+    other: known && Math.abs(video.duration - end) > 2,
+  };
+  for (const [id, holds] of Object.entries(trouble)) find(`#${id}`).hidden = !holds;
+  find("#trouble").hidden = !Object.values(trouble).some(Boolean);
 }
 const sources = all("source");
 if (sources.length) {
@@ -88,7 +94,7 @@ const timeAt = (event) => {
   return end * Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
 };
 lanes.addEventListener("click", (event) => {
-  if (!event.target.dataset.seek) seek(timeAt(event));
+  if (!event.target.closest("[data-seek]")) seek(timeAt(event));
 });
 lanes.addEventListener("pointermove", (event) => {
   if (event.pointerType === "mouse" && event.buttons === 1) seek(timeAt(event));
