@@ -28,7 +28,7 @@ from utils.datasets import read_features, video_name
 from utils.device import set_up_device
 from utils.either import DATASETS
 from utils.engine import Videos, score
-from utils.errors import OneLineParser, UserError, command
+from utils.errors import EXIT_BAD_INPUT, OneLineParser, UserError, command
 from utils.events import (
     FPS,
     MIN_CONFIDENCE,
@@ -54,6 +54,7 @@ from utils.texts import custom_classes
 from utils.video import find_videos, frame_times
 
 INDEX = "index"
+SUFFIXES = (".html", ".json", ".csv", ".png")  # of what is written
 
 
 def find_inputs(inputs: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
@@ -63,12 +64,25 @@ def find_inputs(inputs: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
         raise UserError(f"{missing[0]} not found")
     videos = find_videos([path for path in inputs if path not in features])
     videos = {path: place.as_posix() for path, place in videos.items()}
+    for name in [*videos.values(), *features.values()]:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"the name {name!a} is no UTF-8: rename the file") from None
     names = [*videos.values(), *features.values()]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two inputs are called {twice[0]}: give them to one --out each")
     if INDEX in names and len(names) > 1:
         raise UserError(f"an input is called {INDEX}, as the page that lists all: rename it")
     return videos, features
+
+
+def require_apart(own, names) -> None:
+    """See that what will be written can be, and overwrites no input."""
+    written = {own.out / f"{name}{suffix}" for name in names for suffix in SUFFIXES}
+    if own.truth and own.truth.resolve() in {path.resolve() for path in written}:
+        raise UserError(f"--truth {own.truth} would be written over: choose another --out")
+    require_writable(own.out / f"{INDEX}.html", *written)
 
 
 def watch_live(source: str, own, args, model, facts: Dataset, device) -> None:
@@ -86,18 +100,20 @@ def watch_live(source: str, own, args, model, facts: Dataset, device) -> None:
     watch(live, window, tracker, log)
 
 
-def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, device) -> list[str]:
-    """Write what there is to say of each input; returns what failed and why."""
+def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, device):
+    """Write what there is to say of each input; returns the answers, and what failed and why."""
     videos, features = find_inputs([Path(text) for text in own.inputs])
-    files, failures = extract(videos, own.out / "features", own.pool, args, device)
     sources = {name: path for path, name in (videos | features).items()}
-    files |= {name: path for path, name in features.items()}
-    values = [torch.from_numpy(read_features(path)) for path in files.values()]
-    predictions = score(model, Videos(args, list(files), values)) if files else []
+    require_apart(own, sources)
+    given = {name: read_features(path) for path, name in features.items()}
+    files, failures = extract(videos, own.out / "features", own.pool, args, device)
+    given = {name: read_features(path) for name, path in files.items()} | given
+    values = [torch.from_numpy(of_video) for of_video in given.values()]
+    predictions = score(model, Videos(args, list(given), values)) if given else []
     about = {"weights": args.model_path, "method": args.method}
     about |= {"min_confidence": own.min_confidence, "zero_shot": own.classes}
     answers = []
-    for name, prediction in zip(files, predictions, strict=True):
+    for name, prediction in zip(given, predictions, strict=True):
         source = sources[name]
         times = None if source in features else frame_times(source)
         timeline = Timeline(len(prediction.score), own.fps, times)
@@ -117,12 +133,12 @@ def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, devi
         say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
         for event in answer.events:
             say(f"  {event.start:8.1f} to {event.end:.1f} s  {describe(event)}")
-    if known and not any(answer.truth is not None for answer in answers):
+    if known and answers and not any(answer.truth is not None for answer in answers):
         print(f"note: {own.truth} names none of these videos", file=sys.stderr)
     if index:
         write_index(answers, failures, index)
         say(f"{index} lists all")
-    return failures
+    return answers, failures
 
 
 @command
@@ -167,11 +183,11 @@ def main(argv=None):
     args.clip_weights = clip_weights  # which it needs no more, but the visual tower does
     if live:
         return watch_live(live[0], own, args, model, facts, device)
-    failures = answer_all(own, args, model, facts, known, device)
+    answers, failures = answer_all(own, args, model, facts, known, device)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:
-        sys.exit(1)
+        sys.exit(1 if answers else EXIT_BAD_INPUT)
 
 
 def use_classes(path: str, facts: Dataset, args) -> Dataset:

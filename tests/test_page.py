@@ -44,14 +44,14 @@ def write_playable(path: Path, seconds: int = SNIPPETS) -> Path:
     return path
 
 
-def make_answer(name: str, source: Path, peak: float = 0.9) -> Answer:
+def make_answer(name: str, source: Path, peak: float = 0.9, fps: float = FPS) -> Answer:
     score = np.full(SNIPPETS, 0.1)
     score[10:15], score[30:32] = peak, peak - 0.1
     probabilities = np.full((SNIPPETS, 14), 0.02)
     probabilities[10:15, 6] = 0.5
     probabilities[30:32, 3] = 0.4
     prediction = Prediction(score, probabilities)
-    timeline = Timeline(SNIPPETS, FPS, None)
+    timeline = Timeline(SNIPPETS, fps, None)
     events = find_events(prediction, UCF_CRIME, timeline, 0.5, 0)
     about = {"weights": "w.pth", "method": "dsanet", "min_confidence": 0.5, "zero_shot": None}
     truth = [Segment(11.0, 14.0, "explosion")]
@@ -176,6 +176,28 @@ def test_clicks_and_keys_seek(browser, pages):
     ActionChains(browser).send_keys("+").perform()
     assert lanes.size["width"] == pytest.approx(2 * width, abs=2)
     assert complaints(browser) == []
+
+
+@needs_browser
+def test_an_event_begins_where_it_is_said_to(browser, pages):
+    """Frames of 1001/30000 s, so that no time is a round number."""
+    out, _ = pages
+    source = next(Path(out.parent).glob("my videos*/*.webm"))
+    answer = make_answer("ntsc", source, fps=30000 / 1001)
+    write_page(answer, out / "ntsc", None)
+    load(browser, out / "ntsc.html")
+    has_pictures(browser)
+    for row, event in zip(
+        browser.find_elements(By.CSS_SELECTOR, "tr[data-start]"), answer.events, strict=True
+    ):
+        row.find_element(By.TAG_NAME, "button").click()
+        assert seeks_to(browser, event.start)
+        WebDriverWait(browser, 5).until(lambda _, r=row: r.get_attribute("aria-current") == "true")
+        told = browser.find_element(By.TAG_NAME, "output").get_property("value")
+        assert f"score {event.confidence:.2f}, likeliest abnormal class {event.name}" in told
+    paused = "return document.querySelector('video').paused"
+    ActionChains(browser).send_keys(" ").perform()  # plays, although a button was clicked last
+    WebDriverWait(browser, 5).until_not(lambda b: b.execute_script(paused))
 
 
 @needs_browser

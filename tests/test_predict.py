@@ -1,6 +1,7 @@
 import csv
 import json
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -86,6 +87,57 @@ def test_videos_and_features(command, tmp_path, capsys):
     assert 'src="../clip.mp4"' in (out / "clip.html").read_text()
 
 
+def test_nothing_but_a_bad_video_is_bad_input(command, tmp_path, capsys):
+    (tmp_path / "bad.mp4").write_text("no")
+    with pytest.raises(SystemExit) as end:
+        predict.main(["ucf", str(tmp_path / "bad.mp4"), *command])
+    assert end.value.code == 2
+    assert not list((tmp_path / "out").rglob("*.json"))
+
+
+def test_no_input_is_written_over(command, tmp_path, capsys):
+    np.save(tmp_path / "v.npy", np.ones((4, 512)))
+    truth = tmp_path / "v.csv"
+    truth.write_text("video,start,end,class\nv,0,1,x\n")
+    command[1] = str(tmp_path)
+    error = error_of(["ucf", str(tmp_path / "v.npy"), *command, f"--truth={truth}"], capsys)
+    assert "v.csv would be written over" in error
+    assert truth.read_text().startswith("video,start,end")
+    (tmp_path / "file").touch()
+    command[1] = str(tmp_path / "file")
+    assert "cannot be written" in error_of(["ucf", str(tmp_path / "v.npy"), *command], capsys)
+
+
+def test_odd_names(command, tmp_path):
+    np.save(tmp_path / "cost $5_{$ <a>.npy", np.ones((4, 512)))
+    (tmp_path / "c.yml").write_text("'cash $\\foo$': money\n")
+    classes = f"--classes={tmp_path / 'c.yml'}"
+    predict.main(["ucf", str(tmp_path / "cost $5_{$ <a>.npy"), *command, classes])
+    assert (tmp_path / "out" / "cost $5_{$ <a>.png").is_file()
+
+
+def test_times_are_those_of_a_player(tmp_path):
+    """The pictures begin two seconds after the sound."""
+    path = tmp_path / "late.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("aac", rate=8000)
+        for i in range(5):
+            samples = np.zeros((1, 1024), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 1024 * i
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+        for i in range(20):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts = 50 + i
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    times = frame_times(path)
+    assert times[[0, -1]] == pytest.approx([2, 2 + 19 / 25], abs=0.2)
+
+
 def test_a_folder_keeps_its_sub_folders(command, tmp_path):
     for name in ("a/x.mp4", "b/x.mp4"):
         write_video(tmp_path / "videos" / name, 20)
@@ -154,6 +206,7 @@ def test_classes_of_ones_own(command, tmp_path, capsys):
         ("- fire", "expected lines 'name: what it looks like'"),
         ("1: fire", "expected lines 'name: what it looks like'"),
         ("score: fire", "a class cannot be called 'score'"),
+        ("fire: x\nFire: y", "'fire' is there twice"),
         ("fire: []", "fire: expected a sentence or a list of them, found []"),
         (f"fire: {'fire ' * 90}", "has 92 tokens; CLIP reads at most 77"),
     ],
@@ -171,6 +224,7 @@ def test_bad_classes(text, message, command, tmp_path, capsys):
         ("video,from,to,class\n", "has the columns video, from, to, class; expected video, start"),
         ("video,start,end,class\nv,1,2,x\nv,4,3,x\n", "line 3: expected seconds 0 ≤ start < end"),
         ("video,start,end,class\nv,one,2,x\n", "found 'one', '2'"),
+        ("video,start,end,class\nv,1,2,\n", "and a class, found '1', '2', ''"),
         ("", "cannot be read as CSV"),
     ],
 )

@@ -1,10 +1,12 @@
 """Live sources, played over a pipe and over the network of this machine."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,10 @@ from test_extraction import brightness, levels, write_video
 from test_predict import command, error_of  # noqa: F401
 from utils.events import Timeline, find_events
 from utils.labels import UCF_CRIME
-from utils.live import Live, Lost, Snippet, is_live, shown
+from utils.live import Live, Lost, Snippet, is_live, shown, timed_snippets
 from utils.metrics import Prediction
 from utils.stream import EventTracker, Window, watch
+from utils.video import Video
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,9 +101,12 @@ def test_what_shows_in_hindsight_is_told_late():
     assert [(change, event[:2]) for change, event in again] == [("start", (4, 5))]
 
 
-def test_which_inputs_are_live():
+def test_which_inputs_are_live(tmp_path, monkeypatch):
     assert all(map(is_live, ("-", "0", "rtsp://host/path", "http://host")))
     assert not any(map(is_live, ("0.mp4", "./0", "a-b.mp4", "videos")))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "2024").mkdir()
+    assert not is_live("2024")
     assert shown("rtsp://me:p%40ss@host:554/a?b=c") == "rtsp://host:554/a?b=c"
     assert shown("-") == "standard input"
     assert shown("1") == "camera 1"
@@ -109,7 +115,8 @@ def test_which_inputs_are_live():
 class Server:
     """Sends a video to each that connects, as often as it is told, and breaks off."""
 
-    def __init__(self, video: Path, times: int):
+    def __init__(self, video: Path, times: int, endless: bool = False):
+        self.endless = endless
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"tcp://127.0.0.1:{self.socket.getsockname()[1]}"
         self.data = video.read_bytes()
@@ -119,8 +126,10 @@ class Server:
     def serve(self):
         for _ in range(self.times):
             connection, _ = self.socket.accept()
-            with connection:
+            with connection, suppress(OSError):
                 connection.sendall(self.data)
+                while self.endless:
+                    connection.sendall(self.data)
         self.socket.close()
 
 
@@ -146,6 +155,42 @@ def test_a_source_that_breaks_off_is_opened_again(tmp_path, monkeypatch):
         assert np.abs(np.array(levels(snippet.images)) - expected).max() < 5  # the next is 10 away
         assert (snippet.start, snippet.end) == pytest.approx((0.64 * i, 0.64 * (i + 1)), abs=0.01)
     assert second[0].start > items[2].wait  # time goes on while it is gone
+
+
+def test_time_goes_on_where_the_clock_of_a_source_starts_anew(tmp_path):
+    data = write_video(tmp_path / "v.ts", 32).read_bytes()
+    (tmp_path / "twice.ts").write_bytes(data + data)
+    found = list(timed_snippets(Video(tmp_path / "twice.ts"), 0.0, "middle"))
+    starts = [snippet.start for snippet in found]
+    assert starts == pytest.approx([0, 0.64, 1.28, 1.92], abs=0.1)
+    for snippet in found:
+        assert snippet.end - snippet.start == pytest.approx(0.64, abs=0.05)
+
+
+def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):  # noqa: F811
+    server = Server(write_video(tmp_path / "v.ts", 100), times=1, endless=True)
+    process = subprocess.Popen(
+        [sys.executable, "predict.py", "ucf", server.url, *command, "--pool=middle"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while "left out" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert out.splitlines()[-1].startswith("watched ")
+    assert "Error" not in errors and "terminate" not in errors
+
+
+def test_a_silent_pipe_can_be_stopped(command):  # noqa: F811
+    process = subprocess.Popen(
+        [sys.executable, "predict.py", "ucf", "-", *command], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdout.readline() == "watching standard input; Ctrl-C ends it\n"
+    process.terminate()
+    assert process.wait(timeout=20) == 143
 
 
 def test_a_source_that_is_too_quick_loses_snippets_and_keeps_its_time(tmp_path):
@@ -242,6 +287,7 @@ def test_a_file_through_a_pipe(command, tmp_path):  # noqa: F811
         (["rtsp://me:secret@127.0.0.1:1/x"], "rtsp://127.0.0.1:1/x cannot be opened"),
         (["987"], "camera 987 cannot be opened"),
         (["0", "a.mp4"], "camera 0 is a live source: give it alone"),
+        (["rtsp://[::1"], "'rtsp://…' is no URL: Invalid IPv6 URL"),
         (["http://127.0.0.1:1/", "--truth=x.csv"], "give it alone, and no --truth"),
     ],
 )

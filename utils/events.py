@@ -49,8 +49,8 @@ class Timeline:
         if self.times is None:
             return np.asarray(frames) / self.fps
         times = self.times
-        # The last frame is shown as long as one is on average.
-        last = times[-1] + (np.diff(times).mean() if len(times) > 1 else 1 / self.fps)
+        # The last frame is shown as long as most are.
+        last = times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 1 / self.fps)
         return np.append(times, last)[np.minimum(frames, len(times))]
 
     @property

@@ -7,8 +7,8 @@ from pathlib import Path
 from utils.clip_visual import VisualTower
 from utils.extraction import Extraction
 from utils.files import write_json
+from utils.video import CENTRE
 
-CENTRE = 0  # the crop that is scored
 DECODERS = 1
 PICTURES = 64  # that the visual tower sees at once
 
@@ -18,7 +18,8 @@ def extract(
 ) -> tuple[dict[str, Path], list[str]]:
     """Feature files by name, and what failed and why.
 
-    `<name>.json` beside a file says what it was made of; if that is no longer so, it is made anew.
+    `<name>__0.json` beside a file says what it was made of. If that is no longer so, it is made
+    anew.
 
     Args:
         videos: files and their names.
@@ -46,11 +47,15 @@ def extract(
     if extraction.waiting:
         tower = VisualTower(args.clip_weights, device, args.precision)
         extraction.run(tower, PICTURES, DECODERS)
-    return {n: file for n, file in files.items() if file.is_file()}, extraction.failures
+    for name, file in list(files.items()):
+        if not file.is_file():
+            _record(folder, name).unlink(missing_ok=True)
+            del files[name]
+    return files, extraction.failures
 
 
 def _record(folder: Path, name: str) -> Path:
-    return folder / f"{name}.json"
+    return folder / f"{name}__{CENTRE}.json"
 
 
 def _read(path: Path):

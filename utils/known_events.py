@@ -78,11 +78,12 @@ def _read_csv(path: Path) -> dict[str, tuple[list[tuple[float, float]], list[str
             continue
         try:
             pair = float(start), float(end)
-            if not 0 <= pair[0] < pair[1] < float("inf"):
+            if not 0 <= pair[0] < pair[1] < float("inf") or not label:
                 raise ValueError
         except ValueError:
             raise UserError(
-                f"{path}, line {line}: expected seconds 0 ≤ start < end, found '{start}', '{end}'"
+                f"{path}, line {line}: expected seconds 0 ≤ start < end and a class, found "
+                f"'{start}', '{end}', '{label}'"
             ) from None
         pairs.append(pair)
         labels.append(label)

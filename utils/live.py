@@ -9,6 +9,8 @@ import queue
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,6 +23,7 @@ from utils.video import Video
 
 STDIN = "-"
 TIMEOUT = 10  # seconds without anything from a URL, after which it counts as broken off
+PATIENCE = 2  # seconds for the thread to end
 FIRST_WAIT, LONGEST_WAIT = 1, 60  # seconds before it is opened again
 USUAL_RATE = 25  # frames a second where the source tells no times
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
@@ -45,14 +48,17 @@ class Lost(NamedTuple):
 
 
 def is_live(text: str) -> bool:
-    return text == STDIN or text.isdecimal() or "://" in text
+    return text == STDIN or "://" in text or (text.isdecimal() and not Path(text).exists())
 
 
 def shown(source: str) -> str:
     """What a source is called in messages: passwords stay out of them."""
     if "://" not in source:
         return {STDIN: "standard input"}.get(source, f"camera {source}")
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError as error:
+        raise UserError(f"'{source.partition('://')[0]}://…' is no URL: {error}") from None
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
@@ -82,9 +88,6 @@ class Live:
     Attributes:
         name: what it is called in messages.
         left_out: snippets that came too quickly.
-
-    Raises:
-        UserError: it cannot be opened.
     """
 
     def __init__(self, source: str, pool: str):
@@ -95,16 +98,18 @@ class Live:
         self.stop = threading.Event()
         self.found: queue.Queue = queue.Queue(maxsize=QUEUED)
         self.began = time.monotonic()
-        video = open_source(source)
-        # A file, even one that is read from a server, ends once and for all.
-        self.waits = source == STDIN or video.container.duration is not None
-        threading.Thread(target=self._read, args=(video,), daemon=True).start()
+        # A file, even one that is read from a server, ends once and for all, and can wait. So does
+        # what was never opened: a wrong name, most likely.
+        self.waits = True
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
 
     def __iter__(self):
         """Yields a Snippet, or Lost; ends where the source does.
 
         Raises:
-            UserError: standard input, or a file, cannot be read to its end.
+            UserError: it cannot be opened the first time; standard input, or a file, cannot be read
+                to its end.
         """
         while (item := self.found.get()) is not None:
             if isinstance(item, UserError):
@@ -112,14 +117,21 @@ class Live:
             yield item
 
     def close(self) -> None:
+        """Let the thread end, since Python cannot end well while it decodes. One that waits for its
+        source may go on waiting."""
         self.stop.set()
+        deadline = time.monotonic() + PATIENCE
+        while self.thread.is_alive() and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                self.found.get(timeout=0.1)  # it may wait for room there
 
-    def _read(self, video: Video | None) -> None:
+    def _read(self) -> None:
         """The thread: hands over snippets until the source ends, or nobody wants them."""
         wait, offset = 0, 0.0
         while not self.stop.is_set():
             try:
-                video = video or open_source(self.source)
+                video = open_source(self.source)
+                self.waits = self.source == STDIN or bool(video.container.duration)
                 for snippet in timed_snippets(video, offset, self.pool):
                     if self.stop.is_set():
                         return
@@ -133,7 +145,6 @@ class Live:
                 error = failure if known else UserError(f"{self.name} cannot be read: {failure!r}")
                 if self.waits:
                     return self.found.put(error)
-            video = None
             wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
             self.found.put(Lost(str(error), wait))
             self.stop.wait(wait)
@@ -151,20 +162,23 @@ class Live:
 
 def timed_snippets(video: Video, offset: float, pool: str):
     """Snippets of a source that was opened `offset` seconds after the first time."""
-    times: list[float] = []
-    count = 0
+    times: list[float] = []  # of the snippet's frames
 
     def frames():
-        nonlocal count
-        first = None
+        shift = last = None
         for picture in video.frames():
-            at = video.time if video.time is not None else count / USUAL_RATE
-            first = at if first is None else first
-            times.append(offset + at - first)
-            count += 1
+            at = video.time
+            # The source's clock may start anew, or leap, or not be there.
+            if last is None or at is None or not 0 < at + shift - last < TIMEOUT:
+                next_one = offset if last is None else last + 1 / USUAL_RATE
+                shift = next_one - (at or 0.0)
+                last = next_one
+            else:
+                last = at + shift
+            times.append(last)
             yield picture
 
     for images, _ in snippets(frames(), pool):
-        period = float(np.diff(times).mean()) if len(times) > 1 else 1 / USUAL_RATE
+        period = float(np.median(np.diff(times))) if len(times) > 1 else 1 / USUAL_RATE
         yield Snippet(images, times[0], times[-1] + period)
         times.clear()

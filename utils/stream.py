@@ -10,22 +10,24 @@ the scores show only in hindsight is told late, start and end at once.
 import json
 from collections import deque
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from utils.clip_visual import VisualTower
-from utils.console import say
 from utils.detection_map import DEPTH
 from utils.engine import Videos, eval_mode, score
+from utils.errors import UserError
 from utils.events import Event, describe, likeliest
 from utils.labels import Dataset
 from utils.live import Live, Lost, Snippet
 from utils.metrics import Prediction
-from utils.video import crop
+from utils.video import CENTRE, crop
 
-CENTRE = 0  # the crop that is scored
+# Not `say`: where nobody reads it any more, there is nothing to watch for.
+show = partial(print, flush=True)
 
 
 class EventTracker:
@@ -84,7 +86,8 @@ class EventTracker:
         return [("end", event)] if announced else []
 
     def _level(self, peak: float) -> float:
-        return min(peak - DEPTH * (peak - self._lowest), self.min_confidence)
+        level = peak - DEPTH * (peak - self._lowest)
+        return min(level, self.min_confidence) if self.min_confidence else level
 
     def _find(self, score: np.ndarray, ends) -> tuple[int, int] | None:
         """The run of snippets around the highest score that is in no event yet."""
@@ -164,20 +167,26 @@ def watch(live: Live, window: Window, tracker: EventTracker, log: Path | None) -
             if isinstance(item, Lost):
                 tell(live.name, tracker.finish(), log)
                 window.clear()  # what comes next does not follow upon it
-                say(f"{item.reason}; trying again in {item.wait} s")
+                show(f"{item.reason}; trying again in {item.wait} s")
                 continue
             prediction = window.add(item)
             tell(live.name, tracker.add(prediction, window.starts, window.ends), log)
             snippets, until = snippets + 1, window.ends[-1]
             highest = max(highest, float(prediction.score.max()))
             if live.left_out >= said:
-                say(f"{live.left_out} snippets left out: slower than the source (--pool middle?)")
+                print(
+                    f"{live.left_out} snippets left out: slower than the source (--pool middle?)",
+                    flush=True,
+                )
                 said = 2 * live.left_out
     finally:
         live.close()
         tell(live.name, tracker.finish(), log)
         if snippets:
-            say(f"watched {snippets} snippets, {until:.1f} s; the highest score was {highest:.2f}")
+            print(
+                f"watched {snippets} snippets, {until:.1f} s; the highest score was {highest:.2f}",
+                flush=True,
+            )
 
 
 def tell(source: str, changes: list[tuple[str, Event]], log: Path | None) -> None:
@@ -187,8 +196,11 @@ def tell(source: str, changes: list[tuple[str, Event]], log: Path | None) -> Non
         when = f"{event.start:.1f} s"
         if change == "end":
             when = f"{event.start:.1f} to {event.end:.1f} s"
-        say(f"{now:%H:%M:%S}  {change:5}  {when:>20}  {describe(event)}")
+        show(f"{now:%H:%M:%S}  {change:5}  {when:>20}  {describe(event)}")
         if log:
             record = {"source": source, "at": now.isoformat(), "change": change}
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record | event._asdict()) + "\n")
+            try:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record | event._asdict()) + "\n")
+            except OSError as error:
+                raise UserError(f"{log} cannot be written: {error.strerror}") from None

@@ -59,6 +59,8 @@ def custom_classes(path: str | Path, facts: Dataset) -> Dataset:
     texts = {NORMAL: facts.texts[0]}  # which comes first
     for name, text in written.items():
         known = NORMAL if name.casefold() == NORMAL else name
+        if sum(other.casefold() == name.casefold() for other in written) > 1:
+            raise UserError(f"classes {path}: '{name}' is there twice: name each class once")
         texts[known] = _sentences(text, f"classes {path}, {name}")
     if len(texts) == 1:
         raise UserError(f"classes {path} names no class but {NORMAL}: expected one at least")

@@ -20,6 +20,7 @@ FRAME_SIZE = (256, 340)  # height, width
 CROP_SIZE = 224
 CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
 CROPS = 2 * len(CORNERS)
+CENTRE = 0
 SUFFIXES = (
     ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
     ".mts", ".ogv", ".ts", ".webm", ".wmv",
@@ -65,22 +66,26 @@ class Video:
         Raises:
             UserError: it cannot be decoded to its end, or holds no frame.
         """
-        count = 0
+        count = unseen = 0
         try:
             with self.container:
-                for frame in self.container.decode(self.stream):
-                    self.time = frame.time
-                    # As a player turns it: the display matrix of a phone's video.
-                    yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
-                    count += 1
+                for packet in self.container.demux(self.stream):
+                    unseen += packet.is_discard  # cut away, but still in the file
+                    for frame in packet.decode():
+                        self.time = frame.time
+                        # As a player turns it: the display matrix of a phone's video.
+                        yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+                        count += 1
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{self.name} cannot be decoded after {count} frames: {_reason(error)}"
             ) from None
         if not count:
             raise UserError(f"{self.name} holds no frame")
-        if count < self.expected:
-            raise UserError(f"{self.name} ends after {count} of {self.expected} frames: truncated?")
+        if count + unseen < self.expected:
+            raise UserError(
+                f"{self.name} ends after {count} of {self.expected - unseen} frames: truncated?"
+            )
 
 
 def find_videos(inputs: list[Path]) -> dict[Path, Path]:
@@ -112,13 +117,14 @@ def find_videos(inputs: list[Path]) -> dict[Path, Path]:
     places: dict[Path, Path] = {}
     for file, place in found.items():
         if other := places.get(place):
-            raise UserError(f"{other} and {file} would both become {place}__*.npy: rename one")
+            raise UserError(f"{other} and {file} would both be written to {place}.*: rename one")
         places[place] = file
     return found
 
 
-def frame_times(path: Path) -> np.ndarray:
-    """(F,) seconds at which the frames of a video are shown, in order, without decoding them.
+def frame_times(path: Path) -> np.ndarray | None:
+    """(F,) seconds at which a player shows the frames of a video, in order, without decoding them;
+    None where it does not say.
 
     Raises:
         UserError: as Video.
@@ -126,9 +132,13 @@ def frame_times(path: Path) -> np.ndarray:
     video = Video(path)
     base = video.stream.time_base
     with video.container as container:
+        begin = container.start_time  # of pictures or sound
         packets = container.demux(video.stream)
-        times = sorted(float(p.pts * base) for p in packets if p.pts is not None)
-    return np.array(times) - (times[0] if times else 0)
+        stamps = [p.pts for p in packets if p.pts is not None and not p.is_discard]
+    if len(set(stamps)) < min(2, len(stamps)) or not stamps:
+        return None
+    times = np.sort(np.array(stamps) * float(base))
+    return times - (times[0] if begin is None else min(begin / av.time_base, times[0]))
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 
 from utils.files import whole_file
@@ -16,6 +16,7 @@ HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 TRUTH = "#E69F00"
 NORMAL, ABNORMAL = PALETTE[0], PALETTE[1]
 QUIET = "#999999"
+rcParams["text.parse_math"] = False  # a $ in a name is a $
 DPI = 200  # of the PNG: sharp in print at a column's width
 
 

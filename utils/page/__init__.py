@@ -6,6 +6,7 @@ it is looked for where it lay, then beside the page, and can be chosen by hand.
 
 import base64
 import io
+import math
 import os
 from pathlib import Path, PurePath
 from urllib.parse import quote
@@ -26,7 +27,7 @@ BAND_COLOUR = (0, 114, 178)  # as the score's; how likely a class is shows in it
 def clock(seconds: float, digits: int = 1) -> str:
     """83.25 -> `1:23.3`, 3683 -> `1:01:23.0`."""
     unit = 10**digits
-    whole, rest = divmod(round(seconds * unit), unit)
+    whole, rest = divmod(math.floor(seconds * unit + 0.5), unit)
     minutes, s = divmod(whole, 60)
     hours, m = divmod(minutes, 60)
     text = f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
@@ -60,7 +61,7 @@ def bands(answer: Answer) -> dict | None:
         return None
     edges = answer.timeline.edges
     values = answer.prediction.probabilities[:, 1:]
-    times = np.linspace(edges[0], edges[-1], MOST_POINTS, endpoint=False)
+    times = np.linspace(0, edges[-1], MOST_POINTS, endpoint=False)
     first = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(values) - 1)
     values = np.maximum.reduceat(values, first, axis=0).T  # (C − 1, columns)
     picture = np.empty((*values.shape, 4), np.uint8)
@@ -68,6 +69,7 @@ def bands(answer: Answer) -> dict | None:
     highest = float(values.max())
     strongest = max(highest, FAINT)
     picture[..., 3] = 255 * values / strongest
+    picture[:, times < edges[0], 3] = 0  # before the pictures begin
     file = io.BytesIO()
     imsave(file, picture, format="png")
     text = base64.b64encode(file.getvalue()).decode()

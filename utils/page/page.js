@@ -3,6 +3,7 @@ const find = (selector) => document.querySelector(selector);
 const all = (selector) => [...document.querySelectorAll(selector)];
 const { edges, score, names, likeliest, share } = JSON.parse(find("#data").textContent);
 const end = edges.at(-1);
+const SLACK = 0.001; // seconds: players and these numbers are rounded in different ways
 const video = find("video"), lanes = find(".lanes"), scroller = find(".scroller");
 const rows = all("tr[data-start]");
 const starts = rows.map((row) => Number(row.dataset.start));
@@ -21,7 +22,7 @@ function snippetAt(time) {
   let low = 0, high = score.length - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (edges[middle] <= time) low = middle; else high = middle - 1;
+    if (edges[middle] <= time + SLACK) low = middle; else high = middle - 1;
   }
   return low;
 }
@@ -39,24 +40,26 @@ function show(time) {
   find("output").textContent = describe(now);
   find("#time").value = now;
   find("#time").setAttribute("aria-valuetext", describe(now));
+  reveal();
   for (const row of rows) {
-    row.toggleAttribute("aria-current", row.dataset.start <= now && now < row.dataset.end);
+    const on = row.dataset.start <= now + SLACK && now + SLACK < row.dataset.end;
+    if (on) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
   }
 }
 
 function seek(time) {
   show(time);
   video.currentTime = now; // kept until the video is there, if it is not yet
-  const x = now / end * lanes.clientWidth;
-  if (x < scroller.scrollLeft || x > scroller.scrollLeft + scroller.clientWidth) {
-    scroller.scrollLeft = x - scroller.clientWidth / 2;
-  }
+}
+
+// Scroll what is zoomed to where the playhead is.
+function reveal() {
+  const x = now / end * lanes.clientWidth, left = scroller.scrollLeft;
+  if (x < left || x > left + scroller.clientWidth) scroller.scrollLeft = x - scroller.clientWidth / 10;
 }
 
 function follow() {
   show(video.currentTime);
-  const x = now / end * lanes.clientWidth;
-  if (x > scroller.scrollLeft + scroller.clientWidth) scroller.scrollLeft = x;
   if (!video.paused) requestAnimationFrame(follow);
 }
 video.addEventListener("play", follow);
@@ -102,7 +105,10 @@ lanes.addEventListener("pointermove", (event) => {
 });
 lanes.addEventListener("pointerleave", () => { find("output").textContent = describe(now); });
 for (const button of all("[data-seek]")) {
-  button.addEventListener("click", () => seek(Number(button.dataset.seek)));
+  button.addEventListener("click", (event) => {
+    seek(Number(button.dataset.seek));
+    if (event.detail) button.blur(); // by the pointer: the next space shall play
+  });
 }
 find("#time").addEventListener("input", (event) => seek(Number(event.target.value)));
 
@@ -129,13 +135,16 @@ function zoom(level) {
 find("#zoom").addEventListener("input", (event) => zoom(event.target.value));
 
 const keys = {
-  " ": () => { if (video.paused) video.play(); else video.pause(); },
+  " ": () => {
+    if (!video.videoWidth) return;
+    if (video.paused) video.play(); else video.pause();
+  },
   ArrowLeft: () => seek(now - 5),
   ArrowRight: () => seek(now + 5),
   ",": () => seek(edges[Math.max(snippetAt(now) - 1, 0)]),
   ".": () => seek(edges[Math.min(snippetAt(now) + 1, score.length - 1)]),
   n: () => seek(starts.find((start) => start > now + 0.01) ?? now),
-  p: () => seek(starts.findLast((start) => start < now - 0.01) ?? now),
+  p: () => seek(starts.findLast((start) => start < now - (video.paused ? 0.01 : 1)) ?? now),
   "+": () => zoom(Number(find("#zoom").value) + 1),
   "-": () => zoom(Number(find("#zoom").value) - 1),
 };
