@@ -9,12 +9,10 @@ feature of CLIP ViT-B/16 for frames 16t … 16t+15, not normalised. A folder's s
 under --out. What is there already is left alone, so the same command goes on where it stopped.
 """
 
-import os
 import sys
 from pathlib import Path
 
-import torch
-
+from utils import parallel
 from utils.clip_loader import CLIP_NAME, RANDOM
 from utils.clip_visual import VisualTower
 from utils.console import say
@@ -42,11 +40,6 @@ def shard(text: str) -> tuple[int, int]:
     return index, count
 
 
-def shard_of_torchrun() -> tuple[int, int]:
-    """The share of this process where `torchrun` started it, else everything."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-
-
 crop_list.__name__ = f"list of crops, as in 0,5 (0…{CROPS - 1})"
 shard.__name__ = "share, as in 0/4"
 
@@ -72,23 +65,23 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.deterministic = False
 
-    if args.device == "auto" and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
-        args.device = f"cuda:{os.environ['LOCAL_RANK']}"
-    index, count = args.shard or shard_of_torchrun()
+    if args.shard is None:
+        parallel.start()
+    index, count = args.shard or (parallel.rank(), parallel.processes())
+    together = parallel.patient_group()
     videos = dict(list(find_videos(args.inputs).items())[index::count])
     extraction = Extraction(videos, args.out, args.crops, args.pool, args.dtype)
-    if not extraction.waiting:
-        say(f"{len(videos)} videos, all extracted before")
-        return
-    tower = VisualTower(args.clip_weights, set_up_device(args), args.precision)
-    extraction.run(tower, args.batch_size, args.decoders)
+    if extraction.waiting:
+        tower = VisualTower(args.clip_weights, set_up_device(args), args.precision)
+        extraction.run(tower, args.batch_size, args.decoders)
     for failure in extraction.failures:
         print(f"failed: {failure}", file=sys.stderr)
-    say(
-        f"{extraction.written} videos extracted, {extraction.skipped} before, "
-        f"{len(extraction.failures)} failed"
-    )
-    if extraction.failures:
+    # Who ends with an error ends the others with it, so all end together.
+    numbers = [extraction.written, extraction.skipped, len(extraction.failures)]
+    written, skipped, failed = map(int, parallel.total(numbers, together))
+    say(f"{written} videos extracted, {skipped} before, {failed} failed")
+    parallel.leave(int(failed > 0))
+    if failed:
         sys.exit(1)
 
 

@@ -9,10 +9,20 @@ from torch.nn import functional as F
 
 from utils.outputs import Outputs
 from utils.padding import padding_mask
+from utils.parallel import Share
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
 SMOOTHING = 0.1  # label smoothing ε of event and background
 BACKGROUND_LEAK = 0.01  # target of the anomaly classes for the background
+# What each term is a mean over, see Share; separation looks at the texts alone.
+MEAN_OVER = {
+    "mil": "videos",
+    "align": "videos",
+    "event": "videos",
+    "background": "videos",
+    "consistency": "snippets",
+    "compactness": "normal",
+}
 
 
 def topk_mean(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -83,6 +93,7 @@ def dsanet_losses(
     lengths: torch.Tensor,
     loss2_weight: float,
     separation_weight: float = 1.0,
+    share: Share | None = None,
 ) -> dict[str, torch.Tensor]:
     """All loss terms of a batch and their weighted sum.
 
@@ -92,6 +103,8 @@ def dsanet_losses(
         lengths: (B,) valid snippets.
         loss2_weight: weight of the align term (UCF-Crime 1.1, XD-Violence 5.0).
         separation_weight: weight of the separation term (VadCLIP: 0.1 and 1e-4).
+        share: of the videos and snippets of a step that several processes share; the means of their
+            losses are then those of all together.
 
     Returns:
         scalars by name; `total` is what to minimise. Without DCSA `event` and `background` are 0.
@@ -116,5 +129,7 @@ def dsanet_losses(
         losses["consistency"] = consistency_loss(outputs, lengths)
         losses["compactness"] = outputs.compactness
         weights["align"] = loss2_weight
+    if share is not None:
+        losses |= {name: losses[name] * getattr(share, kind) for name, kind in MEAN_OVER.items()}
     losses["total"] = sum(weights.get(name, 1.0) * loss for name, loss in losses.items())
     return losses

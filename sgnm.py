@@ -118,6 +118,11 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+def own_normal(lengths: torch.Tensor, ratio: float) -> torch.Tensor:
+    """(B,) valid snippets -> (B,), how many of each video's own count as normal."""
+    return (lengths * ratio).long().clamp(min=1)
+
+
 class SGNM(nn.Module):
     """Normal-frame selection, dynamic normal prototypes, and reconstruction from them.
 
@@ -198,8 +203,8 @@ class SGNM(nn.Module):
         mask = None
         if self.own_snippets_only:
             scores = scores.masked_fill(~padding_mask(lengths, n), float("inf"))
-            own = (lengths * self.normal_selection_ratio).long().clamp(min=1)
-            mask = padding_mask(own, count)  # topk sorts: a video's lowest come first
+            # topk sorts: a video's lowest come first
+            mask = padding_mask(own_normal(lengths, self.normal_selection_ratio), count)
         index = scores.topk(count, dim=1, largest=False).indices  # [B, M]
         return visual.detach().take_along_dim(index[:, :, None], dim=1), mask
 

@@ -1,6 +1,7 @@
 """Train DSANet, or a baseline (--method), on UCF-Crime.
 
     python ucf_train.py --feature-root /data/UCFClipFeatures
+    torchrun --nproc_per_node=4 ucf_train.py --feature-root /data/UCFClipFeatures    on four GPUs
 
 A step takes one batch of normal and one of anomalous videos (paper: 64 each); the shorter of the
 two loaders makes the epoch. The options are in ucf_option.py.
@@ -10,6 +11,7 @@ import torch
 
 from model import build_model
 from ucf_option import parser
+from utils import parallel
 from utils.check_data import require_sound_data
 from utils.clips import training_batches
 from utils.datasets import Row, read_list
@@ -35,6 +37,7 @@ class Paired:
                     f"{args.batch_size}: no step could be trained; choose a smaller --batch-size"
                 )
             self.parts.append(Shuffled(indices, args.batch_size, generator, drop_last=True))
+        self.smallest = args.batch_size  # videos of a kind
 
     def __len__(self) -> int:
         return min(map(len, self.parts))
@@ -49,6 +52,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.check_data:
         require_sound_data(args, UCF_CRIME)
+    parallel.start()
     set_seed(args.seed)
     device = set_up_device(args)
 
@@ -57,16 +61,17 @@ def main(argv=None):
     pairs = Paired(rows, args, generator)
     order = Order(pairs, generator, args.seed)
     test = EvaluationSet(args, UCF_CRIME)
-    batches = training_batches(rows, order, args)
+    batches = training_batches(rows, parallel.Parts(order, args, kinds=2), args)
 
     model = build_model(args, UCF_CRIME, device)
+    wrapped = parallel.wrap(model)
     # The official schedule of SG-NM is planned for the steps of both kinds, twice what is walked.
     planned_steps = args.max_epoch * sum(map(len, pairs.parts))
     optimization = make_optimization(model, args, planned_steps)
     with Run(args, model, optimization, rows, order, test) as run:
         for epoch in range(run.epoch, args.max_epoch):
             order.begin(epoch, run.step)
-            for losses in train_one_epoch(model, batches, optimization, args, run.step):
+            for losses in train_one_epoch(wrapped, batches, optimization, args, run.step):
                 run.after_step(losses)
             run.end_epoch()
         run.finish()

@@ -1,6 +1,7 @@
 """Train DSANet, or a baseline (--method), on XD-Violence.
 
     python xd_train.py --feature-root /data/XD
+    torchrun --nproc_per_node=4 xd_train.py --feature-root /data/XD    on four GPUs
 
 One loader with all videos (paper: 96 a batch), the partial last batch included. The options are in
 xd_option.py.
@@ -9,6 +10,7 @@ xd_option.py.
 import torch
 
 from model import build_model
+from utils import parallel
 from utils.check_data import require_sound_data
 from utils.clips import training_batches
 from utils.datasets import read_list
@@ -27,6 +29,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.check_data:
         require_sound_data(args, XD_VIOLENCE)
+    parallel.start()
     set_seed(args.seed)
     device = set_up_device(args)
 
@@ -34,14 +37,15 @@ def main(argv=None):
     generator = torch.Generator()
     order = Order(Shuffled(range(len(rows)), args.batch_size, generator), generator, args.seed)
     test = EvaluationSet(args, XD_VIOLENCE)
-    batches = training_batches(rows, order, args)
+    batches = training_batches(rows, parallel.Parts(order, args), args)
 
     model = build_model(args, XD_VIOLENCE, device)
+    wrapped = parallel.wrap(model)
     optimization = make_optimization(model, args, planned_steps=args.max_epoch * len(order))
     with Run(args, model, optimization, rows, order, test) as run:
         for epoch in range(run.epoch, args.max_epoch):
             order.begin(epoch, run.step)
-            for losses in train_one_epoch(model, batches, optimization, args, run.step):
+            for losses in train_one_epoch(wrapped, batches, optimization, args, run.step):
                 run.after_step(losses)
             run.end_epoch()
         run.finish()

@@ -1,5 +1,6 @@
 """Printing beside progress bars, and to readers that have left."""
 
+import io
 import os
 import sys
 
@@ -9,6 +10,19 @@ from tqdm import tqdm
 def silence_stdout() -> None:
     """Nobody reads it any more: what is still printed goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class NoTerminal(io.TextIOWrapper):
+    """Where progress bars are not drawn, as in a file."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def be_quiet() -> None:
+    """Say nothing but errors from now on."""
+    silence_stdout()
+    sys.stderr = NoTerminal(sys.stderr.buffer, sys.stderr.encoding, line_buffering=True)
 
 
 def say(*lines: str) -> None:

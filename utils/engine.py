@@ -11,6 +11,7 @@ from tqdm import tqdm
 from losses import dsanet_losses
 from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
+from sgnm import own_normal
 from utils.datasets import Row, VideoFeatures, read_list, segment_batches
 from utils.device import autocast, to_device
 from utils.errors import UserError
@@ -21,13 +22,28 @@ from utils.metrics import Prediction, compute_metrics
 from utils.optimization import Optimization
 from utils.outputs import Outputs
 from utils.padding import Filled
+from utils.parallel import Share, gather, part_of, processes, share_of
 
 
-def compute_losses(outputs: Outputs, labels, lengths, args) -> dict[str, torch.Tensor]:
+def compute_losses(
+    outputs: Outputs, labels, lengths, args, share: Share | None = None
+) -> dict[str, torch.Tensor]:
     """The loss terms of the method that the options name, and their `total`."""
     if args.method == "mil":
         return ranking_losses(outputs.logits1, labels, lengths)
-    return dsanet_losses(outputs, labels, lengths, args.loss2_weight, args.separation_weight)
+    weights = args.loss2_weight, args.separation_weight
+    return dsanet_losses(outputs, labels, lengths, *weights, share)
+
+
+def step_share(lengths: torch.Tensor, args) -> Share | None:
+    """This process's share of a step, from the valid snippets of its videos (B,), on the CPU; None
+    where it is alone."""
+    if processes() == 1:
+        return None
+    normal = len(lengths)  # as many of each
+    if args.select_normal == "video":
+        normal = int(own_normal(lengths, args.normal_selection_ratio).sum())
+    return share_of([len(lengths), int(lengths.sum()), normal])
 
 
 def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, done: int = 0):
@@ -47,10 +63,11 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, do
     ):
         # From here to the yield nothing waits for the device.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
+        share = step_share(lengths, args)
         snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
         with autocast(args.precision, device):
             outputs = model(filled.unpack(snippets), lengths, filled=filled)
-        losses = compute_losses(outputs, labels, lengths, args)
+        losses = compute_losses(outputs, labels, lengths, args, share)
         optimization.step(losses["total"])
         yield {name: loss.detach() for name, loss in losses.items()}
 
@@ -140,7 +157,7 @@ def collect(
         if text is None:
             text = model.encode_text()  # once per evaluation, so never stale
         for snippets, lengths in tqdm(
-            test.batches, desc="scoring", unit="batch", leave=False, disable=None, delay=1
+            part_of(test.batches), desc="scoring", unit="batch", leave=False, disable=None, delay=1
         ):
             filled = Filled.of(lengths, test.visual_length, test.window, device)
             visual = filled.unpack(to_device(snippets, device))
@@ -148,6 +165,7 @@ def collect(
             with autocast(test.precision, device):
                 outputs = model(visual, lengths, text, filled)
             taken.append([filled.pack(values) for values in take(outputs, lengths)])
+        taken = gather(taken)
         # (V, …) of every batch -> (T, …) of every video
         parts = [torch.cat(part).cpu().split(test.lengths) for part in zip(*taken, strict=True)]
     videos = [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]

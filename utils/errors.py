@@ -2,14 +2,22 @@
 
 import argparse
 import functools
+import os
 import signal
 import sys
+import time
 
 from utils.console import silence_stdout
 from utils.interruption import exit_quietly, exit_terminated
 
+EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
+
+
+# Of several processes with the same error the first one says it, and the others are ended: by
+# torchrun, within these seconds.
+GRACE = 3
 
 
 class UserError(ValueError):
@@ -36,14 +44,28 @@ def command(main):
             print("interrupted", file=sys.stderr)
             exit_quietly(128 + signal.SIGINT)
         except UserError as error:
+            if int(os.environ.get("RANK", 0)):
+                time.sleep(GRACE)
             # A DataLoader worker's error comes back as the text of its traceback, message last.
             message = str(error).rpartition("utils.errors.UserError: ")[2]
             print(f"error: {message}", file=sys.stderr)
             sys.exit(EXIT_BAD_INPUT)
+        except RuntimeError as error:
+            if not lost_another_process(error):
+                raise
+            print(f"error: process {os.environ.get('RANK')} lost another one", file=sys.stderr)
+            sys.exit(EXIT_LOST)
         finally:
             signal.signal(signal.SIGTERM, outside)
 
     return run
+
+
+def lost_another_process(error: RuntimeError) -> bool:
+    """Whether this is what PyTorch makes of another process of the same run that is gone."""
+    distributed = sys.modules.get("torch.distributed")
+    known = distributed is not None and isinstance(error, distributed.DistError)
+    return known or "/gloo/" in str(error)
 
 
 class OneLineParser(argparse.ArgumentParser):

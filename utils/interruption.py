@@ -14,11 +14,16 @@ class Interruption:
     """While this context lasts, the first signal is noted only; a second one acts at once. What the
     process was started to ignore (nohup, a shell's background) it goes on ignoring.
 
+    Args:
+        shared: by several processes. Each may be told twice, by a terminal and by torchrun, so that
+            a second signal is noted only, too.
+
     Attributes:
         exit_code: 130 after SIGINT, 143 after SIGTERM, 0 before either.
     """
 
-    def __init__(self):
+    def __init__(self, shared: bool = False):
+        self.shared = shared
         self.exit_code = 0
         self._outside: dict = {}
 
@@ -34,13 +39,18 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, _) -> None:
+        told = bool(self.exit_code)
         self.exit_code = 128 + number
-        self.__exit__()
+        if self.shared and told:
+            return
+        if not self.shared:
+            self.__exit__()
         # It may have reached those that read features: the step goes on all the same.
         if CHILD_ENDED:
             signal.signal(CHILD_ENDED, signal.SIG_DFL)
         with suppress(OSError):  # not print: it may be what the signal interrupted
-            os.write(STDERR, b"\nstopping after this step; once more: at once\n")
+            at_once = b"" if self.shared else b"; once more: at once"
+            os.write(STDERR, b"\nstopping after this step" + at_once + b"\n")
 
 
 def exit_terminated(number: int, _) -> None:

@@ -42,10 +42,14 @@ class Shuffled(BatchSampler):
         batch_size: rows of a batch.
         generator: draws the order.
         drop_last: leave out an incomplete last batch.
+
+    Attributes:
+        smallest: rows of the smallest batch.
     """
 
     def __init__(self, indices, batch_size: int, generator: torch.Generator, drop_last=False):
         super().__init__(SubsetRandomSampler(indices, generator), batch_size, drop_last)
+        self.smallest = batch_size if drop_last else len(indices) % batch_size or batch_size
 
 
 class Order:

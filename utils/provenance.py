@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from utils import parallel
 from utils.clip_loader import RANDOM, weights_file
 from utils.files import sha256
 from utils.ground_truth import present_form
@@ -32,6 +33,7 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict:
         "libraries": {name: _version(name) for name in LIBRARIES},
         "git": git_state(),
         "device": describe(device),
+        "processes": parallel.processes(),
         "sha256": hashes,
     }
 

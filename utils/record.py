@@ -17,6 +17,7 @@ import yaml
 
 from utils.errors import UserError
 from utils.files import remove_left_behind, set_aside, whole_file, write_json
+from utils.parallel import main_only
 from utils.provenance import clip_hash, provenance
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
@@ -62,6 +63,7 @@ class Record:
         self.diverged_path = self.folder / DIVERGED
         self.lines = 0
 
+    @main_only
     def begin(self, place: str, list_hashes: dict[str, str]) -> None:
         """Write options and provenance; keep of an older log the first `lines`, whole ones.
 
@@ -91,6 +93,7 @@ class Record:
             partial.write_bytes(b"".join(kept))
         self.lines = len(kept)
 
+    @main_only
     def log(self, record: dict) -> None:
         try:
             with self.log_path.open("a", encoding="utf-8") as log:
@@ -99,9 +102,11 @@ class Record:
             raise UserError(f"{self.log_path} cannot be written: {error.strerror}") from None
         self.lines += 1
 
+    @main_only
     def best(self, metrics: dict) -> None:
         write_json(self.folder / BEST, metrics)
 
+    @main_only
     def diverged(self, facts: dict) -> None:
         write_json(self.diverged_path, facts)
 

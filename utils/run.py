@@ -6,17 +6,18 @@
 <model-path>       the weights that were kept
 """
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from utils import checkpoint
+from utils import checkpoint, parallel
 from utils.console import say
 from utils.datasets import Row
 from utils.engine import EvaluationSet, evaluate
-from utils.errors import UserError
+from utils.errors import UserError, lost_another_process
 from utils.files import older, remove_left_behind, require_writable, set_aside
 from utils.interruption import Interruption
 from utils.metrics import Prediction, official_lines
@@ -32,6 +33,9 @@ MAY_CHANGE = {
     "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list", "test_list",
     "gt_path", "gt_segment_path", "gt_label_path",
 }  # fmt: skip
+
+# Of these the processes that share a run must agree on, too.
+MUST_AGREE = ("eval_batch", "log_every", "checkpoint_every", "use_checkpoint")
 
 # A score this near to 0 or 1 passes no gradient on: binary cross-entropy's is cut off there.
 SATURATED = 1e-12
@@ -71,7 +75,8 @@ class Run:
         self.order = order
         self.test = test
         self.device = next(model.parameters()).device
-        self.interruption = Interruption()
+        self.interruption = Interruption(shared=parallel.processes() > 1)
+        self.stop_code = 0  # of the signal that reached any of the processes
         self.epoch = self.step = 0
         self.best_metrics: dict | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
@@ -84,7 +89,13 @@ class Run:
         self.list_hashes = list_hashes(args, train=True)
         self.fixed = self._fixed_options()
         self.begun = False
-        require_writable(args.model_path, args.checkpoint_path, self.record.log_path)
+        alike = {name: getattr(args, name) for name in MUST_AGREE}
+        parallel.require_same({**self.fixed, **alike})
+        parallel.main_only(require_writable)(
+            args.model_path, args.checkpoint_path, self.record.log_path
+        )
+        if parallel.from_main(self._was_restarted):
+            args.use_checkpoint = True
         if args.use_checkpoint:
             self._resume()
 
@@ -92,13 +103,21 @@ class Run:
         self.interruption.__enter__()
         return self
 
-    def __exit__(self, kind, *_) -> None:
+    def __exit__(self, kind, error, _) -> None:
         self.interruption.__exit__()
-        if kind is RuntimeError and self.interruption.exit_code:
-            # The signal reached the processes that read features, too, and there is no next batch.
+        if kind is None:
+            parallel.leave()
+        if kind is None or not issubclass(kind, RuntimeError):
+            return
+        go_on = "no checkpoint was due yet"
+        if self.saved:
             go_on = f"to go on after {self.saved}, give the same command and --resume"
-            say(f"stopped within a step; {go_on if self.saved else 'no checkpoint was due yet'}")
+        if self.interruption.exit_code:
+            # The signal reached the processes that read features, too, and there is no next batch.
+            say(f"stopped within a step; {go_on}")
             sys.exit(self.interruption.exit_code)
+        if lost_another_process(error):
+            print(f"another process was lost within a step; {go_on}", file=sys.stderr)
 
     @property
     def place(self) -> str:
@@ -113,8 +132,9 @@ class Run:
             self._log_losses()
         if self.args.eval_every and self.step % self.args.eval_every == 0:
             self._evaluate()
+        self.stop_code = parallel.largest(self.interruption.exit_code)
         every = self.args.checkpoint_every
-        if self.interruption.exit_code or (every and self.step % every == 0):
+        if self.stop_code or (every and self.step % every == 0):
             self._save_checkpoint()
         self._stop_if_asked()
 
@@ -130,9 +150,11 @@ class Run:
             self.model.load_state_dict(self.best_weights, strict=False)
         self.optimization.end_epoch()
         self.epoch, self.step = self.epoch + 1, 0
+        self.stop_code = parallel.largest(self.interruption.exit_code)
         self._save_checkpoint()
         self._stop_if_asked()
 
+    @parallel.main_only
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
         self._begin()
@@ -150,7 +172,7 @@ class Run:
         Raises:
             UserError: one is not finite.
         """
-        values = torch.stack(self.pending).cpu()
+        values = parallel.mean(torch.stack(self.pending).cpu())
         broken = ~values.isfinite()
         if broken.any():
             row = int(broken.any(dim=1).nonzero()[0])
@@ -210,12 +232,12 @@ class Run:
         self.record.log({"epoch": self.epoch + 1, "step": self.step, **record})
 
     def _stop_if_asked(self) -> None:
-        if self.interruption.exit_code:
+        if self.stop_code:
             say(
                 f"stopped after {self.place}, saved {self.args.checkpoint_path}; to go on, give "
                 "the same command and --resume"
             )
-            sys.exit(self.interruption.exit_code)
+            sys.exit(self.stop_code)
 
     def _save_checkpoint(self) -> None:
         weights = checkpoint.cpu_state(self.model)
@@ -238,11 +260,12 @@ class Run:
             "options": self.fixed,
         }
         path = self.args.checkpoint_path
-        checkpoint.save(state, path, keep=checkpoint.previous(path))
+        parallel.main_only(checkpoint.save)(state, path, keep=checkpoint.previous(path))
+        parallel.wait_for_all()  # who ends earlier would end the main process with it
         self.saved = self.place
 
     def _resume(self) -> None:
-        path, state = checkpoint.load_last(self.args.checkpoint_path)
+        path, state = parallel.from_main(lambda: checkpoint.load_last(self.args.checkpoint_path))
         try:
             before = {name: state["options"][name] for name in self.fixed}
             self._require_same(before, path)
@@ -265,6 +288,12 @@ class Run:
         self.saved = self.place
         say(f"resuming {path}, after {self.place}")
 
+    def _was_restarted(self) -> bool:
+        """Whether torchrun starts this run again, and there is something to go on from."""
+        path = Path(self.args.checkpoint_path)
+        kept = path.is_file() or checkpoint.previous(path).is_file()
+        return kept and int(os.environ.get(parallel.RESTARTS, 0)) > 0
+
     def _require_same(self, before: dict, path: Path) -> None:
         for name, value in self.fixed.items():
             if before[name] != value:
@@ -283,6 +312,7 @@ class Run:
         options = {k: v for k, v in vars(self.args).items() if k not in MAY_CHANGE}
         return {"dataset": self.test.facts.name, **options, **self.list_hashes}
 
+    @parallel.main_only
     def _begin(self) -> None:
         """Once, and not before the first step, so that bad input leaves older files alone."""
         if not self.begun:

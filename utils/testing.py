@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model import build_model
-from utils import checkpoint
+from utils import checkpoint, parallel
 from utils.check_data import require_sound_data
 from utils.clip_loader import RANDOM
 from utils.device import set_up_device
@@ -36,6 +36,7 @@ def load_for_test(args, facts: Dataset, device):
 
 def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
+    parallel.start()
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
     device = set_up_device(args)
@@ -44,6 +45,8 @@ def run_test(args, facts: Dataset) -> None:
     test = EvaluationSet(args, facts)
     model = load_for_test(args, facts, device)
     metrics, predictions = evaluate(model, test)
+    if parallel.rank():
+        parallel.leave()
     if args.predictions:
         save_predictions(args.predictions, predictions, test.rows, facts)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
@@ -51,3 +54,4 @@ def run_test(args, facts: Dataset) -> None:
     record = provenance(device, hashes)
     write_json(results, {**made_of, **metrics, "provenance": record})
     print("\n".join(report_lines(metrics)))
+    parallel.leave()

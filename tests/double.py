@@ -1,0 +1,32 @@
+"""A training script in double precision, and with a quarter of CLIP's text transformer to be quick:
+`python tests/double.py ucf_train.py OPTION ...`.
+
+Rounding is then too small to grow. In single precision two runs that add in another order part
+after some ten steps, in one process on one and on two threads, too.
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import utils.clip_loader
+import utils.engine
+from utils.clip_loader import clip_model
+
+utils.clip_loader.LAYERS = 3
+torch.set_default_dtype(torch.float64)
+as_it_comes = utils.engine.to_device
+
+
+def to_device(tensor, device):
+    tensor = as_it_comes(tensor, device)
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+utils.engine.to_device = to_device
+clip_model.LayerNorm.forward = torch.nn.LayerNorm.forward  # CLIP's own goes by way of float32
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")

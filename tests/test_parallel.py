@@ -1,0 +1,270 @@
+"""Several processes on the CPU, as torchrun starts them, beside one."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from test_end_to_end import make_data, options_of
+from test_extraction import write_video
+from test_resume import wait_until
+from utils import parallel
+from utils.checkpoint import load
+from utils.datasets import read_features
+from utils.errors import UserError
+from utils.order import Order, Shuffled
+
+PROJECT = Path(__file__).parents[1]
+STEPS = 20
+OPTIONS = {"max-epoch": 1, "log-every": 1, "select": "last", "lr": 1e-5}
+OPTIONS |= {"checkpoint-every": 8, "eval-every": 0}
+BATCH = {"ucf": 2, "xd": 6}  # for 2 and for 3 processes
+VIDEOS = {"ucf": 12, "xd": 13}  # so that an epoch has twenty steps
+
+
+def double(folder: Path, script: str, options: dict, *torchrun_options: str, count: int = 1):
+    """A script in double precision, see double.py; alone, or by torchrun."""
+    arguments = [script, *options_of(folder, options)]
+    if count > 1:
+        return torchrun(count, "tests/double.py", arguments, *torchrun_options)
+    return subprocess.Popen(
+        [sys.executable, "tests/double.py", *arguments],
+        cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def torchrun(count: int, script: str, arguments: list[str], *how: str, **more) -> subprocess.Popen:
+    # As `torchrun` itself, whose folder need not be on the PATH.
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}", *how]
+    return subprocess.Popen(
+        [*command, "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", script, *arguments],
+        cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, **more,
+    )  # fmt: skip
+
+
+def by_hand(script: str, of_each: list[list[str]]) -> list[subprocess.Popen]:
+    """As torchrun starts them, but each with arguments of its own, and nobody to end the others."""
+    store = parallel.dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    port, store = store.port, None
+    common = {"WORLD_SIZE": str(len(of_each)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [
+        subprocess.Popen(
+            [sys.executable, script, *arguments],
+            cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, **common, "OMP_NUM_THREADS": "1", "RANK": str(rank)},
+        )
+        for rank, arguments in enumerate(of_each)
+    ]  # fmt: skip
+
+
+def ended(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, errors = process.communicate(timeout=200)
+    return process.returncode, out, errors
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Options by data set; an epoch has five steps or more, the last one of XD's is not full."""
+    made = {}
+
+    def of(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            options = make_data(folder, name, train_videos=VIDEOS[name], test_videos=6)
+            made[name] = options | OPTIONS | {"batch-size": BATCH[name]}
+        return made[name]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def alone(data, tmp_path_factory):
+    """The folder of a run of one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    code, _, errors = ended(double(folder, "ucf_train.py", data("ucf")))
+    assert code == 0, errors
+    return folder
+
+
+def logged(folder: Path, kind: str) -> list[dict]:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [line[kind] for line in lines if kind in line]
+
+
+def assert_agree(one: Path, several: Path) -> None:
+    first, second = logged(one, "losses"), logged(several, "losses")
+    assert len(first) == len(second) >= STEPS
+    off = [
+        (abs(a[term] - b[term]) / max(abs(a[term]), 1e-9), f"{term}, step {step}")
+        for step, (a, b) in enumerate(zip(first[:STEPS], second[:STEPS], strict=True), start=1)
+        for term in a
+    ]
+    print("losses", max(off))
+    assert max(off)[0] <= 1e-5, max(off)
+    a, b = load(one / "model.pth"), load(several / "model.pth")
+    assert a.keys() == b.keys()
+    off = [((a[k] - b[k]).abs().max().item() / (a[k].abs().max().item() + 1e-12), k) for k in a]
+    print("weights", max(off))
+    assert max(off)[0] <= 1e-4, max(off)
+
+
+def test_three_processes_train_as_one(data, tmp_path):
+    """The last batch of an epoch cannot be shared evenly."""
+    options = data("xd") | {"select-normal": "video", "num-workers": 1}
+    one = double(tmp_path / "one", "xd_train.py", options)
+    code, out, errors = ended(double(tmp_path / "three", "xd_train.py", options, count=3))
+    assert code == ended(one)[0] == 0, errors
+    assert_agree(tmp_path / "one", tmp_path / "three")
+    rows = len(Path(options["train-list"]).read_text().splitlines()) - 1
+    assert rows % BATCH["xd"] % 3
+    assert len(out.split("epoch: 1 | step: 1 |")) == 2  # one process prints
+
+
+def test_metrics_are_those_of_one_process(data, alone, tmp_path):
+    results = []
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        (folder / "model.pth").symlink_to(alone / "model.pth")
+        options = data("ucf") | {"eval-batch": 5}
+        code, _, errors = ended(double(folder, "ucf_test.py", options, count=count))
+        assert code == 0, errors
+        results.append(json.loads((folder / "results.json").read_text()))
+        assert results[-1].pop("provenance")["processes"] == count
+        del results[-1]["weights"]
+    assert results[0] == results[1]
+
+
+def workers(process: subprocess.Popen) -> list[int]:
+    """Processes that torchrun started, in order."""
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    return sorted(map(int, found.stdout.split()))
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/pgrep"), reason="pgrep is not installed")
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_two_processes_train_as_one_although_one_is_killed(restarts, data, alone, tmp_path):
+    """The run ends within a minute. With --max-restarts it goes on by itself, else when told to, in
+    one process this time."""
+    options = data("ucf")
+    begun = double(tmp_path, "ucf_train.py", options, f"--max-restarts={restarts}", count=2)
+    wait_until((tmp_path / "checkpoint.pth").exists, begun)
+    os.kill(workers(begun)[1], signal.SIGKILL)
+    killed = time.monotonic()
+    code, out, errors = ended(begun)
+    if restarts:
+        assert code == 0, errors
+        assert "resuming" in out
+        assert "processes: 2" in (tmp_path / "provenance.yml").read_text()
+    else:
+        assert time.monotonic() - killed < 60
+        assert code == 1
+        told = r"to go on after \d epochs and \d+ steps, give the same command and --resume"
+        assert re.search(told, out + errors)
+        options = options | {"use-checkpoint": True}
+        code, _, errors = ended(double(tmp_path, "ucf_train.py", options))
+        assert code == 0, errors
+    assert_agree(alone, tmp_path)
+
+
+def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
+    begun = torchrun(
+        2, "ucf_train.py", options_of(tmp_path, data("ucf") | {"max-epoch": 50}),
+        start_new_session=True,
+    )  # fmt: skip
+    wait_until((tmp_path / "checkpoint.pth").exists, begun)
+    os.killpg(begun.pid, signal.SIGINT)  # as a terminal does: to torchrun and to all it started
+    code, out, errors = ended(begun)
+    assert code != 0
+    assert re.search(r"stopped after \d epochs and \d steps, saved", out), out + errors
+    steps = len(logged(tmp_path, "losses"))
+    state = load(tmp_path / "checkpoint.pth")
+    assert len(state["pending"]) + steps >= state["step"] > 0 or state["epoch"]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"batch-size": 3}, "--batch-size 3 cannot be shared evenly by 2 processes"),
+        ({"method": "mil"}, "--method mil trains in one process"),
+    ],
+)
+def test_what_cannot_be_shared(options, message, data, tmp_path):
+    code, _, errors = ended(
+        torchrun(2, "ucf_train.py", options_of(tmp_path, data("ucf") | options))
+    )
+    assert code != 0
+    said = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1 and message in said[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_processes_must_be_started_alike(data, tmp_path):
+    first, second = (options_of(tmp_path, data("ucf") | {"lr": lr}) for lr in (1e-5, 1e-4))
+    one, other = (ended(process) for process in by_hand("ucf_train.py", [first, second]))
+    assert other[0] == 2
+    assert "process 1 was started with lr 0.0001, process 0 with 1e-05" in other[2]
+    assert one[0] == 1
+    assert "error: process 0 lost another one" in one[2]
+    assert "Traceback" not in one[2] + other[2]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_master_that_cannot_be_reached(monkeypatch):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_PORT", "1")
+    monkeypatch.setattr(parallel, "MEET", parallel.timedelta(seconds=1))
+    with pytest.raises(UserError, match=r"process 1 cannot reach the others by way of 127.0.0.1:1"):
+        parallel.start()
+
+
+@pytest.mark.parametrize("kinds, rows, batch_size", [(1, 25, 6), (2, 24, 6)])
+def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatch, ucf_args):
+    monkeypatch.setattr(ucf_args, "batch_size", batch_size)
+    generator = torch.Generator()
+    order = Order(Shuffled(range(rows), batch_size * kinds, generator), generator, seed=0)
+    whole = list(order)
+    monkeypatch.setattr(parallel, "processes", lambda: 3)
+    if kinds == 1:  # the last batch has one video
+        with pytest.raises(UserError, match="has 1 videos, fewer than there are processes"):
+            parallel.Parts(order, ucf_args, kinds)
+        order.batches.smallest = 3
+    parts = []
+    for rank in range(3):
+        monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
+        parts.append(list(parallel.Parts(order, ucf_args, kinds)))
+    for batch, *of_each in zip(whole, *parts, strict=True):
+        assert sorted(chain(*of_each)) == sorted(batch)
+        sizes = [len(part) for part in of_each]
+        assert max(sizes) - min(sizes) <= kinds
+        if kinds == 2:
+            half = len(batch) // 2
+            assert of_each[0] == batch[:2] + batch[half : half + 2]
+
+
+def test_extraction_is_shared(tmp_path):
+    for i in range(5):
+        write_video(tmp_path / "videos" / f"v{i}.mp4", 20 + 16 * i)
+    (tmp_path / "videos" / "bad.mp4").write_text("no")  # the first one's
+    arguments = [str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--crops=0"]
+    arguments += ["--pool=middle", "--clip-weights=random"]
+    code, out, errors = ended(torchrun(2, "extract_features.py", arguments))
+    assert code == 1
+    assert out.splitlines()[-1] == "5 videos extracted, 0 before, 1 failed"
+    assert errors.count("failed: video") == 1
+    for i in range(5):
+        features = read_features(tmp_path / "out" / f"v{i}__0.npy")
+        assert len(features) == 1 + i and np.isfinite(features).all()
+    assert len(list((tmp_path / "out").iterdir())) == 5
