@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import extraction, workload
+from benchmarks import extraction, scaling, workload
 from benchmarks.measure import Operators, Result, gflop, kept_for_backward
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.report import table
@@ -87,3 +87,11 @@ def test_extraction_beside_a_plain_loop(monkeypatch, capsys):
     monkeypatch.setattr(extraction, "VisualTower", Tower)
     extraction.main(["--snippets=2", "--batch-size=7", "--device=cpu"])
     assert "32 frames of 852 by 480, 2 crops, fp32: plain " in capsys.readouterr().out
+
+
+def test_what_several_gpus_gain():
+    cost = object.__new__(scaling.Cost)
+    cost.bytes, cost.texts, cost.video = 1e9, 1000.0, 500.0
+    assert cost.seconds(2, tflops=1.0) == pytest.approx(2.0)
+    assert cost.exchange(1, gigabytes=1.5) == 0
+    assert cost.exchange(4, gigabytes=1.5) == pytest.approx(1.0)

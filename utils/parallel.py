@@ -22,9 +22,9 @@ from utils.errors import EXIT_BAD_INPUT, UserError
 from utils.order import Order
 
 MEET = timedelta(seconds=30)  # to reach the master; it is tried at two addresses
-# How often torchrun has started the processes again, after one of them was lost.
-RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 ANSWER = timedelta(minutes=10)  # to do one's part of a step, an evaluation or a checkpoint
+# How often torchrun has started the processes again, after one of them was lost, and may.
+RESTARTS, MAX_RESTARTS = "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS"
 
 
 def start() -> None:

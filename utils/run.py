@@ -101,6 +101,8 @@ class Run:
 
     def __enter__(self) -> "Run":
         self.interruption.__enter__()
+        if int(os.environ.get(parallel.MAX_RESTARTS, 0)):
+            self._begin()  # so that no restart goes on from an older run's checkpoint
         return self
 
     def __exit__(self, kind, error, _) -> None:
