@@ -79,13 +79,13 @@ def bands(answer: Answer) -> dict | None:
 def for_script(answer: Answer) -> dict:
     """What page.js has to know."""
     score, probabilities = answer.prediction
-    data = {"edges": answer.timeline.edges.round(3).tolist(), "score": score.round(3).tolist()}
+    data = {"edges": answer.timeline.edges.round(3).tolist(), "score": score.round(5).tolist()}
     if probabilities is not None:
         anomalies = probabilities[:, 1:]
         data |= {
             "names": answer.facts.names[1:],
             "likeliest": anomalies.argmax(axis=1).tolist(),
-            "share": anomalies.max(axis=1).round(3).tolist(),
+            "share": anomalies.max(axis=1).round(5).tolist(),
         }
     return data
 
