@@ -64,12 +64,12 @@ def find_inputs(inputs: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
         raise UserError(f"{missing[0]} not found")
     videos = find_videos([path for path in inputs if path not in features])
     videos = {path: place.as_posix() for path, place in videos.items()}
-    for name in [*videos.values(), *features.values()]:
+    names = [*videos.values(), *features.values()]
+    for name in names:
         try:
             name.encode()
         except UnicodeEncodeError:
             raise UserError(f"the name {name!a} is no UTF-8: rename the file") from None
-    names = [*videos.values(), *features.values()]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two inputs are called {twice[0]}: give them to one --out each")
     if INDEX in names and len(names) > 1:

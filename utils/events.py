@@ -17,6 +17,7 @@ from utils.metrics import Prediction
 ANOMALY = "anomaly"  # an event's class where the method tells none
 FPS = 30.0  # frames a second of a video that is not there to ask
 MIN_CONFIDENCE = 0.5  # of an event
+FAINT = 0.2  # where all classes are less likely than this, none is shown in full colour
 
 
 class Event(NamedTuple):
@@ -88,6 +89,11 @@ class Answer:
     @property
     def is_video(self) -> bool:
         return self.source.suffix != ".npy"
+
+    @property
+    def full_colour(self) -> float:
+        """The probability of a class that is drawn in full colour."""
+        return max(FAINT, float(self.prediction.probabilities[:, 1:].max()))
 
 
 def find_events(

@@ -7,7 +7,6 @@ from utils.events import Answer
 from utils.figures.style import PALETTE, QUIET, TRUTH, new_figure
 
 KNOWN = PALETTE[2]
-FAINT = 0.2  # where all classes are less likely than this, none is shown in full colour
 
 
 def event_figure(answer: Answer) -> Figure:
@@ -40,9 +39,10 @@ def event_figure(answer: Answer) -> Figure:
     axis.set_title(answer.name, fontsize=10)
     if told:
         lines = np.arange(len(names) + 1)
-        strongest = max(FAINT, float(prediction.probabilities[:, 1:].max()))
         bands = prediction.probabilities[:, 1:].T
-        mesh = rows[1].pcolormesh(edges, lines, bands, cmap="Blues", vmin=0, vmax=strongest)
+        mesh = rows[1].pcolormesh(
+            edges, lines, bands, cmap="Blues", vmin=0, vmax=answer.full_colour
+        )
         figure.colorbar(mesh, ax=rows.tolist(), aspect=40, pad=0.01, label="class probability")
         rows[1].set_yticks(np.arange(len(names)) + 0.5, names, fontsize=8)
         rows[1].invert_yaxis()

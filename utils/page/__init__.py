@@ -20,7 +20,6 @@ from utils.files import whole_file
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels
 INDEX_POINTS = 160
-FAINT = 0.2  # where all classes are less likely than this, none is shown in full colour
 BAND_COLOUR = (0, 114, 178)  # as the score's; how likely a class is shows in its opacity
 
 
@@ -56,7 +55,7 @@ def curve(answer: Answer, most: int) -> str:
 
 def bands(answer: Answer) -> dict | None:
     """A picture as a data URL, a row for each anomaly class, the more opaque the likelier; columns
-    are equally long. And the highest probability, and the one that is shown in full colour."""
+    are equally long. And the highest probability in it."""
     if answer.prediction.probabilities is None:
         return None
     edges = answer.timeline.edges
@@ -66,14 +65,12 @@ def bands(answer: Answer) -> dict | None:
     values = np.maximum.reduceat(values, first, axis=0).T  # (C − 1, columns)
     picture = np.empty((*values.shape, 4), np.uint8)
     picture[..., :3] = BAND_COLOUR
-    highest = float(values.max())
-    strongest = max(highest, FAINT)
-    picture[..., 3] = 255 * values / strongest
+    picture[..., 3] = 255 * values / answer.full_colour
     picture[:, times < edges[0], 3] = 0  # before the pictures begin
     file = io.BytesIO()
     imsave(file, picture, format="png")
     text = base64.b64encode(file.getvalue()).decode()
-    return {"url": f"data:image/png;base64,{text}", "highest": highest, "strongest": strongest}
+    return {"url": f"data:image/png;base64,{text}", "highest": float(values.max())}
 
 
 def for_script(answer: Answer) -> dict:
