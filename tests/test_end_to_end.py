@@ -81,6 +81,12 @@ def run(main, folder, options, **more):
     main(options_of(folder, {**options, **{k.replace("_", "-"): v for k, v in more.items()}}))
 
 
+def drop_checkpoints(folder) -> None:
+    """Of a run that nothing will resume: they are large."""
+    for path in folder.glob("checkpoint*.pth"):
+        path.unlink()
+
+
 def test_train_then_test(small, tmp_path, capsys):
     name, options = small
     scripts = SCRIPTS[name]

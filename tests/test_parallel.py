@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from test_end_to_end import make_data, options_of
+from test_end_to_end import drop_checkpoints, make_data, options_of
 from test_extraction import write_video
 from test_resume import wait_until
 from utils import parallel
@@ -94,6 +94,7 @@ def alone(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     code, _, errors = ended(double(folder, "ucf_train.py", data("ucf")))
     assert code == 0, errors
+    drop_checkpoints(folder)
     return folder
 
 

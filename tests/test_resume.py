@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import utils.run
-from test_end_to_end import SCRIPTS, make_data, options_of, run
+from test_end_to_end import SCRIPTS, drop_checkpoints, make_data, options_of, run
 from utils.checkpoint import load, previous
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -86,6 +86,7 @@ def whole_runs(tmp_path_factory):
             options |= {**CUT, "batch-size": BATCH[name]}
             begun = time.monotonic()
             run(SCRIPTS[name].train, folder / "run", options)
+            drop_checkpoints(folder / "run")
             runs[name] = options, folder / "run", time.monotonic() - begun
         return runs[name]
 
