@@ -53,7 +53,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 soak: $(INSTALLED)
 	KILLS=20 $(BIN)/python -m pytest -s tests/test_resume.py -k killed_run_ends

@@ -12,13 +12,15 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("precision, expected", [("fp32", "ieee"), ("tf32", "tf32")])
 def test_precision_of_float32_products(precision, expected):
     before = torch.backends.fp32_precision
+    torch.backends.fp32_precision = "ieee" if expected == "tf32" else "tf32"
+    torch.compile(torch.neg, backend="eager")(torch.ones(1))  # fixes that of matrix products
     args = ucf_option.parser.parse_args(["--device", "cpu", "--precision", precision])
     try:
         assert set_up_device(args) == CPU
         for backend in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
             assert backend.fp32_precision == expected
     finally:
-        torch.backends.fp32_precision = before
+        torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = before
 
 
 def test_in_float32_leaves_other_types_alone():

@@ -26,7 +26,8 @@ def set_up_device(args) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for pinned memory, too
     # PyTorch's own default would round convolutions on a GPU to TF32 even where fp32 is asked for.
-    torch.backends.fp32_precision = "tf32" if args.precision == "tf32" else "ieee"
+    for backend in (torch.backends, torch.backends.cuda.matmul):  # torch.compile parts these two
+        backend.fp32_precision = "tf32" if args.precision == "tf32" else "ieee"
     if device.type == "cpu":
         keep_freed_memory()
     return device
