@@ -21,7 +21,7 @@ help:
 	@echo "            (DATASET=xd for XD-Violence's kind instead of UCF-Crime's)"
 	@echo "make ablate-demo   a small table of components with two seeds; about 7 minutes"
 	@echo "            (TABLE=table6_text_tuning, SEEDS=\"1 2 3\", JOBS=2: another, more, at once)"
-	@echo "make test   lint and tests; about 14 minutes on 2 cores"
+	@echo "make test   lint and tests; about 12 minutes on 2 cores"
 	@echo "make soak   kill 20 training runs, resume and compare them; some ten minutes"
 	@echo "make bench  what the fast paths gain here; some ten minutes (QUICK=--quick: two)"
 	@echo "make clean  remove what they made, .venv included"

@@ -17,7 +17,7 @@ from utils.clip_loader import CLIP_NAME, RANDOM
 from utils.clip_visual import VisualTower
 from utils.console import say
 from utils.device import PRECISIONS, set_up_device
-from utils.errors import OneLineParser, command
+from utils.errors import OneLineParser, UserError, command
 from utils.extraction import POOLS, Extraction
 from utils.options import CORES, positive_int
 from utils.video import CROPS, find_videos
@@ -62,11 +62,12 @@ def main(argv=None):
     add("--decoders", type=positive_int, default=min(4, CORES), help="videos decoded at once")
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
     add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products")
+    parallel.start()
     args = parser.parse_args(argv)
     args.deterministic = False
 
-    if args.shard is None:
-        parallel.start()
+    if args.shard and parallel.processes() > 1:
+        raise UserError("--shard is for processes started one by one: under torchrun leave it out")
     index, count = args.shard or (parallel.rank(), parallel.processes())
     together = parallel.patient_group()
     videos = dict(list(find_videos(args.inputs).items())[index::count])

@@ -6,6 +6,7 @@ Reads released weights, ours, and training checkpoints. The options are in ucf_o
 """
 
 from ucf_option import parser
+from utils import parallel
 from utils.errors import command
 from utils.labels import UCF_CRIME
 from utils.testing import run_test
@@ -13,6 +14,7 @@ from utils.testing import run_test
 
 @command
 def main(argv=None):
+    parallel.start()
     run_test(parser.parse_args(argv), UCF_CRIME)
 
 

@@ -49,10 +49,10 @@ class Paired:
 
 @command
 def main(argv=None):
+    parallel.start()
     args = parser.parse_args(argv)
     if args.check_data:
         require_sound_data(args, UCF_CRIME)
-    parallel.start()
     set_seed(args.seed)
     device = set_up_device(args)
 

@@ -5,6 +5,7 @@
 Reads released weights, ours, and training checkpoints. The options are in xd_option.py.
 """
 
+from utils import parallel
 from utils.errors import command
 from utils.labels import XD_VIOLENCE
 from utils.testing import run_test
@@ -13,6 +14,7 @@ from xd_option import parser
 
 @command
 def main(argv=None):
+    parallel.start()
     run_test(parser.parse_args(argv), XD_VIOLENCE)
 
 

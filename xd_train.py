@@ -26,10 +26,10 @@ from xd_option import parser
 
 @command
 def main(argv=None):
+    parallel.start()
     args = parser.parse_args(argv)
     if args.check_data:
         require_sound_data(args, XD_VIOLENCE)
-    parallel.start()
     set_seed(args.seed)
     device = set_up_device(args)
 

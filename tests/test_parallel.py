@@ -199,16 +199,26 @@ def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
     [
         ({"batch-size": 3}, "--batch-size 3 cannot be shared evenly by 2 processes"),
         ({"method": "mil"}, "--method mil trains in one process"),
+        ({"lr": "much"}, "invalid"),
+        ({"check-data": True}, "--check-data is for one process"),
     ],
 )
-def test_what_cannot_be_shared(options, message, data, tmp_path):
-    code, _, errors = ended(
-        torchrun(2, "ucf_train.py", options_of(tmp_path, data("ucf") | options))
-    )
-    assert code != 0
-    said = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1 and message in said[0]
+def test_what_all_refuse_one_says(options, message, data, tmp_path):
+    assert message in refused(options_of(tmp_path, data("ucf") | options))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_first_refuses_ends_all(data, tmp_path):
+    (tmp_path / "model.pth").mkdir()
+    assert "model.pth' cannot be written" in refused(options_of(tmp_path, data("ucf")))
+
+
+def refused(arguments: list[str]) -> str:
+    """The one line that two processes end with."""
+    code, _, errors = ended(torchrun(2, "ucf_train.py", arguments))
+    assert code != 0
+    (said,) = (line for line in errors.splitlines() if line.startswith("error: "))
+    return said
 
 
 def test_processes_must_be_started_alike(data, tmp_path):
@@ -217,7 +227,7 @@ def test_processes_must_be_started_alike(data, tmp_path):
     assert other[0] == 2
     assert "process 1 was started with lr 0.0001, process 0 with 1e-05" in other[2]
     assert one[0] == 1
-    assert "error: process 0 lost another one" in one[2]
+    assert "error: another process of this run was lost" in one[2]
     assert "Traceback" not in one[2] + other[2]
     assert not list(tmp_path.iterdir())
 

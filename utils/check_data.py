@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.contrib.concurrent import thread_map
 
+from utils import parallel
 from utils.datasets import Row, list_rows, read_features
 from utils.either import parse
 from utils.errors import UserError, command
@@ -101,7 +102,13 @@ def _ground_truth_problem(args, facts: Dataset, rows: list[Row]) -> list[Problem
 
 
 def require_sound_data(args, facts: Dataset, train: bool = True) -> None:
-    """Print the table of `find_problems`; leave with exit code 1 if it has any row."""
+    """Print the table of `find_problems`; leave with exit code 1 if it has any row.
+
+    Raises:
+        UserError: several processes would do the same.
+    """
+    if parallel.processes() > 1:
+        raise UserError("--check-data is for one process: run python -m utils.check_data before")
     problems, files = find_problems(args, facts, train)
     places = [p.file if p.line is None else f"{p.file}, line {p.line}" for p in problems]
     width = max(map(len, places), default=0)

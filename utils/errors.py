@@ -2,10 +2,8 @@
 
 import argparse
 import functools
-import os
 import signal
 import sys
-import time
 
 from utils.console import silence_stdout
 from utils.interruption import exit_quietly, exit_terminated
@@ -13,11 +11,6 @@ from utils.interruption import exit_quietly, exit_terminated
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
-
-
-# Of several processes with the same error the first one says it, and the others are ended: by
-# torchrun, within these seconds.
-GRACE = 3
 
 
 class UserError(ValueError):
@@ -44,21 +37,28 @@ def command(main):
             print("interrupted", file=sys.stderr)
             exit_quietly(128 + signal.SIGINT)
         except UserError as error:
-            if int(os.environ.get("RANK", 0)):
-                time.sleep(GRACE)
             # A DataLoader worker's error comes back as the text of its traceback, message last.
-            message = str(error).rpartition("utils.errors.UserError: ")[2]
-            print(f"error: {message}", file=sys.stderr)
-            sys.exit(EXIT_BAD_INPUT)
+            end(str(error).rpartition("utils.errors.UserError: ")[2], EXIT_BAD_INPUT)
         except RuntimeError as error:
             if not lost_another_process(error):
                 raise
-            print(f"error: process {os.environ.get('RANK')} lost another one", file=sys.stderr)
-            sys.exit(EXIT_LOST)
+            end("another process of this run was lost", EXIT_LOST)
         finally:
             signal.signal(signal.SIGTERM, outside)
 
     return run
+
+
+def end(message: str, code: int) -> None:
+    """Say what was wrong, and leave. Of several processes with the same message, one says it."""
+    parallel = sys.modules.get("utils.parallel")
+    if parallel and parallel.processes() > 1:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, when another one has left
+        if parallel.first_to_say(message):
+            print(f"error: {message}", file=sys.stderr)
+        parallel.leave(code)
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 def lost_another_process(error: RuntimeError) -> bool:
@@ -72,5 +72,4 @@ class OneLineParser(argparse.ArgumentParser):
     """argparse whose errors are one line, like every other."""
 
     def error(self, message):
-        print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
-        sys.exit(EXIT_BAD_INPUT)
+        end(" ".join(message.splitlines()), EXIT_BAD_INPUT)

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from utils.console import be_quiet
-from utils.errors import EXIT_BAD_INPUT, UserError
+from utils.errors import UserError
 from utils.order import Order
 
 MEET = timedelta(seconds=30)  # to reach the master; it is tried at two addresses
@@ -26,13 +26,17 @@ ANSWER = timedelta(minutes=10)  # to do one's part of a step, an evaluation or a
 # How often torchrun has started the processes again, after one of them was lost, and may.
 RESTARTS, MAX_RESTARTS = "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS"
 
+store: dist.Store | None = None  # where the processes have met
+
 
 def start() -> None:
     """Join the processes that torchrun started. All but the first one stay silent, errors aside.
+    What comes before it, every process says.
 
     Raises:
         UserError: the master, or one of the processes, cannot be reached.
     """
+    global store
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         return
     master = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
@@ -69,6 +73,14 @@ def main_only(function):
         return None if rank() else function(*args, **kwargs)
 
     return run
+
+
+def first_to_say(message: str) -> bool:
+    """Whether no process on this machine has said it before."""
+    try:
+        return store is None or store.add(f"{os.environ.get('GROUP_RANK')}: {message}", 1) == 1
+    except RuntimeError:  # it is gone, with the process that kept it
+        return True
 
 
 def leave(code: int = 0) -> None:
@@ -134,18 +146,21 @@ def gather(parts: list[list[torch.Tensor]]) -> list[list[torch.Tensor]]:
 
 
 def from_main(make):
-    """What `make` gives in the main process, in every process."""
+    """What `make` gives in the main process, or its error, in every process."""
     if processes() == 1:
         return make()
-    box = [None]
+    box: list = [None, UserError("the main process failed")]
     try:
         if not rank():
-            box = [make()]
+            box = [make(), None]
+    except UserError as error:
+        box = [None, error]
     finally:
-        dist.broadcast_object_list(box)  # or nothing, so that nobody waits in vain
-    if box[0] is None:
-        sys.exit(EXIT_BAD_INPUT)  # the main process says why
-    return box[0]
+        dist.broadcast_object_list(box)  # in any case, so that nobody waits in vain
+    value, error = box
+    if error:
+        raise error
+    return value
 
 
 def require_same(facts: dict) -> None:

@@ -91,9 +91,8 @@ class Run:
         self.begun = False
         alike = {name: getattr(args, name) for name in MUST_AGREE}
         parallel.require_same({**self.fixed, **alike})
-        parallel.main_only(require_writable)(
-            args.model_path, args.checkpoint_path, self.record.log_path
-        )
+        written = args.model_path, args.checkpoint_path, self.record.log_path
+        parallel.from_main(lambda: require_writable(*written))
         if parallel.from_main(self._was_restarted):
             args.use_checkpoint = True
         if args.use_checkpoint:
@@ -118,8 +117,9 @@ class Run:
             # The signal reached the processes that read features, too, and there is no next batch.
             say(f"stopped within a step; {go_on}")
             sys.exit(self.interruption.exit_code)
-        if lost_another_process(error):
-            print(f"another process was lost within a step; {go_on}", file=sys.stderr)
+        lost = f"another process was lost within a step; {go_on}"
+        if lost_another_process(error) and parallel.first_to_say(lost):
+            print(lost, file=sys.stderr)
 
     @property
     def place(self) -> str:

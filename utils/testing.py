@@ -36,7 +36,6 @@ def load_for_test(args, facts: Dataset, device):
 
 def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
-    parallel.start()
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
     device = set_up_device(args)
