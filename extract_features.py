@@ -9,6 +9,7 @@ feature of CLIP ViT-B/16 for frames 16t … 16t+15, not normalised. A folder's s
 under --out. What is there already is left alone, so the same command goes on where it stopped.
 """
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -70,7 +71,12 @@ def main(argv=None):
         raise UserError("--shard is for processes started one by one: under torchrun leave it out")
     index, count = args.shard or (parallel.rank(), parallel.processes())
     together = parallel.patient_group()
-    videos = dict(list(find_videos(args.inputs).items())[index::count])
+    videos = find_videos(args.inputs)
+    names = "\n".join(map(str, videos.values())).encode(errors="surrogateescape")
+    found = f"{len(videos)} videos ({hashlib.sha256(names).hexdigest()[:8]})"
+    made_alike = {name: getattr(args, name) for name in ("crops", "pool", "dtype", "precision")}
+    parallel.require_same({**made_alike, "inputs": found})
+    videos = dict(list(videos.items())[index::count])
     extraction = Extraction(videos, args.out, args.crops, args.pool, args.dtype)
     if extraction.waiting:
         tower = VisualTower(args.clip_weights, set_up_device(args), args.precision)

@@ -64,11 +64,11 @@ def main(argv=None):
     batches = training_batches(rows, parallel.Parts(order, args, kinds=2), args)
 
     model = build_model(args, UCF_CRIME, device)
-    wrapped = parallel.wrap(model)
     # The official schedule of SG-NM is planned for the steps of both kinds, twice what is walked.
     planned_steps = args.max_epoch * sum(map(len, pairs.parts))
     optimization = make_optimization(model, args, planned_steps)
     with Run(args, model, optimization, rows, order, test) as run:
+        wrapped = parallel.wrap(model)
         for epoch in range(run.epoch, args.max_epoch):
             order.begin(epoch, run.step)
             for losses in train_one_epoch(wrapped, batches, optimization, args, run.step):

@@ -40,9 +40,9 @@ def main(argv=None):
     batches = training_batches(rows, parallel.Parts(order, args), args)
 
     model = build_model(args, XD_VIOLENCE, device)
-    wrapped = parallel.wrap(model)
     optimization = make_optimization(model, args, planned_steps=args.max_epoch * len(order))
     with Run(args, model, optimization, rows, order, test) as run:
+        wrapped = parallel.wrap(model)
         for epoch in range(run.epoch, args.max_epoch):
             order.begin(epoch, run.step)
             for losses in train_one_epoch(wrapped, batches, optimization, args, run.step):

@@ -3,7 +3,8 @@ import torch
 
 import ucf_option
 from losses import dsanet_losses
-from utils.device import autocast, in_float32, set_up_device
+from utils.device import autocast, in_float32, pick_device, set_up_device
+from utils.errors import UserError
 from utils.labels import UCF_CRIME
 
 CPU = torch.device("cpu")
@@ -21,6 +22,13 @@ def test_precision_of_float32_products(precision, expected):
             assert backend.fp32_precision == expected
     finally:
         torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = before
+
+
+def test_one_gpu_is_not_for_several_processes(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="--device cuda:0 is one GPU for several processes"):
+        pick_device("cuda:0")
 
 
 def test_in_float32_leaves_other_types_alone():

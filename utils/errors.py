@@ -42,7 +42,8 @@ def command(main):
         except RuntimeError as error:
             if not lost_another_process(error):
                 raise
-            end("another process of this run was lost", EXIT_LOST)
+            reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
+            end(f"another process of this run was lost{reason}", EXIT_LOST)
         finally:
             signal.signal(signal.SIGTERM, outside)
 

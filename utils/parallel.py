@@ -8,6 +8,8 @@ whether one was asked to stop) goes over gloo, on the CPU, so that nothing waits
 
 import os
 import sys
+import time
+import uuid
 from datetime import timedelta
 from functools import wraps
 from typing import NamedTuple
@@ -23,10 +25,11 @@ from utils.order import Order
 
 MEET = timedelta(seconds=30)  # to reach the master; it is tried at two addresses
 ANSWER = timedelta(minutes=10)  # to do one's part of a step, an evaluation or a checkpoint
-# How often torchrun has started the processes again, after one of them was lost, and may.
-RESTARTS, MAX_RESTARTS = "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS"
+MAX_RESTARTS = "TORCHELASTIC_MAX_RESTARTS"  # how often torchrun may start the processes again
+BEGUN = "begun"
 
-store: dist.Store | None = None  # where the processes have met
+torchruns: dist.Store | None = None  # it lives as long as torchrun does
+store: dist.Store | None = None  # that of the processes that have met
 
 
 def start() -> None:
@@ -36,14 +39,14 @@ def start() -> None:
     Raises:
         UserError: the master, or one of the processes, cannot be reached.
     """
-    global store
+    global store, torchruns
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         return
     master = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
     try:
-        store, rank, count = next(dist.rendezvous("env://", timeout=MEET))
+        torchruns, rank, count = next(dist.rendezvous("env://", timeout=MEET))
         # What processes that are gone wrote there must not be taken for what these write.
-        store = dist.PrefixStore(f"restart {os.environ.get(RESTARTS, 0)}", store)
+        store = dist.PrefixStore(_round(torchruns, rank, count), torchruns)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=ANSWER)
         wait_for_all()
@@ -54,6 +57,40 @@ def start() -> None:
         ) from None
     if rank:
         be_quiet()
+
+
+def _round(store: dist.Store, rank: int, count: int) -> str:
+    """A name that just these processes agree on. (On several machines torchrun's own count of
+    restarts may differ.) The first process welcomes whoever says hello until all have come."""
+    me = uuid.uuid4().hex
+    if rank:
+        store.set(f"hello {rank}", me)
+        round_name = store.get(f"welcome {me}").decode()
+        store.set(f"{round_name} {rank}", "here")
+        return round_name
+    end = time.monotonic() + MEET.total_seconds()
+    absent = set(range(1, count))
+    while absent:
+        for other in list(absent):
+            if store.check([f"{me} {other}"]):
+                absent.remove(other)
+            elif store.check([f"hello {other}"]):  # perhaps of one that is gone
+                store.set(f"welcome {store.get(f'hello {other}').decode()}", me)
+        if time.monotonic() > end:
+            raise RuntimeError(f"processes {sorted(absent)} have not come")
+        time.sleep(0.05)
+    return me
+
+
+def mark_begun() -> None:
+    """Tell processes that torchrun may start after these that the run has begun."""
+    if torchruns:
+        torchruns.set(BEGUN, "")
+
+
+def had_begun() -> bool:
+    """Whether processes before these had begun the run."""
+    return torchruns is not None and torchruns.check([BEGUN])
 
 
 def processes() -> int:
@@ -182,6 +219,7 @@ def wrap(model: nn.Module) -> nn.Module:
     if processes() == 1:
         return model
     device = next(model.parameters()).device
+    torch._dynamo.config.optimize_ddp = False  # it cannot cut graphs of varying sizes
     return DistributedDataParallel(
         model,
         device_ids=[device] if device.type == "cuda" else None,

@@ -106,20 +106,22 @@ class Run:
 
     def __exit__(self, kind, error, _) -> None:
         self.interruption.__exit__()
-        if kind is None:
-            parallel.leave()
+        if kind is None or kind is SystemExit:
+            parallel.leave(error.code if error else 0)
         if kind is None or not issubclass(kind, RuntimeError):
             return
         go_on = "no checkpoint was due yet"
         if self.saved:
             go_on = f"to go on after {self.saved}, give the same command and --resume"
-        if self.interruption.exit_code:
+        if lost_another_process(error):
+            lost = f"another process was lost within a step; {go_on}"
+            if parallel.first_to_say(lost):
+                print(lost, file=sys.stderr)
+        elif self.interruption.exit_code:
             # The signal reached the processes that read features, too, and there is no next batch.
             say(f"stopped within a step; {go_on}")
+            parallel.leave(self.interruption.exit_code)
             sys.exit(self.interruption.exit_code)
-        lost = f"another process was lost within a step; {go_on}"
-        if lost_another_process(error) and parallel.first_to_say(lost):
-            print(lost, file=sys.stderr)
 
     @property
     def place(self) -> str:
@@ -294,7 +296,7 @@ class Run:
         """Whether torchrun starts this run again, and there is something to go on from."""
         path = Path(self.args.checkpoint_path)
         kept = path.is_file() or checkpoint.previous(path).is_file()
-        return kept and int(os.environ.get(parallel.RESTARTS, 0)) > 0
+        return kept and parallel.had_begun()
 
     def _require_same(self, before: dict, path: Path) -> None:
         for name, value in self.fixed.items():
@@ -326,4 +328,5 @@ class Run:
                 if aside := set_aside(path):
                     say(f"begun anew: the checkpoint of an older run is now {aside}")
                 checkpoint.previous(path).unlink(missing_ok=True)
+            parallel.mark_begun()
             self.record.begin(f"after {self.place}", self.list_hashes)

@@ -13,6 +13,7 @@ from utils.files import require_writable, sha256, write_json
 from utils.labels import Dataset
 from utils.metrics import report_lines, save_predictions
 from utils.provenance import list_hashes, provenance
+from utils.run import MAY_CHANGE
 
 
 def load_for_test(args, facts: Dataset, device):
@@ -43,13 +44,15 @@ def run_test(args, facts: Dataset) -> None:
         require_sound_data(args, facts, train=False)
     test = EvaluationSet(args, facts)
     model = load_for_test(args, facts, device)
+    hashes = {**list_hashes(args, train=False), "model_path": sha256(args.model_path)}
+    options = {name: value for name, value in vars(args).items() if name not in MAY_CHANGE}
+    parallel.require_same({**options, "eval_batch": args.eval_batch, **hashes})
     metrics, predictions = evaluate(model, test)
     if parallel.rank():
         parallel.leave()
     if args.predictions:
         save_predictions(args.predictions, predictions, test.rows, facts)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
-    hashes = {**list_hashes(args, train=False), "model_path": sha256(args.model_path)}
     record = provenance(device, hashes)
     write_json(results, {**made_of, **metrics, "provenance": record})
     print("\n".join(report_lines(metrics)))
