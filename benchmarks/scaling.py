@@ -5,7 +5,8 @@ counted operations and bytes and from assumed speeds. Nothing in it is timed.
 
 A step of K processes computes the texts, and B/K videos, on each GPU; and it sums the gradients of
 all, 2(K − 1)/K times their bytes over each link of a ring. Communication is counted as if nothing
-of it were hidden behind the backward pass, which DistributedDataParallel does.
+of it were hidden behind the backward pass, which DistributedDataParallel does. Left out is what
+every GPU does alike (metrics, optimizers, launches), and decoding of videos.
 """
 
 import torch
