@@ -25,7 +25,6 @@ from utils.order import Order
 
 MEET = timedelta(seconds=30)  # to reach the master; it is tried at two addresses
 ANSWER = timedelta(minutes=10)  # to do one's part of a step, an evaluation or a checkpoint
-MAX_RESTARTS = "TORCHELASTIC_MAX_RESTARTS"  # how often torchrun may start the processes again
 BEGUN = "begun"
 
 torchruns: dist.Store | None = None  # it lives as long as torchrun does

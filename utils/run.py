@@ -6,7 +6,6 @@
 <model-path>       the weights that were kept
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -40,6 +39,11 @@ MUST_AGREE = ("eval_batch", "log_every", "checkpoint_every", "use_checkpoint")
 # A score this near to 0 or 1 passes no gradient on: binary cross-entropy's is cut off there.
 SATURATED = 1e-12
 BATCH_SHOWN = 6  # files of a batch that an error names
+
+
+def fixed_options(args) -> dict:
+    """Those that decide what is computed."""
+    return {name: value for name, value in vars(args).items() if name not in MAY_CHANGE}
 
 
 class Run:
@@ -100,8 +104,6 @@ class Run:
 
     def __enter__(self) -> "Run":
         self.interruption.__enter__()
-        if int(os.environ.get(parallel.MAX_RESTARTS, 0)):
-            self._begin()  # so that no restart goes on from an older run's checkpoint
         return self
 
     def __exit__(self, kind, error, _) -> None:
@@ -313,7 +315,7 @@ class Run:
 
     def _fixed_options(self) -> dict:
         """What a resumed run must not change."""
-        options = {k: v for k, v in vars(self.args).items() if k not in MAY_CHANGE}
+        options = fixed_options(self.args)
         return {"dataset": self.test.facts.name, **options, **self.list_hashes}
 
     @parallel.main_only

@@ -13,7 +13,7 @@ from utils.files import require_writable, sha256, write_json
 from utils.labels import Dataset
 from utils.metrics import report_lines, save_predictions
 from utils.provenance import list_hashes, provenance
-from utils.run import MAY_CHANGE
+from utils.run import fixed_options
 
 
 def load_for_test(args, facts: Dataset, device):
@@ -45,8 +45,7 @@ def run_test(args, facts: Dataset) -> None:
     test = EvaluationSet(args, facts)
     model = load_for_test(args, facts, device)
     hashes = {**list_hashes(args, train=False), "model_path": sha256(args.model_path)}
-    options = {name: value for name, value in vars(args).items() if name not in MAY_CHANGE}
-    parallel.require_same({**options, "eval_batch": args.eval_batch, **hashes})
+    parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
     metrics, predictions = evaluate(model, test)
     if parallel.rank():
         parallel.leave()
