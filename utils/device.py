@@ -42,7 +42,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if "LOCAL_RANK" in os.environ:  # torchrun's, a process for each GPU
-        if name.startswith("cuda:") and int(os.environ["LOCAL_WORLD_SIZE"]) > 1:
+        if name.startswith("cuda:") and int(os.environ.get("LOCAL_WORLD_SIZE", 1)) > 1:
             raise UserError(f"--device {name} is one GPU for several processes: try --device cuda")
         if name == "cuda":
             name = f"cuda:{os.environ['LOCAL_RANK']}"
