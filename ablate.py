@@ -21,19 +21,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from utils import PROJECT
+from utils.ablation.grid import Grid, Row, read_grid
+from utils.ablation.table import csv_table, markdown_table, result_of, summary
+from utils.both_datasets import DATASETS
 from utils.checkpoint import previous
-from utils.console import say
-from utils.either import DATASETS
-from utils.errors import OneLineParser, UserError, command
-from utils.files import require_writable, whole_file, write_json
-from utils.grid import Grid, Row, read_grid
-from utils.option_parser import as_arguments
-from utils.options import CORES, count, positive_int
-from utils.provenance import list_hashes
-from utils.run import MAY_CHANGE
-from utils.table import csv_table, markdown_table, result_of, summary
+from utils.options.flags import CORES, count, positive_int
+from utils.options.parser import as_arguments
+from utils.runs.training import MAY_CHANGE
+from utils.system.console import say
+from utils.system.errors import OneLineParser, UserError, command
+from utils.system.files import require_writable, whole_file, write_json
+from utils.system.provenance import list_hashes
 
-PROJECT = Path(__file__).resolve().parent
 POLL_SECONDS = 0.2
 
 

@@ -7,7 +7,7 @@ domain without touching CLIP's weights.
 import torch
 from torch import nn
 
-from utils.clip_loader import TextTransformer
+from utils.network.clip_weights import TextTransformer
 
 
 class Adapter(nn.Module):

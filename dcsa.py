@@ -8,8 +8,8 @@ background with "normal".
 import torch
 from torch.nn import functional as F
 
-from utils.device import in_float32
-from utils.layers import cosine_logits
+from utils.network.layers import cosine_logits
+from utils.system.device import in_float32
 
 SCALE = 10.0  # sharpness of the split
 

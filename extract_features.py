@@ -13,15 +13,15 @@ import hashlib
 import sys
 from pathlib import Path
 
-from utils import parallel
-from utils.clip_loader import CLIP_NAME, RANDOM
-from utils.clip_visual import VisualTower
-from utils.console import say
-from utils.device import PRECISIONS, set_up_device
-from utils.errors import OneLineParser, UserError, command
-from utils.extraction import POOLS, Extraction
-from utils.options import CORES, positive_int
-from utils.video import CROPS, find_videos
+from utils.network.clip_visual import VisualTower
+from utils.network.clip_weights import CLIP_NAME, RANDOM
+from utils.options.flags import CORES, positive_int
+from utils.system import parallel
+from utils.system.console import say
+from utils.system.device import PRECISIONS, set_up_device
+from utils.system.errors import OneLineParser, UserError, command
+from utils.videos.extraction import POOLS, Extraction
+from utils.videos.frames import CROPS, find_videos
 
 DTYPES = ("float16", "float32")
 

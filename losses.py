@@ -7,9 +7,9 @@ its k most anomalous snippets instead, k = ⌊len/16⌋ + 1.
 import torch
 from torch.nn import functional as F
 
-from utils.outputs import Outputs
-from utils.padding import padding_mask
-from utils.parallel import Share
+from utils.network.batch import padding_mask
+from utils.network.outputs import Outputs
+from utils.system.parallel import Share
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
 SMOOTHING = 0.1  # label smoothing ε of event and background

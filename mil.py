@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from utils.clip_loader import WIDTH
-from utils.device import in_float32
-from utils.outputs import Outputs
+from utils.network.clip_weights import WIDTH
+from utils.network.outputs import Outputs
+from utils.system.device import in_float32
 
 HIDDEN = (512, 32)
 DROPOUT = 0.6

@@ -15,17 +15,17 @@ from dcsa import dcsa_logits
 from mil import MILRanking
 from sgnm import SGNM
 from text_prompt import LearnablePrompt
-from utils.clip_loader import (
+from utils.datasets.class_texts import manual_texts
+from utils.labels import Dataset
+from utils.network.batch import Filled, padding_mask
+from utils.network.clip_weights import (
     CLIP_NAME,
     WIDTH,
     TextTransformer,
     load_text_transformer,
     tokenize,
 )
-from utils.device import in_float32
-from utils.errors import UserError
-from utils.labels import Dataset
-from utils.layers import (
+from utils.network.layers import (
     DistanceAdjacency,
     GraphConvolution,
     WindowTransformer,
@@ -34,9 +34,9 @@ from utils.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
-from utils.outputs import Outputs
-from utils.padding import Filled, padding_mask
-from utils.texts import manual_texts
+from utils.network.outputs import Outputs
+from utils.system.device import in_float32
+from utils.system.errors import UserError
 
 
 class DSANet(nn.Module):

@@ -14,7 +14,7 @@ extract_features.py makes them; further options are those of the test scripts. F
 <out>/features/     the centre crop's features of videos, read again the next time
 
 A live source is a URL, the number of a camera, or - for standard input. Its events are printed when
-they start and when they end (utils/stream.py), and with --out added to <out>/events.jsonl.
+they start and when they end (utils/events/tracker.py), and with --out added to <out>/events.jsonl.
 """
 
 import sys
@@ -22,14 +22,13 @@ from pathlib import Path
 
 import torch
 
-from utils.clip_visual import VisualTower
-from utils.console import say
-from utils.datasets import read_features, video_name
-from utils.device import set_up_device
-from utils.either import DATASETS
+from utils.both_datasets import DATASETS
+from utils.datasets.class_texts import custom_classes
+from utils.datasets.lists import read_features, video_name
 from utils.engine import Videos, score
-from utils.errors import EXIT_BAD_INPUT, OneLineParser, UserError, command
-from utils.events import (
+from utils.events.annotated import KnownEvents
+from utils.events.figure import event_figure
+from utils.events.find import (
     FPS,
     MIN_CONFIDENCE,
     Answer,
@@ -38,20 +37,21 @@ from utils.events import (
     find_events,
     write_answer,
 )
-from utils.extraction import POOLS
-from utils.figures.events import event_figure
+from utils.events.page import write_index, write_page
+from utils.events.tracker import EventTracker, Window, watch
 from utils.figures.style import save_as
-from utils.files import require_writable
-from utils.kept_features import extract
-from utils.known_events import KnownEvents
 from utils.labels import Dataset
-from utils.live import Live, is_live, shown
-from utils.options import nonnegative_float, positive_float, share
-from utils.page import write_index, write_page
-from utils.stream import EventTracker, Window, watch
-from utils.testing import load_for_test
-from utils.texts import custom_classes
-from utils.video import find_videos, frame_times
+from utils.network.clip_visual import VisualTower
+from utils.options.flags import nonnegative_float, positive_float, share
+from utils.runs.testing import load_for_test
+from utils.system.console import say
+from utils.system.device import set_up_device
+from utils.system.errors import EXIT_BAD_INPUT, OneLineParser, UserError, command
+from utils.system.files import require_writable
+from utils.videos.extraction import POOLS
+from utils.videos.feature_cache import extract
+from utils.videos.frames import find_videos, frame_times
+from utils.videos.live import Live, is_live, shown
 
 INDEX = "index"
 SUFFIXES = (".html", ".json", ".csv", ".png")  # of what is written

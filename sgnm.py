@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from utils.device import in_float32
-from utils.layers import quick_gelu_mlp
-from utils.padding import Filled, padding_mask
+from utils.network.batch import Filled, padding_mask
+from utils.network.layers import quick_gelu_mlp
+from utils.system.device import in_float32
 
 HEADS = 8
 NORM_EPS = 1e-8

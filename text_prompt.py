@@ -7,7 +7,7 @@ place. Chosen by `--text-tuning prompt`.
 import torch
 from torch import nn
 
-from utils.clip_loader import CONTEXT_LENGTH, TextTransformer
+from utils.network.clip_weights import CONTEXT_LENGTH, TextTransformer
 
 INIT_STD = 0.01
 

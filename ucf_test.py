@@ -6,10 +6,10 @@ Reads released weights, ours, and training checkpoints. The options are in ucf_o
 """
 
 from ucf_option import parser
-from utils import parallel
-from utils.errors import command
 from utils.labels import UCF_CRIME
-from utils.testing import run_test
+from utils.runs.testing import run_test
+from utils.system import parallel
+from utils.system.errors import command
 
 
 @command

@@ -11,17 +11,17 @@ import torch
 
 from model import build_model
 from ucf_option import parser
-from utils import parallel
 from utils.check_data import require_sound_data
-from utils.clips import training_batches
-from utils.datasets import Row, read_list
-from utils.device import set_up_device
+from utils.datasets.clip_cache import training_batches
+from utils.datasets.lists import Row, read_list
+from utils.datasets.order import Order, Shuffled, set_seed
 from utils.engine import EvaluationSet, train_one_epoch
-from utils.errors import UserError, command
 from utils.labels import UCF_CRIME
 from utils.optimization import make_optimization
-from utils.order import Order, Shuffled, set_seed
-from utils.run import Run
+from utils.runs.training import Run
+from utils.system import parallel
+from utils.system.device import set_up_device
+from utils.system.errors import UserError, command
 
 
 class Paired:

@@ -5,10 +5,10 @@
 Reads released weights, ours, and training checkpoints. The options are in xd_option.py.
 """
 
-from utils import parallel
-from utils.errors import command
 from utils.labels import XD_VIOLENCE
-from utils.testing import run_test
+from utils.runs.testing import run_test
+from utils.system import parallel
+from utils.system.errors import command
 from xd_option import parser
 
 

@@ -10,17 +10,17 @@ xd_option.py.
 import torch
 
 from model import build_model
-from utils import parallel
 from utils.check_data import require_sound_data
-from utils.clips import training_batches
-from utils.datasets import read_list
-from utils.device import set_up_device
+from utils.datasets.clip_cache import training_batches
+from utils.datasets.lists import read_list
+from utils.datasets.order import Order, Shuffled, set_seed
 from utils.engine import EvaluationSet, train_one_epoch
-from utils.errors import command
 from utils.labels import XD_VIOLENCE
 from utils.optimization import make_optimization
-from utils.order import Order, Shuffled, set_seed
-from utils.run import Run
+from utils.runs.training import Run
+from utils.system import parallel
+from utils.system.device import set_up_device
+from utils.system.errors import command
 from xd_option import parser
 
 

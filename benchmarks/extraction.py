@@ -13,14 +13,14 @@ import av
 import numpy as np
 import torch
 
-from utils.clip_loader import RANDOM
-from utils.clip_visual import VisualTower
-from utils.datasets import SNIPPET_FRAMES
-from utils.device import PRECISIONS, set_up_device
-from utils.errors import OneLineParser, command
-from utils.extraction import Extraction
-from utils.options import positive_int
-from utils.video import Video, crop, resize
+from utils.datasets.lists import SNIPPET_FRAMES
+from utils.network.clip_visual import VisualTower
+from utils.network.clip_weights import RANDOM
+from utils.options.flags import positive_int
+from utils.system.device import PRECISIONS, set_up_device
+from utils.system.errors import OneLineParser, command
+from utils.videos.extraction import Extraction
+from utils.videos.frames import Video, crop, resize
 
 SIZE = (852, 480)  # width and height of the video
 CROPS = (0, 5)

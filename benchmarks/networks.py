@@ -7,10 +7,10 @@ import torch
 
 from benchmarks import plain, workload
 from model import build_model
-from utils.device import set_up_device
 from utils.engine import train_one_epoch
+from utils.network.batch import Filled
 from utils.optimization import SGNM_PREFIX, dsanet_optimization
-from utils.padding import Filled
+from utils.system.device import set_up_device
 
 
 @cache

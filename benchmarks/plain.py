@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.nn import functional as F
 
 from model import DSANet, Outputs, hierarchical_belief_modulation
-from utils.clip_loader import CONTEXT_LENGTH
-from utils.datasets import process_split
+from utils.datasets.lists import process_split
+from utils.network.clip_weights import CONTEXT_LENGTH
 
 
 def frame_wise_auc_ap(scores, frames):

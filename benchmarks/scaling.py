@@ -15,13 +15,13 @@ from benchmarks import workload
 from benchmarks.measure import gflop
 from losses import dsanet_losses
 from model import build_model
-from utils.clip_loader import RANDOM
-from utils.clip_visual import VisualTower
-from utils.datasets import SNIPPET_FRAMES
-from utils.errors import OneLineParser, command
-from utils.options import positive_float
-from utils.padding import Filled
-from utils.video import CROP_SIZE
+from utils.datasets.lists import SNIPPET_FRAMES
+from utils.network.batch import Filled
+from utils.network.clip_visual import VisualTower
+from utils.network.clip_weights import RANDOM
+from utils.options.flags import positive_float
+from utils.system.errors import OneLineParser, command
+from utils.videos.frames import CROP_SIZE
 
 CPU = torch.device("cpu")
 LINKS = {"NVLink": 300, "PCIe 4.0": 25, "100 Gbit Ethernet": 12.5, "10 Gbit Ethernet": 1.25}  # GB/s

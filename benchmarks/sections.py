@@ -22,15 +22,15 @@ from benchmarks.measure import (
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
 from losses import dsanet_losses
-from utils.clips import training_batches
-from utils.datasets import Row, process_feat, read_features
+from utils.datasets.clip_cache import training_batches
+from utils.datasets.lists import Row, process_feat, read_features
+from utils.datasets.order import Shuffled
 from utils.detection_map import IOU_THRESHOLDS, detection_map
-from utils.device import set_up_device
 from utils.engine import score
 from utils.metrics import frame_metrics
-from utils.options import CORES
-from utils.order import Shuffled
-from utils.padding import Filled
+from utils.network.batch import Filled
+from utils.options.flags import CORES
+from utils.system.device import set_up_device
 
 CPU = torch.device("cpu")
 OF_THE_HOST = 2  # "waits" of our step that only look so: `Filled.of` asks lengths on the CPU

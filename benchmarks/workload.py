@@ -9,8 +9,8 @@ import torch
 
 import ucf_option
 import xd_option
-from utils.clips import joined
-from utils.datasets import process_feat
+from utils.datasets.clip_cache import joined
+from utils.datasets.lists import process_feat
 from utils.engine import Videos
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 

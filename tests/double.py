@@ -13,9 +13,9 @@ from typing import ClassVar
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import utils.clip_loader
 import utils.engine
-from utils.clip_loader import clip_model
+import utils.network.clip_weights
+from utils.network.clip_weights import clip_model
 
 
 class FewWords:
@@ -27,9 +27,9 @@ class FewWords:
         return [sum(word.encode()) % 256 for word in text.split()]
 
 
-utils.clip_loader._tokenizer = FewWords
-utils.clip_loader.VOCABULARY = 258
-utils.clip_loader.LAYERS = 3
+utils.network.clip_weights._tokenizer = FewWords
+utils.network.clip_weights.VOCABULARY = 258
+utils.network.clip_weights.LAYERS = 3
 torch.set_default_dtype(torch.float64)
 as_it_comes = utils.engine.to_device
 

@@ -16,9 +16,9 @@ import yaml
 import ablate
 from ablate import make_cells, run_cells
 from test_end_to_end import small_ucf  # noqa: F401
-from utils.errors import UserError
-from utils.grid import read_grid
-from utils.table import csv_table, markdown_table
+from utils.ablation.grid import read_grid
+from utils.ablation.table import csv_table, markdown_table
+from utils.system.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROWS = {

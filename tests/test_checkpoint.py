@@ -11,8 +11,8 @@ import xd_option
 from model import build_model
 from utils import checkpoint
 from utils.checkpoint import holds_text, load_weights, read_weights
-from utils.errors import UserError
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.system.errors import UserError
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import sys
 import pytest
 import torch
 
-from utils import clip_loader
-from utils.clip_loader import (
+from utils.network import clip_weights as clip_loader
+from utils.network.clip_weights import (
     CONTEXT_LENGTH,
     LAYERS,
     TextTransformer,
@@ -14,7 +14,7 @@ from utils.clip_loader import (
     load_text_transformer,
     tokenize,
 )
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 # The official weights are a TorchScript archive, whatever torch thinks of these now.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -26,9 +26,8 @@ def random_text():
 
 
 def test_neither_the_package_nor_torchvision_is_imported():
-    code = (
-        "import utils.clip_loader, sys; print('clip' in sys.modules, 'torchvision' in sys.modules)"
-    )
+    module = "utils.network.clip_weights"
+    code = f"import {module}, sys; print('clip' in sys.modules, 'torchvision' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False", "False"]
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from filelock import FileLock
 
-from utils.clips import CachedClips, training_batches
-from utils.datasets import process_feat, read_list
-from utils.errors import UserError
+from utils.datasets.clip_cache import CachedClips, training_batches
+from utils.datasets.lists import process_feat, read_list
+from utils.datasets.order import Shuffled
 from utils.labels import UCF_CRIME
-from utils.order import Shuffled
+from utils.system.errors import UserError
 
 LENGTHS = (3, 16, 40, 7, 17)
 
@@ -125,7 +125,7 @@ def test_a_run_waits_for_the_one_that_packs(args, tmp_path, capsys):
 
 def test_a_finished_cache_needs_no_lock(args, tmp_path, monkeypatch):
     plain = batches(args)
-    monkeypatch.setattr("utils.clips.exclusive", lambda _: pytest.fail("locked"))
+    monkeypatch.setattr("utils.datasets.clip_cache.exclusive", lambda _: pytest.fail("locked"))
     for a, b in zip(plain, batches(args), strict=True):
         assert all(map(torch.equal, a, b))
 

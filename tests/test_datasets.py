@@ -3,16 +3,16 @@ import pytest
 import torch
 
 from benchmarks.plain import looped_clip
-from utils.datasets import (
+from utils.datasets.lists import (
     process_feat,
     process_split,
     read_features,
     read_list,
     segment_batches,
 )
-from utils.errors import UserError
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.padding import Filled
+from utils.network.batch import Filled
+from utils.system.errors import UserError
 
 
 @pytest.mark.parametrize("t", [1, 7, 31, 32, 33, 63, 64, 65, 500])

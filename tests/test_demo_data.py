@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from utils.datasets import SNIPPET_FRAMES
+from utils.datasets.lists import SNIPPET_FRAMES
 from utils.demo_data import (
     CONFUSABLE,
     CROPS,
@@ -22,8 +22,8 @@ from utils.demo_data import (
     make_world,
     unit,
 )
-from utils.errors import UserError
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.system.errors import UserError
 
 BOTH = pytest.mark.parametrize("facts", [UCF_CRIME, XD_VIOLENCE], ids=lambda facts: facts.name)
 SMALL = {"train_videos": 4, "test_videos": 12}

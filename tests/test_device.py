@@ -3,9 +3,9 @@ import torch
 
 import ucf_option
 from losses import dsanet_losses
-from utils.device import autocast, in_float32, pick_device, set_up_device
-from utils.errors import UserError
 from utils.labels import UCF_CRIME
+from utils.system.device import autocast, in_float32, pick_device, set_up_device
+from utils.system.errors import UserError
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import utils.run
+import utils.runs.training
 from test_end_to_end import SCRIPTS, make_data, options_of
 from utils.checkpoint import load
 
@@ -82,7 +82,7 @@ def test_scores_that_are_all_saturated(data, tmp_path, capsys):
 def test_a_feature_file_that_goes_bad_in_the_middle(data, tmp_path, capsys):
     name, _ = data
     options = {**make(tmp_path, name), "batch-size": 2, "checkpoint-every": 1}
-    after_step = utils.run.Run.after_step
+    after_step = utils.runs.training.Run.after_step
 
     def spoil(self, losses):
         after_step(self, losses)
@@ -90,7 +90,7 @@ def test_a_feature_file_that_goes_bad_in_the_middle(data, tmp_path, capsys):
             row.path.write_bytes(row.path.read_bytes()[:-9])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utils.run.Run, "after_step", spoil)
+        patch.setattr(utils.runs.training.Run, "after_step", spoil)
         error = end_of(name, tmp_path / "run", options, capsys)
     assert error.startswith(f"error: {tmp_path}")
     assert "rgb.csv, line " in error

@@ -18,9 +18,9 @@ from utils import demo_report
 from utils.checkpoint import load
 from utils.demo_data import generate
 from utils.engine import EvaluationSet
-from utils.files import sha256
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import load_predictions
+from utils.system.files import sha256
 
 SCRIPTS = {
     "ucf": SimpleNamespace(

@@ -11,10 +11,10 @@ from benchmarks.sections import OF_THE_HOST
 from conftest import SMALL
 from model import build_model
 from utils.engine import score, train_one_epoch
-from utils.errors import UserError
 from utils.labels import UCF_CRIME
+from utils.network.batch import padding_mask
 from utils.optimization import dsanet_optimization, make_optimization
-from utils.padding import padding_mask
+from utils.system.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import extract_features
-from utils.clip_visual import MEAN, STD, VisualTower
-from utils.errors import UserError
-from utils.extraction import Extraction, snippets
-from utils.video import CORNERS, Video, crop, find_videos, resize
+from utils.network.clip_visual import MEAN, STD, VisualTower
+from utils.system.errors import UserError
+from utils.videos.extraction import Extraction, snippets
+from utils.videos.frames import CORNERS, Video, crop, find_videos, resize
 
 SIZE = (64, 48)  # width, height
 

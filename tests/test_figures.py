@@ -10,18 +10,18 @@ import ucf_test
 from model import build_model
 from test_end_to_end import small_ucf  # noqa: F401
 from test_metrics import case  # noqa: F401
-from utils.analysis import prototype_distances, semantics, snippet_classes
-from utils.datasets import process_feat
+from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.lists import process_feat
 from utils.engine import EvaluationSet
-from utils.errors import UserError
 from utils.figures import __main__ as figures
+from utils.figures.analysis import prototype_distances, semantics, snippet_classes
 from utils.figures.confusion import confusion
 from utils.figures.prototypes import distance_histogram
 from utils.figures.scores import caption, choose_videos, score_curves
 from utils.figures.style import save
 from utils.figures.training import read_log, training_curves
-from utils.ground_truth import GroundTruth
 from utils.labels import UCF_CRIME
+from utils.system.errors import UserError
 
 
 def test_anomalous_videos_of_different_classes_come_first(case):  # noqa: F811

@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 
-from utils.errors import UserError
-from utils.files import load_object_array, whole_file
+from utils.system.errors import UserError
+from utils.system.files import load_object_array, whole_file
 
 
 def test_a_file_comes_whole_or_not_at_all(tmp_path):

@@ -22,11 +22,15 @@ import ucf_option
 import xd_option
 from benchmarks.plain import frame_wise_map, looped_clip
 from utils import checkpoint
-from utils.datasets import process_feat, process_split, read_features, read_list, segment_batches
+from utils.datasets.ground_truth import read_frames, read_per_video
+from utils.datasets.lists import (
+    process_feat,
+    process_split,
+    read_features,
+    read_list,
+    segment_batches,
+)
 from utils.detection_map import detection_map
-from utils.errors import UserError
-from utils.files import load_object_array
-from utils.ground_truth import read_frames, read_per_video
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import (
     build_ucf,
@@ -35,6 +39,8 @@ from utils.make_lists import (
     read_xd_annotations,
     write_list,
 )
+from utils.system.errors import UserError
+from utils.system.files import load_object_array
 
 common = {
     "deadline": None,

@@ -6,11 +6,11 @@ import pytest
 
 import golden
 from test_make_lists import features, official_features, run_ucf, ucf  # noqa: F401
-from utils.datasets import read_list
-from utils.errors import UserError
-from utils.ground_truth import rasterize, read_ground_truth
+from utils.datasets.ground_truth import rasterize, read_ground_truth
+from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import build_ucf, build_xd
+from utils.system.errors import UserError
 
 UCF_SUFFIX = {"ucf": "_ucf", "xd": ""}
 

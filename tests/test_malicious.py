@@ -14,8 +14,8 @@ import yaml
 from spoiling import COMMANDS
 from test_resume import PROJECT
 from utils import checkpoint
-from utils.errors import UserError
-from utils.files import load_object_array
+from utils.system.errors import UserError
+from utils.system.files import load_object_array
 
 
 class Acting:
@@ -188,7 +188,7 @@ def test_a_pickle_takes_no_more_memory_than_it_has(tmp_path):
     (tmp_path / "a.npy").write_bytes(HEADER + b"\x80\x04]r\xff\xff\xff\x7f.")
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)); "
-        "from utils.files import load_object_array; print(load_object_array(sys.argv[1]))"
+        "from utils.system.files import load_object_array; print(load_object_array(sys.argv[1]))"
     )
     run = [sys.executable, "-c", limited, str(tmp_path / "a.npy")]
     done = subprocess.run(run, capture_output=True, text=True, cwd=PROJECT)

@@ -12,9 +12,9 @@ import ucf_option
 from model import build_model
 from test_end_to_end import SCRIPTS, run, small_ucf  # noqa: F401
 from test_resume import assert_same_run, stop_at
+from utils.datasets.class_texts import manual_texts
 from utils.labels import UCF_CRIME
 from utils.metrics import load_predictions
-from utils.texts import manual_texts
 
 OFF = {
     "mil": None,

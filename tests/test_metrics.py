@@ -5,9 +5,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.plain import frame_wise_auc_ap
-from utils.datasets import Row
-from utils.errors import UserError
-from utils.ground_truth import GroundTruth
+from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.lists import Row
 from utils.labels import UCF_CRIME
 from utils.metrics import (
     Prediction,
@@ -17,6 +16,7 @@ from utils.metrics import (
     report_lines,
     save_predictions,
 )
+from utils.system.errors import UserError
 
 LABELS = ("Abuse", "Arson", "Normal")
 LENGTHS = (6, 9, 5)

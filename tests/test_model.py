@@ -11,11 +11,11 @@ from dcsa import dcsa_logits, decompose
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
 from sgnm import SGNM, compactness, nearest_prototype_distance
-from utils.device import autocast
-from utils.errors import UserError
 from utils.labels import UCF_CRIME
-from utils.layers import DistanceAdjacency, WindowTransformer, similarity_adjacency
-from utils.padding import Filled
+from utils.network.batch import Filled
+from utils.network.layers import DistanceAdjacency, WindowTransformer, similarity_adjacency
+from utils.system.device import autocast
+from utils.system.errors import UserError
 
 
 def test_training_outputs_have_the_promised_shapes(ucf_model, batch):

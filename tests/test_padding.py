@@ -5,8 +5,8 @@ import torch
 
 from losses import dsanet_losses
 from utils.labels import UCF_CRIME
-from utils.layers import WindowTransformer
-from utils.padding import Filled, padding_mask
+from utils.network.batch import Filled, padding_mask
+from utils.network.layers import WindowTransformer
 
 
 def filled_of(lengths, n=32, window=8):

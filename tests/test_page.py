@@ -14,11 +14,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from utils.events import Answer, Timeline, find_events, write_answer
-from utils.known_events import Segment
+from utils.events.annotated import Segment
+from utils.events.find import Answer, Timeline, find_events, write_answer
+from utils.events.page import clock, write_index, write_page
 from utils.labels import UCF_CRIME
 from utils.metrics import Prediction
-from utils.page import clock, write_index, write_page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_browser = pytest.mark.skipif(

@@ -19,11 +19,11 @@ import torch
 from test_end_to_end import drop_checkpoints, make_data, options_of
 from test_extraction import write_video
 from test_resume import wait_until
-from utils import parallel
 from utils.checkpoint import load
-from utils.datasets import read_features
-from utils.errors import UserError
-from utils.order import Order, Shuffled
+from utils.datasets.lists import read_features
+from utils.datasets.order import Order, Shuffled
+from utils.system import parallel
+from utils.system.errors import UserError
 
 PROJECT = Path(__file__).parents[1]
 STEPS = 20

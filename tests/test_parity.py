@@ -13,7 +13,7 @@ import xd_option
 from golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
-from utils.datasets import process_feat, process_split
+from utils.datasets.lists import process_feat, process_split
 from utils.detection_map import detection_map
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.optim import StableAdamW, WarmCosineScheduler

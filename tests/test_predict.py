@@ -11,11 +11,11 @@ import ucf_option
 from model import build_model
 from test_end_to_end import small_ucf  # noqa: F401
 from test_extraction import write_video
-from utils.events import Timeline, find_events
-from utils.known_events import KnownEvents, Segment
+from utils.events.annotated import KnownEvents, Segment
+from utils.events.find import Timeline, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import Prediction
-from utils.video import frame_times
+from utils.videos.frames import frame_times
 
 
 def test_events_are_where_the_score_is_high_and_of_the_likeliest_class():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import utils.run
+import utils.runs.training
 from test_end_to_end import SCRIPTS, drop_checkpoints, make_data, options_of, run
 from utils.checkpoint import load, previous
 
@@ -128,7 +128,7 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
 
 def stop_at(place, number: int, train, folder, options) -> int:
     """Send a signal in the middle of a step; the exit code."""
-    after_step = utils.run.Run.after_step
+    after_step = utils.runs.training.Run.after_step
 
     def interrupted(self, losses):
         if (self.epoch, self.step) == place:
@@ -136,7 +136,7 @@ def stop_at(place, number: int, train, folder, options) -> int:
         after_step(self, losses)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr(utils.run.Run, "after_step", interrupted)
+        patch.setattr(utils.runs.training.Run, "after_step", interrupted)
         run(train, folder, options)
     return end.value.code
 
@@ -190,7 +190,7 @@ def test_a_second_signal_acts_at_once(stopped, tmp_path):
         raise AssertionError("not reached")
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr(utils.run.Run, "after_step", twice)
+        patch.setattr(utils.runs.training.Run, "after_step", twice)
         run(SCRIPTS["ucf"].train, tmp_path, options)
     assert end.value.code == 130
     assert not list(tmp_path.iterdir())
@@ -314,14 +314,14 @@ def test_a_list_that_changes_meanwhile(stopped, tmp_path, capfd):
     text = Path(stopped[0]["train-list"]).read_text()
     train_list.write_text(text)
     options = {**stopped[0], "use-checkpoint": False, "train-list": train_list}
-    after_step = utils.run.Run.after_step
+    after_step = utils.runs.training.Run.after_step
 
     def change(self, losses):
         train_list.write_text(text + "\n")
         after_step(self, losses)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utils.run.Run, "after_step", change)
+        patch.setattr(utils.runs.training.Run, "after_step", change)
         assert stop_at((0, 0), signal.SIGTERM, SCRIPTS["ucf"].train, tmp_path, options) == 143
     error = error_of({**options, "use-checkpoint": True}, tmp_path, capfd)
     assert "was written with train_list " in error

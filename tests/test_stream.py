@@ -14,16 +14,16 @@ import pytest
 import torch
 
 import predict
-import utils.live
+import utils.videos.live
 from test_end_to_end import small_ucf  # noqa: F401
 from test_extraction import brightness, levels, write_video
 from test_predict import command, error_of  # noqa: F401
-from utils.events import Timeline, find_events
+from utils.events.find import Timeline, find_events
+from utils.events.tracker import EventTracker, Window, watch
 from utils.labels import UCF_CRIME
-from utils.live import Live, Lost, Snippet, is_live, shown, timed_snippets
 from utils.metrics import Prediction
-from utils.stream import EventTracker, Window, watch
-from utils.video import Video
+from utils.videos.frames import Video
+from utils.videos.live import Live, Lost, Snippet, is_live, shown, timed_snippets
 
 ROOT = Path(__file__).parents[1]
 
@@ -134,8 +134,8 @@ class Server:
 
 
 def test_a_source_that_breaks_off_is_opened_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(utils.live, "FIRST_WAIT", 0.05)
-    monkeypatch.setattr(utils.live, "LONGEST_WAIT", 0.15)
+    monkeypatch.setattr(utils.videos.live, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(utils.videos.live, "LONGEST_WAIT", 0.15)
     server = Server(write_video(tmp_path / "v.ts", 40), times=2)
     live = Live(server.url, "mean")
     items = []

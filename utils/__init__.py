@@ -1,1 +1,6 @@
-"""What the two data sets share: data, labels, lists, optimisation, metrics, files."""
+"""What the scripts share: nine rooms, and flat beside them what readers of `ucf_train.py` look for
+next, and the commands."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]

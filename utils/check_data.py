@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.contrib.concurrent import thread_map
 
-from utils import parallel
-from utils.datasets import Row, list_rows, read_features
-from utils.either import parse
-from utils.errors import UserError, command
-from utils.ground_truth import read_ground_truth
+from utils.both_datasets import parse
+from utils.datasets.ground_truth import read_ground_truth
+from utils.datasets.lists import Row, list_rows, read_features
 from utils.labels import Dataset
+from utils.system import parallel
+from utils.system.errors import UserError, command
 
 EXIT_PROBLEMS = 1
 

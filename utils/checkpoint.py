@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from utils.errors import UserError
-from utils.files import whole_file
-from utils.stand_ins import STAND_INS
+from utils.system.errors import UserError
+from utils.system.files import whole_file
+from utils.system.untrusted import STAND_INS
 
 # The official checkpoints hold their best metric as a NumPy scalar.
 NUMPY = [(stand_in, name) for name, stand_in in STAND_INS.items()]

@@ -18,13 +18,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from utils.clip_loader import WIDTH
-from utils.datasets import SNIPPET_FRAMES
-from utils.errors import OneLineParser, UserError, command
-from utils.files import require_writable, write_json
+from utils.datasets.lists import SNIPPET_FRAMES
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.make_lists import CROPS, UCF_NORMAL_FOLDERS, build_ucf, build_xd
-from utils.options import count, positive_int
+from utils.network.clip_weights import WIDTH
+from utils.options.flags import count, positive_int
+from utils.system.errors import OneLineParser, UserError, command
+from utils.system.files import require_writable, write_json
 
 # Formats.
 FIRST_UCF_TEST_NUMBER = 501  # UCF-Crime numbers train and test videos of a class in one series

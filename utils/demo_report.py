@@ -6,17 +6,17 @@ python -m utils.demo_report ucf --config configs/demo_ucf.yml --predictions FILE
 from pathlib import Path
 
 from model import build_model
-from utils.device import set_up_device
-from utils.either import parse
+from utils.both_datasets import parse
+from utils.datasets.order import set_seed
 from utils.engine import EvaluationSet, evaluate
-from utils.errors import UserError, command
-from utils.events import FPS, MIN_CONFIDENCE, Answer, Timeline, find_events
+from utils.events.annotated import Segment
+from utils.events.find import FPS, MIN_CONFIDENCE, Answer, Timeline, find_events
+from utils.events.page import write_index, write_page
 from utils.figures.scores import choose_videos, score_curves
 from utils.figures.style import save
-from utils.known_events import Segment
 from utils.metrics import Prediction, compute_metrics, load_predictions_of
-from utils.order import set_seed
-from utils.page import write_index, write_page
+from utils.system.device import set_up_device
+from utils.system.errors import UserError, command
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
 SHOWN = {

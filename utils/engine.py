@@ -12,17 +12,17 @@ from losses import dsanet_losses
 from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from sgnm import own_normal
-from utils.datasets import Row, VideoFeatures, read_list, segment_batches
-from utils.device import autocast, to_device
-from utils.errors import UserError
-from utils.ground_truth import GroundTruth, read_ground_truth
-from utils.interruption import step_aside
+from utils.datasets.ground_truth import GroundTruth, read_ground_truth
+from utils.datasets.lists import Row, VideoFeatures, read_list, segment_batches
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
+from utils.network.batch import Filled
+from utils.network.outputs import Outputs
 from utils.optimization import Optimization
-from utils.outputs import Outputs
-from utils.padding import Filled
-from utils.parallel import Share, gather, part_of, processes, share_of
+from utils.system.device import autocast, to_device
+from utils.system.errors import UserError
+from utils.system.parallel import Share, gather, part_of, processes, share_of
+from utils.system.signals import step_aside
 
 
 def compute_losses(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 
 @dataclass(frozen=True)

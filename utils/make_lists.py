@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from utils.datasets import COLUMNS, SNIPPET_FRAMES, read_features, video_name
-from utils.errors import OneLineParser, UserError, command
-from utils.files import whole_file, write_json
-from utils.ground_truth import rasterize
+from utils.datasets.ground_truth import rasterize
+from utils.datasets.lists import COLUMNS, SNIPPET_FRAMES, read_features, video_name
 from utils.labels import GROUND_TRUTH_NORMAL, UCF_CRIME, XD_VIOLENCE, Dataset
+from utils.system.errors import OneLineParser, UserError, command
+from utils.system.files import whole_file, write_json
 
 CROPS = 10
 UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")

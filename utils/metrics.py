@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from utils.datasets import SNIPPET_FRAMES, Row
+from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.lists import SNIPPET_FRAMES, Row
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
-from utils.errors import UserError
-from utils.files import whole_file
-from utils.ground_truth import GroundTruth
 from utils.labels import Dataset
+from utils.system.errors import UserError
+from utils.system.files import whole_file
 
 METRICS = (
     "auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "average_map", "anomaly_map",

@@ -1,1 +1,1 @@
-"""Figures of test and training runs; `python -m utils.figures --help`."""
+"""From what runs left to PNG and SVG; `python -m utils.figures --help`."""

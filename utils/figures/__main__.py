@@ -19,7 +19,9 @@ import argparse
 from functools import cached_property
 from pathlib import Path
 
-from utils.analysis import (
+from utils.both_datasets import DATASETS
+from utils.engine import EvaluationSet
+from utils.figures.analysis import (
     clip_features,
     prototype_distances,
     require_class_texts,
@@ -28,11 +30,6 @@ from utils.analysis import (
     snippet_classes,
     visual_features,
 )
-from utils.console import say
-from utils.device import set_up_device
-from utils.either import DATASETS
-from utils.engine import EvaluationSet
-from utils.errors import OneLineParser, UserError, command
 from utils.figures.classes import class_bars
 from utils.figures.confusion import confusion_matrices
 from utils.figures.prototypes import distance_histogram
@@ -40,10 +37,13 @@ from utils.figures.scores import choose_videos, find_videos, score_curves
 from utils.figures.style import PALETTE, save
 from utils.figures.training import read_log, training_curves
 from utils.figures.tsne import sample, snippet_maps
-from utils.files import require_writable
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics, load_predictions_of
-from utils.testing import load_for_test
+from utils.runs.testing import load_for_test
+from utils.system.console import say
+from utils.system.device import set_up_device
+from utils.system.errors import OneLineParser, UserError, command
+from utils.system.files import require_writable
 
 OF_PREDICTIONS = ("scores", "classes")
 OF_WEIGHTS = ("prototypes", "confusion", "tsne")

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.analysis import Semantics
-from utils.datasets import Row
+from utils.datasets.lists import Row
+from utils.figures.analysis import Semantics
 from utils.figures.style import new_figure
 from utils.labels import Dataset
 

@@ -3,12 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.datasets import SNIPPET_FRAMES, Row
-from utils.errors import UserError
+from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.lists import SNIPPET_FRAMES, Row
 from utils.figures.style import LINES, PALETTE, TRUTH, new_figure
-from utils.ground_truth import GroundTruth
 from utils.labels import Dataset
 from utils.metrics import Prediction
+from utils.system.errors import UserError
 
 COLUMNS = 2
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 
-from utils.files import whole_file
+from utils.system.files import whole_file
 
 # Okabe and Ito's palette, legible to the colour-blind, without its yellow, too light for lines.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

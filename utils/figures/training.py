@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from utils.errors import UserError
 from utils.figures.style import LINES, MARKERS, PALETTE, QUIET, new_figure
+from utils.system.errors import UserError
 
 METRICS = {"auc1": "AUC1 (%)", "ap1": "AP1 (%)", "average_map": "average mAP (%)"}
 

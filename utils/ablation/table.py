@@ -1,0 +1,119 @@
+"""The table of `ablate.py`: mean ± standard deviation over seeds, the paper's figures beside."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.ablation.grid import FRACTIONS, Grid, Row
+from utils.system.errors import UserError
+
+TITLES = {
+    "auc1": "AUC1", "ap1": "AP1", "auc2": "AUC2", "ap2": "AP2", "ano_auc": "Ano-AUC",
+    "average_map": "average mAP", "average_anomaly_map": "average mAP, anomalies",
+}  # fmt: skip
+NOT_APPLICABLE = "n/a"  # of a method that tells no classes
+
+Results = dict[tuple[str, int], dict]  # the metrics of a run by row and seed
+
+
+def result_of(path: Path) -> dict:
+    """The metrics that a training run left."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): remove its folder") from None
+
+
+def percent(metric: str, value: float) -> float:
+    return 100 * value if metric in FRACTIONS else value
+
+
+def summary(grid: Grid, result: dict) -> str:
+    """The metrics of one run in a line."""
+    found = [(TITLES[m], m, result.get(m)) for m in grid.metrics]
+    return ", ".join(
+        f"{title} {NOT_APPLICABLE if value is None else f'{percent(m, value):.2f}'}"
+        for title, m, value in found
+    )
+
+
+def by_seed(grid: Grid, results: Results, row: Row, metric: str) -> dict[int, float]:
+    """In percent, of the seeds that have one."""
+    found = {seed: results.get((row.name, seed), {}).get(metric) for seed in grid.seeds}
+    return {seed: percent(metric, value) for seed, value in found.items() if value is not None}
+
+
+def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
+    """Of the seeds' values, the standard deviation of the sample (n − 1); None of too few."""
+    values = [*values.values()]
+    mean = float(np.mean(values)) if values else None
+    return mean, float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _kept(row: Row) -> str:
+    if row.parsed.select == "last":
+        return "last epoch"
+    return f"best {TITLES[row.parsed.select_by]}"
+
+
+def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
+    """For people."""
+    published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
+    header, lines = [grid.title], []
+    for metric in grid.metrics:
+        header += [f"{TITLES[metric]} (%)"] + ["paper"] * (metric in published)
+    header += ["weights kept", "seeds"]
+    for row in grid.rows:
+        done = sum((row.name, seed) in results for seed in grid.seeds)
+        line = [row.name]
+        for metric in grid.metrics:
+            mean, std = mean_and_std(by_seed(grid, results, row, metric))
+            figure = (NOT_APPLICABLE if done else "") if mean is None else f"{mean:.2f}"
+            line.append(figure if std is None else f"{figure} ± {std:.2f}")
+            if metric in published:
+                line.append(f"{row.paper[metric]:.2f}" if metric in row.paper else "")
+        lines.append([*line, _kept(row), f"{done} of {len(grid.seeds)}"])
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    numbers = [0 < i < len(widths) - 2 for i in range(len(widths))]
+
+    def joined(cells: list[str]) -> str:
+        columns = zip(cells, widths, numbers, strict=True)
+        return f"| {' | '.join(c.rjust(w) if n else c.ljust(w) for c, w, n in columns)} |"
+
+    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, numbers, strict=True)]
+    text = [joined(header), joined(rule), *map(joined, lines), "", _notes(grid)]
+    return "\n".join([*text, *(f"- failed: {failure}" for failure in failures)]) + "\n"
+
+
+def _notes(grid: Grid) -> str:
+    notes = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
+    if len(grid.seeds) == 1:
+        notes = f"Of seed {grid.seeds[0]} alone."
+    if any(row.parsed.select == "best" for row in grid.rows):
+        notes += " Best: the weights are chosen on the test set, as in the official code."
+    if any(row.parsed.clip_weights == "random" for row in grid.rows):
+        notes += " CLIP's text weights were random: these are no results."
+    return notes
+
+
+def csv_table(grid: Grid, results: Results) -> str:
+    """For programs: a line per row and metric, with the value of every seed."""
+    records = []
+    for row in grid.rows:
+        for metric in grid.metrics:
+            values = by_seed(grid, results, row, metric)
+            mean, std = mean_and_std(values)
+            records.append(
+                {
+                    "row": row.name,
+                    "metric": metric,
+                    "mean": mean,
+                    "std": std,
+                    "paper": row.paper.get(metric),
+                    "weights": _kept(row),
+                    **{f"seed{seed}": values.get(seed) for seed in grid.seeds},
+                }
+            )
+    return pd.DataFrame(records).to_csv(index=False)

@@ -1,0 +1,81 @@
+"""Texts that people write for the classes, in YAML."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from utils import PROJECT
+from utils.labels import Dataset
+from utils.system.errors import UserError
+from utils.system.yaml_files import read_yaml
+
+MANUAL_TEXTS = PROJECT / "configs" / "manual_texts.yml"
+NORMAL = "normal"
+RESERVED = ("snippet", "start", "end", "score")  # columns beside the classes' own
+
+
+def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...]:
+    """Hand-written descriptions of each class, in the form of `Dataset.texts`.
+
+    Args:
+        path: YAML, data set -> class code -> a sentence or a list of them; None for
+            configs/manual_texts.yml.
+        facts: of the data set.
+
+    Raises:
+        UserError: the file cannot be read, or the classes in it are not the data set's.
+    """
+    path = path or MANUAL_TEXTS
+    written = read_yaml(path, "texts")
+    of_classes = written.get(facts.name) if isinstance(written, dict) else None
+    if not isinstance(of_classes, dict):
+        raise UserError(f"texts {path} have no entry '{facts.name}' with a line per class code")
+    if odd := [str(code) for code in of_classes if code not in facts.classes]:
+        raise UserError(
+            f"texts {path}, {facts.name}: unknown class '{odd[0]}'; allowed are "
+            f"{', '.join(facts.classes)}"
+        )
+    return tuple(
+        _sentences(of_classes.get(code), f"texts {path}, {facts.name}, class {code}")
+        for code in facts.classes
+    )
+
+
+def custom_classes(path: str | Path, facts: Dataset) -> Dataset:
+    """The data set's facts, with other anomaly classes to tell apart. No weights were trained for
+    these: zero-shot.
+
+    Args:
+        path: YAML, class name -> a text that describes it, or a list of them. One called `normal`
+            replaces the data set's text for that.
+        facts: of the data set that the weights were trained on.
+
+    Raises:
+        UserError: the file cannot be read, or does not name one class at least.
+    """
+    written = read_yaml(path, "classes")
+    if not isinstance(written, dict) or not all(isinstance(name, str) for name in written):
+        raise UserError(f"classes {path}: expected lines 'name: what it looks like'")
+    if odd := [name for name in written if name.casefold() in RESERVED or not name.strip()]:
+        raise UserError(f"classes {path}: a class cannot be called '{odd[0]}': choose another name")
+    texts = {NORMAL: facts.texts[0]}  # which comes first
+    for name, text in written.items():
+        known = NORMAL if name.casefold() == NORMAL else name
+        if sum(other.casefold() == name.casefold() for other in written) > 1:
+            raise UserError(f"classes {path}: '{name}' is there twice: name each class once")
+        texts[known] = _sentences(text, f"classes {path}, {name}")
+    if len(texts) == 1:
+        raise UserError(f"classes {path} names no class but {NORMAL}: expected one at least")
+    names = tuple(texts)
+    return replace(facts, classes=names, names=names, texts=tuple(texts.values()))
+
+
+def _sentences(value, place: str) -> tuple[str, ...]:
+    """A sentence or a list of them."""
+    sentences = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(sentences, list)
+        or not sentences
+        or not all(isinstance(s, str) and s.strip() for s in sentences)
+    ):
+        raise UserError(f"{place}: expected a sentence or a list of them, found {value}")
+    return tuple(sentences)

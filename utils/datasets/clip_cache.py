@@ -1,0 +1,184 @@
+"""Training clips and their batches. With `--cache DIR` the clips are packed into one file first:
+
+<DIR>/<list>_N256_<key>.f32    the clips' valid rows one after another, (R, 512) float32
+<DIR>/<list>_N256_<key>.json   {"lengths": rows of each clip in list order}; its presence says that
+                               the packing was finished
+
+The key stands for the list's content, N, and path, size and time of every feature file. Where any
+of these changes, the key does, and the clips are packed anew; what an older key names is left for
+whoever may be reading it, and can be deleted by hand.
+"""
+
+import hashlib
+import json
+import sys
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from utils.datasets.lists import Row, process_feat
+from utils.network.clip_weights import WIDTH
+from utils.system.errors import UserError
+from utils.system.files import remove_left_behind, whole_file, write_json
+from utils.system.signals import step_aside
+
+ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
+CACHE_VERSION = 1  # another one wherever clips are cut or packed in another way
+
+
+class FeatureClips(Dataset):
+    """The valid rows of a training clip and its label per row: (≤ N, 512) float32, (C,)."""
+
+    def __init__(self, rows: list[Row], visual_length: int):
+        self.rows = rows
+        self.visual_length = visual_length
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, torch.Tensor]:
+        row = self.rows[index]
+        clip, valid = process_feat(row.features(), self.visual_length)
+        return clip[:valid], row.label
+
+
+class CachedClips(Dataset):
+    """The same, read from the cache, which is packed first where it does not exist yet.
+
+    Runs that need one cache at the same time wait for the first of them to pack it. What a run
+    killed while packing left behind is removed when the cache is packed again.
+
+    Args:
+        clips: cut from the feature files.
+        train_list: path of their list.
+        folder: of caches.
+        workers: processes that read features.
+
+    Raises:
+        UserError: a feature file cannot be read, or the cache cannot be written.
+    """
+
+    def __init__(self, clips: FeatureClips, train_list: str, folder: str, workers: int):
+        self.rows = clips.rows
+        key = cache_key(clips, train_list)
+        name = f"{Path(train_list).stem}_N{clips.visual_length}_{key}"
+        self.path, self.index = Path(folder, f"{name}.f32"), Path(folder, f"{name}.json")
+        lengths = self._finished()
+        if lengths is None:
+            with exclusive(Path(folder, f"{name}.lock")):
+                lengths = self._finished() or self._pack(clips, workers)
+        self.bounds = np.cumsum([0, *lengths])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, torch.Tensor]:
+        start, end = self.bounds[index : index + 2]
+        return self._packed[start:end], self.rows[index].label
+
+    @cached_property
+    def _packed(self) -> np.ndarray:
+        """(R, 512), opened by each process for itself."""
+        return np.memmap(self.path, np.float32, "r").reshape(-1, WIDTH)
+
+    def _finished(self) -> list[int] | None:
+        """Rows of each clip, where the cache is whole."""
+        try:
+            lengths = json.loads(self.index.read_text(encoding="utf-8"))["lengths"]
+            whole = self.path.stat().st_size == sum(lengths) * ROW_BYTES
+            return lengths if whole and len(lengths) == len(self) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _pack(self, clips: FeatureClips, workers: int) -> list[int]:
+        remove_left_behind(self.path)
+        remove_left_behind(self.index)
+        # A generator of its own leaves the global random state, and so the weights, alone.
+        loader = DataLoader(
+            clips,
+            batch_size=None,
+            num_workers=workers,
+            generator=torch.Generator(),
+            worker_init_fn=step_aside,
+        )
+        lengths = []
+        with whole_file(self.path) as partial, partial.open("wb") as file:
+            for clip, _ in tqdm(loader, desc=f"packing {self.path}", unit="clip", disable=None):
+                file.write(clip.numpy().data)
+                lengths.append(len(clip))
+        write_json(self.index, {"lengths": lengths})
+        return lengths
+
+
+def cache_key(clips: FeatureClips, train_list: str) -> str:
+    """Changes with all that the clips are made of."""
+    files = []
+    for row in clips.rows:
+        try:
+            stat = row.path.stat()
+        except OSError as error:
+            raise UserError(f"feature file {row.path} cannot be read: {error.strerror}") from None
+        files.append((str(row.path), stat.st_size, stat.st_mtime_ns))
+    made_of = json.dumps([CACHE_VERSION, clips.visual_length, files]).encode()
+    return hashlib.sha256(Path(train_list).read_bytes() + made_of).hexdigest()[:12]
+
+
+@contextmanager
+def exclusive(path: Path):
+    """Hold a lock file for a while, first waiting for whoever holds it now."""
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for the run that is packing {path.stem}", file=sys.stderr)
+            lock.acquire()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"--cache {path.parent} cannot be written: {reason}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
+    """Batches of snippets (V, 512), labels (B, C), lengths (B,): the clips' valid rows one after
+    another. Padding is added on the device.
+
+    Args:
+        rows: of the training list.
+        batch_sampler: gives the indices of the rows of each batch.
+        args: options, of which the list, N, the cache, the number of workers and the device count.
+
+    Raises:
+        UserError: the clips cannot be cached.
+    """
+    clips, workers = FeatureClips(rows, args.visual_length), args.num_workers
+    if args.cache:
+        clips = CachedClips(clips, args.train_list, args.cache, workers)
+        workers = 0  # copying a batch out of the cache is quicker than handing it over
+    return DataLoader(
+        clips,
+        batch_sampler=batch_sampler,
+        collate_fn=joined,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=args.device != "cpu" and torch.cuda.is_available(),
+        generator=torch.Generator(),
+        worker_init_fn=step_aside,
+    )
+
+
+def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clips and their labels as one batch."""
+    clips, labels = zip(*samples, strict=True)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    return torch.from_numpy(np.concatenate(clips)), torch.stack(labels), lengths

@@ -1,0 +1,1 @@
+"""From scores of one video to what a person reads: events, pages."""

@@ -1,0 +1,110 @@
+"""What weights make of the test videos: features, normal prototypes, events and backgrounds."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sgnm import nearest_prototype_distance
+from utils.datasets.lists import SNIPPET_FRAMES, process_feat
+from utils.engine import EvaluationSet, collect, eval_mode
+from utils.system.errors import UserError
+
+NORMAL = 0  # index of the class
+
+
+class Semantics(NamedTuple):
+    """The classes whose text is nearest to each of V videos' event and background, (V,) each."""
+
+    events: np.ndarray
+    backgrounds: np.ndarray
+
+    @property
+    def background_accuracy(self) -> float:
+        """Share of the backgrounds that are nearest to the normal text."""
+        return float((self.backgrounds == NORMAL).mean())
+
+
+def require_class_texts(args) -> None:
+    """
+    Raises:
+        UserError: the method has none.
+    """
+    if args.method == "mil":
+        raise UserError("--method mil has neither visual features nor class texts")
+
+
+def require_prototypes(args) -> None:
+    """
+    Raises:
+        UserError: the options say that the weights were trained without SG-NM (the weights do not:
+            its parameters are part of them in any case).
+    """
+    if args.method != "dsanet" or not args.DNP_use:
+        raise UserError(
+            "normal prototypes are part of SG-NM, which --method dsanet with --DNP_use True has"
+        )
+
+
+def visual_features(model, test: EvaluationSet) -> np.ndarray:
+    """(Σ T, D) of the snippets of all test videos."""
+    return np.concatenate([v for (v,) in collect(model, test, lambda o, _: [o.visual_features])])
+
+
+def clip_features(test: EvaluationSet) -> np.ndarray:
+    """(Σ T, 512), the same before the network."""
+    return torch.cat([snippets for snippets, _ in test.batches]).numpy()
+
+
+def prototype_distances(model, test: EvaluationSet) -> np.ndarray:
+    """(Σ T,) cosine distance of each snippet to the nearest normal prototype of its own segment."""
+    sgnm = model.video_anomaly_refiner
+
+    def take(outputs, lengths):
+        v, scores = outputs.visual_features, outputs.logits1.squeeze(-1).sigmoid()
+        prototypes = sgnm.gather_prototypes(*sgnm.select_normal(v, scores, lengths))
+        return [nearest_prototype_distance(v, prototypes)[..., None]]
+
+    return np.concatenate([d[:, 0] for (d,) in collect(model, test, take)])
+
+
+def semantics(model, test: EvaluationSet) -> Semantics:
+    """Each test video's event and background against the class texts, as DCSA sees them in
+    training: of a clip of N snippets.
+
+    Raises:
+        UserError: something is not finite.
+    """
+    device = next(model.parameters()).device
+    videos = torch.from_numpy(clip_features(test)).split(test.lengths)
+    nearest = []
+    with eval_mode(model):
+        text = model.encode_text()
+        for video in videos:
+            clip, valid = process_feat(video.numpy(), test.visual_length)
+            lengths = torch.tensor([valid], device=device)
+            outputs = model(torch.from_numpy(clip)[None].to(device), lengths, text)
+            scores = outputs.logits1.squeeze(-1).sigmoid()
+            logits = model.align_parts(outputs.visual_features, scores, text, lengths)
+            logits = torch.cat(logits, dim=1)[0]  # [2, C]
+            if not logits.isfinite().all():
+                raise UserError("events and backgrounds are not finite: the weights are damaged")
+            nearest.append(logits.argmax(dim=-1).cpu())
+    events, backgrounds = torch.stack(nearest).numpy().T
+    return Semantics(events, backgrounds)
+
+
+def snippet_classes(test: EvaluationSet) -> np.ndarray:
+    """(Σ T,) index of the anomaly that most of a snippet's frames show; 0 where they show none."""
+    names = list(test.facts.classes)
+    classes = []
+    for length, segments, labels in zip(
+        test.lengths, test.truth.segments, test.truth.labels, strict=True
+    ):
+        shown = np.zeros((length * SNIPPET_FRAMES, len(names)), dtype=bool)
+        for (start, end), label in zip(segments, labels, strict=True):
+            if label in names[1:]:
+                shown[start:end, names.index(label)] = True
+        frames = shown.reshape(length, SNIPPET_FRAMES, -1).sum(axis=1)  # [T, C]
+        classes.append(np.where(2 * frames.max(axis=1) > SNIPPET_FRAMES, frames.argmax(axis=1), 0))
+    return np.concatenate(classes)

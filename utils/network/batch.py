@@ -1,0 +1,44 @@
+"""Clips are padded to N snippets. What needs no computing because of that."""
+
+from typing import NamedTuple
+
+import torch
+
+from utils.system.device import to_device
+
+CPU = torch.device("cpu")
+
+
+def padding_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
+    """(B,) valid snippets -> (B, n) bool, True where a snippet is valid."""
+    return torch.arange(n, device=lengths.device) < lengths[:, None]
+
+
+class Filled(NamedTuple):
+    """Where B clips hold snippets, as flat indices; everything else is zero padding.
+
+    Attributes:
+        shape: B and N.
+        snippets: (V,) of the valid ones among the B·N positions.
+        windows: (W,) of those that hold a valid one among the B·⌊N/w⌋ whole windows.
+    """
+
+    shape: tuple[int, int]
+    snippets: torch.Tensor
+    windows: torch.Tensor
+
+    @classmethod
+    def of(cls, lengths: torch.Tensor, n: int, window: int, device: torch.device = CPU) -> "Filled":
+        """From (B,) lengths on the CPU, so that nothing has to be asked of the device."""
+        masks = padding_mask(lengths, n), padding_mask(-(-lengths // window), n // window)
+        indices = (mask.flatten().nonzero().squeeze(1) for mask in masks)
+        return cls((len(lengths), n), *(to_device(i, device) for i in indices))
+
+    def pack(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, N, D) -> (V, D), the valid snippets."""
+        return x.flatten(0, 1).index_select(0, self.snippets)
+
+    def unpack(self, x: torch.Tensor) -> torch.Tensor:
+        """(V, D) -> (B, N, D), zero in the padding."""
+        b, n = self.shape
+        return x.new_zeros(b * n, x.shape[-1]).index_copy(0, self.snippets, x).view(b, n, -1)

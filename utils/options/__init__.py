@@ -1,0 +1,1 @@
+"""Every flag, once: its type, its default, who may change it."""

@@ -1,0 +1,124 @@
+"""What a training run leaves in its output folder beside its weights, for people and for repeating.
+
+<output-dir>/options.yml      the options it used
+<output-dir>/provenance.yml   code, libraries, device and files; one entry per part, if resumed
+<output-dir>/log.jsonl        a line per logged step and per evaluation
+<output-dir>/best.json        metrics of the weights that were kept, and when they were reached
+<output-dir>/diverged.json    losses and feature files of the step that ended it, if one did
+
+Log and metrics of an older run are kept as `log.older.jsonl` and `best.older.json`.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+import yaml
+
+from utils.system.errors import UserError
+from utils.system.files import remove_left_behind, set_aside, whole_file, write_json
+from utils.system.parallel import main_only
+from utils.system.provenance import clip_hash, provenance
+
+FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
+    "options.yml", "provenance.yml", "best.json", "diverged.json",
+)  # fmt: skip
+# The official names of the losses, in the order of the official log line.
+OFFICIAL_NAMES = {
+    "mil": "loss1",
+    "align": "loss2",
+    "separation": "loss3",
+    "event": "loss4",
+    "background": "loss5",
+    "consistency": "consistency_loss",
+    "compactness": "g_loss",
+}
+MIL_NAMES = {name: name for name in ("ranking", "smoothness", "sparsity")}
+
+
+def log_names(method: str) -> dict[str, str]:
+    """Loss terms -> their names in the log line."""
+    return MIL_NAMES if method == "mil" else OFFICIAL_NAMES
+
+
+NOT_REPEATED = ("config", "use_checkpoint", "check_data")  # options of one call, not of the run
+
+
+class Record:
+    """The files above.
+
+    Args:
+        args: options.
+        device: that the run computes on.
+
+    Attributes:
+        lines: that the log has.
+    """
+
+    def __init__(self, args, device: torch.device):
+        self.args = args
+        self.device = device
+        self.folder = Path(args.output_dir)
+        self.log_path = self.folder / "log.jsonl"
+        self.diverged_path = self.folder / DIVERGED
+        self.lines = 0
+
+    @main_only
+    def begin(self, place: str, list_hashes: dict[str, str]) -> None:
+        """Write options and provenance; keep of an older log the first `lines`, whole ones.
+
+        Args:
+            place: where in the run this is.
+            list_hashes: sha256 of the lists as they were read.
+        """
+        for file in (*FILES, self.log_path.name):
+            remove_left_behind(self.folder / file)
+        self.diverged_path.unlink(missing_ok=True)
+        options = {k: v for k, v in vars(self.args).items() if v is not None}
+        options = {k: v for k, v in options.items() if k not in NOT_REPEATED}
+        _write_yaml(self.folder / OPTIONS, options)
+
+        path = self.folder / PROVENANCE
+        parts = _read_yaml(path) if self.args.use_checkpoint else {}
+        hashes = {**list_hashes, **clip_hash(self.args)}
+        _write_yaml(path, {**parts, place: provenance(self.device, hashes)})
+
+        if not self.args.use_checkpoint:  # an older run's
+            set_aside(self.log_path)
+            set_aside(self.folder / BEST)
+        old = self.log_path.read_bytes() if self.lines and self.log_path.is_file() else b""
+        kept = [line for line in old.splitlines(keepends=True) if line.endswith(b"\n")]
+        kept = kept[: self.lines]
+        with whole_file(self.log_path) as partial:
+            partial.write_bytes(b"".join(kept))
+        self.lines = len(kept)
+
+    @main_only
+    def log(self, record: dict) -> None:
+        try:
+            with self.log_path.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise UserError(f"{self.log_path} cannot be written: {error.strerror}") from None
+        self.lines += 1
+
+    @main_only
+    def best(self, metrics: dict) -> None:
+        write_json(self.folder / BEST, metrics)
+
+    @main_only
+    def diverged(self, facts: dict) -> None:
+        write_json(self.diverged_path, facts)
+
+
+def _write_yaml(path: Path, value: dict) -> None:
+    with whole_file(path) as partial:
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+        partial.write_text(text, encoding="utf-8")
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError):  # not there, or damaged: begun anew
+        return {}

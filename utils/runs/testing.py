@@ -1,0 +1,59 @@
+"""A test run: weights and test list -> what the official code prints, and `results.json`."""
+
+from pathlib import Path
+
+from model import build_model
+from utils import checkpoint
+from utils.system import parallel
+from utils.check_data import require_sound_data
+from utils.network.clip_weights import RANDOM
+from utils.system.device import set_up_device
+from utils.engine import EvaluationSet, evaluate
+from utils.system.errors import UserError
+from utils.system.files import require_writable, sha256, write_json
+from utils.labels import Dataset
+from utils.metrics import report_lines, save_predictions
+from utils.system.provenance import list_hashes, provenance
+from utils.runs.training import fixed_options
+
+
+def load_for_test(args, facts: Dataset, device):
+    """The model with the weights of `--model-path`, in eval mode.
+
+    CLIP's own file is read only where the weights lack its text side.
+    """
+    state = checkpoint.read_weights(args.model_path)
+    checkpoint.require_method(state, args.method, args.model_path)
+    if checkpoint.holds_text(state):
+        args.clip_weights = None
+    elif args.clip_weights == RANDOM and args.method != "mil":
+        raise UserError(
+            f"{args.model_path} has no CLIP text weights, and --clip-weights {RANDOM} cannot stand "
+            "in for those it was trained with: name CLIP's file"
+        )
+    model = build_model(args, facts)
+    checkpoint.fit(model, state, args.model_path)
+    return model.to(device).eval()
+
+
+def run_test(args, facts: Dataset) -> None:
+    """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
+    results = Path(args.output_dir) / "results.json"
+    require_writable(results, args.predictions)
+    device = set_up_device(args)
+    if args.check_data:
+        require_sound_data(args, facts, train=False)
+    test = EvaluationSet(args, facts)
+    model = load_for_test(args, facts, device)
+    hashes = {**list_hashes(args, train=False), "model_path": sha256(args.model_path)}
+    parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
+    metrics, predictions = evaluate(model, test)
+    if parallel.rank():
+        parallel.leave()
+    if args.predictions:
+        save_predictions(args.predictions, predictions, test.rows, facts)
+    made_of = {"weights": args.model_path, "test_list": args.test_list}
+    record = provenance(device, hashes)
+    write_json(results, {**made_of, **metrics, "provenance": record})
+    print("\n".join(report_lines(metrics)))
+    parallel.leave()

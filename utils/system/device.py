@@ -1,0 +1,112 @@
+"""Where a run computes, and how precisely."""
+
+import ctypes
+import os
+import sys
+from functools import wraps
+
+import torch
+
+from utils.system.errors import UserError
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
+
+
+def set_up_device(args) -> torch.device:
+    """The device of `--device`, set up for `--precision` and `--deterministic`.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if args.deterministic:  # before anything starts cuBLAS, which reads it once
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(args.deterministic)
+    device = pick_device(args.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # for pinned memory, too
+    # PyTorch's own default would round convolutions on a GPU to TF32 even where fp32 is asked for.
+    for backend in (torch.backends, torch.backends.cuda.matmul):  # torch.compile parts these two
+        backend.fp32_precision = "tf32" if args.precision == "tf32" else "ieee"
+    if device.type == "cpu":
+        keep_freed_memory()
+    return device
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if "LOCAL_RANK" in os.environ:  # torchrun's, a process for each GPU
+        if name.startswith("cuda:") and int(os.environ.get("LOCAL_WORLD_SIZE", 1)) > 1:
+            raise UserError(f"--device {name} is one GPU for several processes: try --device cuda")
+        if name == "cuda":
+            name = f"cuda:{os.environ['LOCAL_RANK']}"
+    try:
+        device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("it holds no numbers")
+        torch.empty(0, device=device)
+        return device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name} is not available ({reason}): try --device cpu") from None
+
+
+def keep_freed_memory() -> None:
+    """Let the process keep what it frees, for the next step to use.
+
+    By default glibc gives every large tensor back to the system at once and the next one is mapped
+    and zeroed page by page: up to half of a forward pass on the CPU. The process stays as large as
+    it has ever been. Does nothing where the C library is another.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy without waiting for what the device has still to do: a GPU fetches from pinned memory by
+    itself."""
+    if device.type == "cuda" and not tensor.is_cuda:
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def autocast(precision: str, device: torch.device):
+    """Context of a forward pass: matrix products in bfloat16 for `bf16`, else as they come."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def in_float32(function):
+    """Decorator: compute in float32 under autocast too. For softmaxes, cosines and logits, where
+    the two to three digits of bfloat16 would not do."""
+
+    @wraps(function)
+    def run(*args):
+        device = _device_type(args)
+        if not torch.is_autocast_enabled(device):
+            return function(*args)
+        with torch.autocast(device, enabled=False):
+            return function(*(a.float() if _is_low(a) else a for a in args))
+
+    return run
+
+
+def _device_type(args) -> str:
+    """Where the first tensor or module among the arguments is."""
+    for a in args:
+        if isinstance(a, torch.nn.Module):
+            a = next(a.parameters())
+        if isinstance(a, torch.Tensor):
+            return a.device.type
+    raise TypeError("in_float32 is for functions of tensors or modules")
+
+
+def _is_low(value) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype in (torch.bfloat16, torch.float16)

@@ -1,0 +1,1 @@
+"""From pictures, in a file or live, to CLIP features."""

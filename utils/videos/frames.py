@@ -1,0 +1,159 @@
+"""Frames of a video as CLIP's visual tower is fed with them: decoded, resized, cropped.
+
+Every frame is resized to 340×256 whatever its aspect, bilinearly and without antialiasing (as
+OpenCV does). Of that come ten crops of 224×224: 0 the centre, 1–4 the corners (top-left, top-right,
+bottom-left, bottom-right), 5–9 the same mirrored.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.stream import Disposition
+from torch.nn import functional as F
+
+from utils.system.errors import UserError
+
+FRAME_SIZE = (256, 340)  # height, width
+CROP_SIZE = 224
+CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
+CROPS = 2 * len(CORNERS)
+CENTRE = 0
+SUFFIXES = (
+    ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".ogv", ".ts", ".webm", ".wmv",
+)  # fmt: skip
+
+
+class Video:
+    """A video file, opened.
+
+    Args:
+        path: of any container that PyAV reads, or a URL.
+        name: what it is called in messages, if not by its path.
+        how: further arguments of `av.open`.
+
+    Attributes:
+        expected: frames that the container announces; 0 where it does not say.
+        time: of the last frame that `frames` yielded, in seconds; None where it tells none.
+
+    Raises:
+        UserError: it cannot be opened, or has no pictures.
+    """
+
+    def __init__(self, path: Path | str, name: str | None = None, **how):
+        self.name = name or f"video {path}"
+        try:
+            self.container = av.open(str(path), **how)
+        except (OSError, ValueError) as error:  # PyAV's errors are some of these
+            raise UserError(f"{self.name} cannot be opened: {_reason(error)}") from None
+        streams = [
+            s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic
+        ]
+        if not streams:
+            self.container.close()
+            raise UserError(f"{self.name} has no video stream: audio or subtitles only?")
+        self.stream = streams[0]
+        self.stream.thread_type = "AUTO"
+        self.expected = self.stream.frames
+        self.time: float | None = None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Its frames in order, upright: (H, W, 3) uint8, RGB.
+
+        Raises:
+            UserError: it cannot be decoded to its end, or holds no frame.
+        """
+        count = unseen = 0
+        try:
+            with self.container:
+                for packet in self.container.demux(self.stream):
+                    unseen += packet.is_discard  # cut away, but still in the file
+                    for frame in packet.decode():
+                        self.time = frame.time
+                        # As a player turns it: the display matrix of a phone's video.
+                        yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+                        count += 1
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.name} cannot be decoded after {count} frames: {_reason(error)}"
+            ) from None
+        if not count:
+            raise UserError(f"{self.name} holds no frame")
+        if count + unseen < self.expected:
+            raise UserError(
+                f"{self.name} ends after {count} of {self.expected - unseen} frames: truncated?"
+            )
+
+
+def find_videos(inputs: list[Path]) -> dict[Path, Path]:
+    """Video files -> their paths without suffix below the output folder.
+
+    Args:
+        inputs: videos, folders to look through, or `.txt` lists with a path in each line.
+
+    Raises:
+        UserError: one is missing, holds no videos, or two would be written to one place.
+    """
+    found: dict[Path, Path] = {}
+    for path in inputs:
+        if path.is_dir():
+            files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+            if not files:
+                raise UserError(f"{path} holds no videos: expected {' '.join(SUFFIXES)}")
+            found |= {file: file.relative_to(path).with_suffix("") for file in files}
+        elif not path.is_file():
+            raise UserError(f"video {path} not found")
+        elif path.suffix == ".txt":
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            files = [Path(line.strip()) for line in lines if line.strip()]
+            if missing := [file for file in files if not file.is_file()]:
+                raise UserError(f"{path}: video {missing[0]} not found")
+            found |= {file: Path(file.stem) for file in files}
+        else:
+            found[path] = Path(path.stem)
+    places: dict[Path, Path] = {}
+    for file, place in found.items():
+        if other := places.get(place):
+            raise UserError(f"{other} and {file} would both be written to {place}.*: rename one")
+        places[place] = file
+    return found
+
+
+def frame_times(path: Path) -> np.ndarray | None:
+    """(F,) seconds at which a player shows the frames of a video, in order, without decoding them;
+    None where it does not say.
+
+    Raises:
+        UserError: as Video.
+    """
+    video = Video(path)
+    base = video.stream.time_base
+    with video.container as container:
+        begin = container.start_time  # of pictures or sound
+        packets = container.demux(video.stream)
+        stamps = [p.pts for p in packets if p.pts is not None and not p.is_discard]
+    if len(set(stamps)) < min(2, len(stamps)) or not stamps:
+        return None
+    times = np.sort(np.array(stamps) * float(base))
+    return times - (times[0] if begin is None else min(begin / av.time_base, times[0]))
+
+
+def _reason(error: Exception) -> str:
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())
+
+
+def resize(frame: np.ndarray) -> torch.Tensor:
+    """(H, W, 3) uint8 -> (3, 256, 340) uint8."""
+    image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+    image = F.interpolate(image, FRAME_SIZE, mode="bilinear", align_corners=False)[0]
+    return image.round().to(torch.uint8)
+
+
+def crop(images: torch.Tensor, index: int) -> torch.Tensor:
+    """(..., 256, 340) -> (..., 224, 224), crop 0…9."""
+    top, left = CORNERS[index % len(CORNERS)]
+    part = images[..., top : top + CROP_SIZE, left : left + CROP_SIZE]
+    return part.flip(-1) if index >= len(CORNERS) else part
