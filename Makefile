@@ -56,7 +56,7 @@ test: lint
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 soak: $(INSTALLED)
-	KILLS=20 $(BIN)/python -m pytest -s tests/test_resume.py -k killed_run_ends
+	KILLS=20 $(BIN)/python -m pytest -s tests/runs/test_resume.py -k killed_run_ends
 	FUZZ=soak $(BIN)/python -m pytest tests/test_fuzz.py
 
 bench: $(INSTALLED)

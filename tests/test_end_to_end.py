@@ -14,7 +14,7 @@ import ucf_test
 import ucf_train
 import xd_test
 import xd_train
-from utils import demo_report
+from utils import PROJECT, demo_report
 from utils.checkpoint import load
 from utils.demo_data import generate
 from utils.engine import EvaluationSet
@@ -156,7 +156,7 @@ def test_xd_learns(tmp_path, monkeypatch, capsys):
     """The demo of XD-Violence, a little smaller; that of UCF-Crime is `make demo`."""
     monkeypatch.chdir(tmp_path)
     generate(XD_VIOLENCE, Path("demo/xd"), train_videos=80)
-    config = ["--config", str(Path(__file__).parents[1] / "configs" / "demo_xd.yml")]
+    config = ["--config", str(PROJECT / "configs" / "demo_xd.yml")]
     xd_train.main(config)
     xd_test.main([*config, "--predictions", "demo/xd/run/predictions.npz"])
     untrained, trained = demo_report.main(

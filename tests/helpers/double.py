@@ -1,5 +1,5 @@
 """A training script in double precision, with a quarter of CLIP's text transformer and few words,
-to be quick and its files small: `python tests/double.py ucf_train.py OPTION ...`.
+to be quick and its files small: `python tests/helpers/double.py ucf_train.py OPTION ...`.
 
 Rounding is then too small to grow. In single precision two runs that add in another order part
 after some ten steps, in one process on one and on two threads, too.
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import utils.engine
 import utils.network.clip_weights
 from utils.network.clip_weights import clip_model

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-
 from spoiling import COMMANDS
-from test_resume import PROJECT
-from utils import checkpoint
+
+from utils import PROJECT, checkpoint
 from utils.system.errors import UserError
 from utils.system.files import load_object_array
 

@@ -12,20 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_extraction import brightness, levels, write_video
+from test_predict import command, error_of  # noqa: F401
 
 import predict
 import utils.videos.live
 from test_end_to_end import small_ucf  # noqa: F401
-from test_extraction import brightness, levels, write_video
-from test_predict import command, error_of  # noqa: F401
+from utils import PROJECT
 from utils.events.find import Timeline, find_events
 from utils.events.tracker import EventTracker, Window, watch
 from utils.labels import UCF_CRIME
 from utils.metrics import Prediction
 from utils.videos.frames import Video
 from utils.videos.live import Live, Lost, Snippet, is_live, shown, timed_snippets
-
-ROOT = Path(__file__).parents[1]
 
 
 def follow(score, min_confidence=0.5, min_seconds=0.0, window=256, classes=None):
@@ -171,7 +170,7 @@ def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):  # noqa: F811
     server = Server(write_video(tmp_path / "v.ts", 100), times=1, endless=True)
     process = subprocess.Popen(
         [sys.executable, "predict.py", "ucf", server.url, *command, "--pool=middle"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     while "left out" not in process.stdout.readline():
@@ -186,7 +185,7 @@ def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):  # noqa: F811
 def test_a_silent_pipe_can_be_stopped(command):  # noqa: F811
     process = subprocess.Popen(
         [sys.executable, "predict.py", "ucf", "-", *command], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT,
     )  # fmt: skip
     assert process.stdout.readline() == "watching standard input; Ctrl-C ends it\n"
     process.terminate()
@@ -267,7 +266,7 @@ def test_a_file_through_a_pipe(command, tmp_path):  # noqa: F811
     video = write_video(tmp_path / "v.ts", 50)
     run = subprocess.run(
         [sys.executable, "predict.py", "ucf", "-", *command, "--pool=middle", "--min-confidence=0"],
-        stdin=video.open("rb"), capture_output=True, text=True, cwd=ROOT, timeout=120,
+        stdin=video.open("rb"), capture_output=True, text=True, cwd=PROJECT, timeout=120,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()

@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from test_end_to_end import drop_checkpoints, make_data, options_of
 from test_extraction import write_video
 from test_resume import wait_until
+
+from test_end_to_end import drop_checkpoints, make_data, options_of
+from utils import PROJECT
 from utils.checkpoint import load
 from utils.datasets.lists import read_features
 from utils.datasets.order import Order, Shuffled
 from utils.system import parallel
 from utils.system.errors import UserError
 
-PROJECT = Path(__file__).parents[1]
 STEPS = 20
 OPTIONS = {"max-epoch": 1, "log-every": 1, "select": "last", "lr": 1e-5}
 OPTIONS |= {"checkpoint-every": 8, "eval-every": 0}
@@ -37,9 +37,9 @@ def double(folder: Path, script: str, options: dict, *torchrun_options: str, cou
     """A script in double precision, see double.py; alone, or by torchrun."""
     arguments = [script, *options_of(folder, options)]
     if count > 1:
-        return torchrun(count, "tests/double.py", arguments, *torchrun_options)
+        return torchrun(count, "tests/helpers/double.py", arguments, *torchrun_options)
     return subprocess.Popen(
-        [sys.executable, "tests/double.py", *arguments],
+        [sys.executable, "tests/helpers/double.py", *arguments],
         cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip

@@ -16,11 +16,11 @@ import yaml
 import ablate
 from ablate import make_cells, run_cells
 from test_end_to_end import small_ucf  # noqa: F401
+from utils import PROJECT
 from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, markdown_table
 from utils.system.errors import UserError
 
-PROJECT = Path(__file__).resolve().parent.parent
 ROWS = {
     "title": "T",
     "dataset": "ucf",

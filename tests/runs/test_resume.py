@@ -15,9 +15,9 @@ import torch
 
 import utils.runs.training
 from test_end_to_end import SCRIPTS, drop_checkpoints, make_data, options_of, run
+from utils import PROJECT
 from utils.checkpoint import load, previous
 
-PROJECT = Path(__file__).resolve().parent.parent
 KILLS = int(os.environ.get("KILLS", 2))
 BATCH = {"ucf": 2, "xd": 6}  # so that an epoch has
 STEPS = 5

@@ -5,12 +5,12 @@ import av
 import numpy as np
 import pytest
 import torch
+from test_extraction import write_video
 
 import predict
 import ucf_option
 from model import build_model
 from test_end_to_end import small_ucf  # noqa: F401
-from test_extraction import write_video
 from utils.events.annotated import KnownEvents, Segment
 from utils.events.find import Timeline, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE

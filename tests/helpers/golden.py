@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-SHARED = Path(os.environ.get("DSANET_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+from utils import PROJECT
+
+SHARED = Path(os.environ.get("DSANET_SHARED", PROJECT.parent / "shared"))
 GOLDEN = SHARED / "golden"
 REAL = SHARED / "data"
 

@@ -1,10 +1,10 @@
 import shutil
 from types import SimpleNamespace
 
+import golden
 import numpy as np
 import pytest
 
-import golden
 from test_make_lists import features, official_features, run_ucf, ucf  # noqa: F401
 from utils.datasets.ground_truth import rasterize, read_ground_truth
 from utils.datasets.lists import read_list
