@@ -26,12 +26,13 @@ from utils.ablation.grid import Grid, Row, read_grid
 from utils.ablation.table import csv_table, markdown_table, result_of, summary
 from utils.both_datasets import DATASETS
 from utils.checkpoint import previous
-from utils.options.flags import CORES, count, positive_int
+from utils.options.flags import count, positive_int
 from utils.options.parser import as_arguments
 from utils.runs.training import MAY_CHANGE
 from utils.system.console import say
 from utils.system.errors import OneLineParser, UserError, command
 from utils.system.files import require_writable, whole_file, write_json
+from utils.system.machine import CORES
 from utils.system.provenance import list_hashes
 
 POLL_SECONDS = 0.2

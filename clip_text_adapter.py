@@ -7,7 +7,7 @@ domain without touching CLIP's weights.
 import torch
 from torch import nn
 
-from utils.network.clip_weights import TextTransformer
+from utils.network.clip_text import TextTransformer
 
 
 class Adapter(nn.Module):

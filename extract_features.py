@@ -13,13 +13,14 @@ import hashlib
 import sys
 from pathlib import Path
 
+from utils.network.backbone import CLIP_NAME, RANDOM
 from utils.network.clip_visual import VisualTower
-from utils.network.clip_weights import CLIP_NAME, RANDOM
-from utils.options.flags import CORES, positive_int
+from utils.options.flags import positive_int
 from utils.system import parallel
 from utils.system.console import say
-from utils.system.device import PRECISIONS, set_up_device
+from utils.system.device import set_up_device
 from utils.system.errors import OneLineParser, UserError, command
+from utils.system.machine import CORES, PRECISIONS
 from utils.videos.extraction import POOLS, Extraction
 from utils.videos.frames import CROPS, find_videos
 

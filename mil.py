@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from utils.network.clip_weights import WIDTH
+from utils.network.backbone import WIDTH
 from utils.network.outputs import Outputs
 from utils.system.device import in_float32
 

@@ -17,14 +17,9 @@ from sgnm import SGNM
 from text_prompt import LearnablePrompt
 from utils.datasets.class_texts import manual_texts
 from utils.labels import Dataset
+from utils.network.backbone import CLIP_NAME, WIDTH
 from utils.network.batch import Filled, padding_mask
-from utils.network.clip_weights import (
-    CLIP_NAME,
-    WIDTH,
-    TextTransformer,
-    load_text_transformer,
-    tokenize,
-)
+from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
 from utils.network.layers import (
     DistanceAdjacency,
     GraphConvolution,

@@ -7,7 +7,8 @@ place. Chosen by `--text-tuning prompt`.
 import torch
 from torch import nn
 
-from utils.network.clip_weights import CONTEXT_LENGTH, TextTransformer
+from utils.network.backbone import CONTEXT_LENGTH
+from utils.network.clip_text import TextTransformer
 
 INIT_STD = 0.01
 

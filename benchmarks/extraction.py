@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from utils.datasets.lists import SNIPPET_FRAMES
+from utils.network.backbone import RANDOM
 from utils.network.clip_visual import VisualTower
-from utils.network.clip_weights import RANDOM
 from utils.options.flags import positive_int
-from utils.system.device import PRECISIONS, set_up_device
+from utils.system.device import set_up_device
 from utils.system.errors import OneLineParser, command
+from utils.system.machine import PRECISIONS
 from utils.videos.extraction import Extraction
 from utils.videos.frames import Video, crop, resize
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from model import DSANet, Outputs, hierarchical_belief_modulation
 from utils.datasets.lists import process_split
-from utils.network.clip_weights import CONTEXT_LENGTH
+from utils.network.backbone import CONTEXT_LENGTH
 
 
 def frame_wise_auc_ap(scores, frames):

@@ -29,8 +29,8 @@ from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
 from utils.metrics import frame_metrics
 from utils.network.batch import Filled
-from utils.options.flags import CORES
 from utils.system.device import set_up_device
+from utils.system.machine import CORES
 
 CPU = torch.device("cpu")
 OF_THE_HOST = 2  # "waits" of our step that only look so: `Filled.of` asks lengths on the CPU

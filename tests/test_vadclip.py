@@ -2,19 +2,19 @@
 
 from types import SimpleNamespace
 
+import golden
 import numpy as np
 import pytest
 import torch
+from golden import assert_close, load, seeded
 
-import golden
 import ucf_option
 import xd_option
-from golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model
 from utils.engine import EvaluationSet, class_probabilities, compute_losses
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.network.clip_weights import tokenize
+from utils.network.clip_text import tokenize
 from utils.optimization import make_optimization
 
 DATASETS = {"ucf": (ucf_option, UCF_CRIME), "xd": (xd_option, XD_VIOLENCE)}

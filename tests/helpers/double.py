@@ -14,8 +14,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import utils.engine
-import utils.network.clip_weights
-from utils.network.clip_weights import clip_model
+import utils.network.clip_text
+from utils.network.openai_clip import clip_model
 
 
 class FewWords:
@@ -27,9 +27,9 @@ class FewWords:
         return [sum(word.encode()) % 256 for word in text.split()]
 
 
-utils.network.clip_weights._tokenizer = FewWords
-utils.network.clip_weights.VOCABULARY = 258
-utils.network.clip_weights.LAYERS = 3
+utils.network.clip_text._tokenizer = FewWords
+utils.network.clip_text.VOCABULARY = 258
+utils.network.clip_text.LAYERS = 3
 torch.set_default_dtype(torch.float64)
 as_it_comes = utils.engine.to_device
 

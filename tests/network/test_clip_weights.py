@@ -5,15 +5,10 @@ import sys
 import pytest
 import torch
 
-from utils.network import clip_weights as clip_loader
-from utils.network.clip_weights import (
-    CONTEXT_LENGTH,
-    LAYERS,
-    TextTransformer,
-    download,
-    load_text_transformer,
-    tokenize,
-)
+from utils.network import clip_weights
+from utils.network.backbone import CONTEXT_LENGTH, LAYERS
+from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
+from utils.network.clip_weights import download
 from utils.system.errors import UserError
 
 # The official weights are a TorchScript archive, whatever torch thinks of these now.
@@ -26,7 +21,7 @@ def random_text():
 
 
 def test_neither_the_package_nor_torchvision_is_imported():
-    module = "utils.network.clip_weights"
+    module = "utils.network.clip_text"
     code = f"import {module}, sys; print('clip' in sys.modules, 'torchvision' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False", "False"]
@@ -112,8 +107,8 @@ def test_weights_from_the_official_archive(random_text, tmp_path, monkeypatch):
     torch.jit.script(Archive(official_state(random_text))).save(path)
     with pytest.raises(UserError, match="is refused"):
         load_text_transformer(str(path))
-    address = f"https://host/{clip_loader.sha256(path)}/clip.pt"
-    monkeypatch.setattr(clip_loader, "_official_url", lambda name: address)
+    address = f"https://host/{clip_weights.sha256(path)}/clip.pt"
+    monkeypatch.setattr(clip_weights, "official_url", lambda name: address)
     text = load_text_transformer(str(path))
     block = "transformer.resblocks.11.attn.in_proj_bias"
     assert torch.equal(text.state_dict()[block], random_text.state_dict()[block])
@@ -135,7 +130,7 @@ def test_files_that_are_not_clip(tmp_path):
 
 
 def test_the_official_address_carries_its_checksum():
-    digest, name = clip_loader._official_url("ViT-B/16").split("/")[-2:]
+    digest, name = clip_weights.official_url("ViT-B/16").split("/")[-2:]
     assert name == "ViT-B-16.pt"
     assert len(digest) == 64
 

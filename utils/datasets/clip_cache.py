@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from utils.datasets.lists import Row, process_feat
-from utils.network.clip_weights import WIDTH
+from utils.network.backbone import WIDTH
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file, write_json
 from utils.system.signals import step_aside

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from utils.labels import Dataset as DatasetFacts
-from utils.network.clip_weights import WIDTH
+from utils.network.backbone import WIDTH
 from utils.system.errors import UserError
 from utils.system.files import load_array
 

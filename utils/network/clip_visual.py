@@ -3,19 +3,13 @@
 import torch
 from torch import nn
 
-from utils.network.clip_weights import (
-    CLIP_NAME,
-    RANDOM,
-    WIDTH,
-    clip_model,
-    random_weights,
-    read_weights,
-    weights_file,
-)
+from utils.network.backbone import CLIP_NAME, RANDOM, WIDTH
+from utils.network.clip_weights import random_weights, read_clip, weights_file
+from utils.network.openai_clip import clip_model
 from utils.system.device import autocast, to_device
 from utils.system.errors import UserError
-from utils.videos.frames import CROP_SIZE
 
+PICTURE_SIZE = 224  # height and width of what it looks at
 PATCH, VISUAL_WIDTH, VISUAL_LAYERS, VISUAL_HEADS = 16, 768, 12, 12
 PREFIX = "visual."
 # Of the pictures that CLIP was trained on, red, green and blue in 0…1.
@@ -40,7 +34,7 @@ class VisualTower(nn.Module):
                 self.tower = _tower()
         else:
             path = weights_file(source)
-            state = read_weights(path, lambda name: name.startswith(PREFIX))
+            state = read_clip(path, lambda name: name.startswith(PREFIX))
             with torch.device("meta"):
                 self.tower = _tower()
             try:
@@ -66,5 +60,5 @@ class VisualTower(nn.Module):
 
 def _tower() -> nn.Module:
     return clip_model.VisionTransformer(
-        CROP_SIZE, PATCH, VISUAL_WIDTH, VISUAL_LAYERS, VISUAL_HEADS, WIDTH
+        PICTURE_SIZE, PATCH, VISUAL_WIDTH, VISUAL_LAYERS, VISUAL_HEADS, WIDTH
     )

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.network.batch import Filled, padding_mask
-from utils.network.clip_weights import clip_model
+from utils.network.openai_clip import clip_model
 from utils.system.device import in_float32
 
 TEMPERATURE = 0.07  # CLIP's: cosine similarities are divided by it

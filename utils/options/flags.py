@@ -2,11 +2,10 @@
 differ."""
 
 import argparse
-import os
 
-from utils.network.clip_weights import CLIP_NAME, LAYERS, RANDOM, WIDTH
+from utils.network.backbone import CLIP_NAME, LAYERS, RANDOM, WIDTH
 from utils.options.parser import VADCLIP, OptionParser
-from utils.system.device import PRECISIONS
+from utils.system.machine import CORES, PRECISIONS
 
 TOO_MANY = 2**31
 METHODS = ("dsanet", "vadclip", "mil")
@@ -73,9 +72,6 @@ for kind in (positive_int, count, head_count, clip_block_count):
     kind.__name__ = "whole number"
 for kind in (positive_float, nonnegative_float, ratio, share):
     kind.__name__ = "number"
-
-# Cores this process may use.
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def files_of(name: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from model import build_model
 from utils import checkpoint
 from utils.system import parallel
 from utils.check_data import require_sound_data
-from utils.network.clip_weights import RANDOM
+from utils.network.backbone import RANDOM
 from utils.system.device import set_up_device
 from utils.engine import EvaluationSet, evaluate
 from utils.system.errors import UserError

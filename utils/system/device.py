@@ -9,7 +9,6 @@ import torch
 
 from utils.system.errors import UserError
 
-PRECISIONS = ("fp32", "tf32", "bf16")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 

@@ -12,7 +12,8 @@ import torch
 from utils import PROJECT
 from utils.datasets.class_texts import MANUAL_TEXTS
 from utils.datasets.ground_truth import present_form
-from utils.network.clip_weights import RANDOM, weights_file
+from utils.network.backbone import RANDOM
+from utils.network.clip_weights import weights_file
 from utils.system import parallel
 from utils.system.files import sha256
 

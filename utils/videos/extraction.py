@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from utils.datasets.lists import SNIPPET_FRAMES
-from utils.network.clip_weights import WIDTH
+from utils.network.backbone import WIDTH
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file

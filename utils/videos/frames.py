@@ -14,10 +14,10 @@ import torch
 from av.stream import Disposition
 from torch.nn import functional as F
 
+from utils.network.clip_visual import PICTURE_SIZE
 from utils.system.errors import UserError
 
 FRAME_SIZE = (256, 340)  # height, width
-CROP_SIZE = 224
 CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
 CROPS = 2 * len(CORNERS)
 CENTRE = 0
@@ -155,5 +155,5 @@ def resize(frame: np.ndarray) -> torch.Tensor:
 def crop(images: torch.Tensor, index: int) -> torch.Tensor:
     """(..., 256, 340) -> (..., 224, 224), crop 0…9."""
     top, left = CORNERS[index % len(CORNERS)]
-    part = images[..., top : top + CROP_SIZE, left : left + CROP_SIZE]
+    part = images[..., top : top + PICTURE_SIZE, left : left + PICTURE_SIZE]
     return part.flip(-1) if index >= len(CORNERS) else part

@@ -1,0 +1,31 @@
+"""The metrics of a test run by name, as files, options and tables have them."""
+
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    """One figure of `results.json`.
+
+    Attributes:
+        title: for people.
+        fraction: whether it lies in 0…1; else it is in percent already.
+        selectable: whether weights can be chosen by it (`--select-by`).
+    """
+
+    title: str
+    fraction: bool = True
+    selectable: bool = False
+
+    def percent(self, value: float) -> float:
+        return 100 * value if self.fraction else value
+
+
+METRICS = {
+    "auc1": Metric("AUC1", selectable=True),
+    "ap1": Metric("AP1", selectable=True),
+    "auc2": Metric("AUC2", selectable=True),
+    "ap2": Metric("AP2", selectable=True),
+    "ano_auc": Metric("Ano-AUC"),
+    "average_map": Metric("average mAP", fraction=False),
+    "average_anomaly_map": Metric("average mAP, anomalies", fraction=False),
+}
