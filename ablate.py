@@ -28,12 +28,12 @@ from utils.both_datasets import DATASETS
 from utils.checkpoint import previous
 from utils.options.flags import count, positive_int
 from utils.options.parser import as_arguments
-from utils.runs.training import MAY_CHANGE
+from utils.runs.identity import MAY_CHANGE, list_hashes
+from utils.system.command import OneLineParser, command
 from utils.system.console import say
-from utils.system.errors import OneLineParser, UserError, command
+from utils.system.errors import UserError
 from utils.system.files import require_writable, whole_file, write_json
 from utils.system.machine import CORES
-from utils.system.provenance import list_hashes
 
 POLL_SECONDS = 0.2
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.network.backbone import WIDTH
-from utils.network.outputs import Outputs
+from utils.network.batch import Outputs
 from utils.system.device import in_float32
 
 HIDDEN = (512, 32)

@@ -7,14 +7,14 @@ Reads released weights, ours, and training checkpoints. The options are in xd_op
 
 from utils.labels import XD_VIOLENCE
 from utils.runs.testing import run_test
-from utils.system import parallel
-from utils.system.errors import command
+from utils.system.command import command
+from utils.system.meeting import join_processes
 from xd_option import parser
 
 
 @command
 def main(argv=None):
-    parallel.start()
+    join_processes()
     run_test(parser.parse_args(argv), XD_VIOLENCE)
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.nn import functional as F
 
 from model import DSANet, Outputs, hierarchical_belief_modulation
-from utils.datasets.lists import process_split
+from utils.datasets.clips import process_split
 from utils.network.backbone import CONTEXT_LENGTH
 
 

@@ -15,12 +15,12 @@ from benchmarks import workload
 from benchmarks.measure import gflop
 from losses import dsanet_losses
 from model import build_model
-from utils.datasets.lists import SNIPPET_FRAMES
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import RANDOM
 from utils.network.batch import Filled
 from utils.network.clip_visual import VisualTower
 from utils.options.flags import positive_float
-from utils.system.errors import OneLineParser, command
+from utils.system.command import OneLineParser, command
 from utils.videos.frames import CROP_SIZE
 
 CPU = torch.device("cpu")

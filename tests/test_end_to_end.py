@@ -15,12 +15,12 @@ import ucf_train
 import xd_test
 import xd_train
 from utils import PROJECT, demo_report
-from utils.checkpoint import load
 from utils.demo_data import generate
 from utils.engine import EvaluationSet
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import load_predictions
 from utils.system.files import sha256
+from utils.system.untrusted import load_tensors
 
 SCRIPTS = {
     "ucf": SimpleNamespace(
@@ -116,7 +116,7 @@ def test_train_then_test(small, tmp_path, capsys):
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [r["epoch"] for r in log if "metrics" in r] == [1, 2]
     assert all(np.isfinite(r["losses"]["total"]) for r in log if "losses" in r)
-    weights = load(tmp_path / "model.pth")
+    weights = load_tensors(tmp_path / "model.pth")
     assert not any("visual" in key.split(".")[1] for key in weights)
 
 

@@ -13,7 +13,7 @@ from model import build_model
 from utils.engine import score, train_one_epoch
 from utils.labels import UCF_CRIME
 from utils.network.batch import padding_mask
-from utils.optimization import dsanet_optimization, make_optimization
+from utils.optim import dsanet_optimization, make_optimization
 from utils.system.errors import UserError
 
 

@@ -3,21 +3,20 @@
 import json
 from types import SimpleNamespace
 
+import golden
 import numpy as np
 import pytest
 import torch
+from golden import assert_close, load, seeded
 
-import golden
 import ucf_option
 import xd_option
-from golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
-from utils.datasets.lists import process_feat, process_split
+from utils.datasets.clips import process_feat, process_split
 from utils.detection_map import detection_map
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.optim import StableAdamW, WarmCosineScheduler
-from utils.optimization import SGNM_PREFIX, dsanet_optimization
+from utils.optim import SGNM_PREFIX, StableAdamW, WarmCosineScheduler, dsanet_optimization
 
 pytestmark = golden.needs_goldens
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.ground_truth import GroundTruth
-from utils.datasets.lists import SNIPPET_FRAMES, Row
+from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
 from utils.labels import Dataset
 from utils.system.errors import UserError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from test_make_lists import features, official_features, run_ucf, ucf  # noqa: F401
-from utils.datasets.ground_truth import rasterize, read_ground_truth
+from utils.datasets.ground_truth import TruthFiles, rasterize, read_ground_truth
 from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import build_ucf, build_xd
@@ -32,7 +32,9 @@ def lists(ucf):  # noqa: F811
 
 def read(folder, name="ucf", facts=UCF_CRIME, root=None):
     args = paths(folder, name)
-    return read_ground_truth(args, facts, read_list(args.test_list, facts, root))
+    return read_ground_truth(
+        TruthFiles.of(args), args.test_list, read_list(args.test_list, facts, root), facts
+    )
 
 
 def as_object_array(values):

@@ -225,7 +225,8 @@ def test_the_window_holds_the_last_snippets(ucf_args, ucf_model):
     assert list(window.starts) == list(range(8, 40))
     assert len(prediction.score) == ucf_args.visual_length == 32
     expected = predict.score(
-        ucf_model, predict.Videos(ucf_args, ["v"], [torch.stack([*window.features])])
+        ucf_model,
+        predict.Videos(predict.Scoring.of(ucf_args), ["v"], [torch.stack([*window.features])]),
     )[0]
     assert np.array_equal(prediction.score, expected.score)
     assert np.array_equal(prediction.probabilities, expected.probabilities)

@@ -10,8 +10,8 @@ import ucf_test
 from model import build_model
 from test_end_to_end import small_ucf  # noqa: F401
 from test_metrics import case  # noqa: F401
+from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
-from utils.datasets.lists import process_feat
 from utils.engine import EvaluationSet
 from utils.figures import __main__ as figures
 from utils.figures.analysis import prototype_distances, semantics, snippet_classes

@@ -16,7 +16,8 @@ import torch
 import utils.runs.training
 from test_end_to_end import SCRIPTS, drop_checkpoints, make_data, options_of, run
 from utils import PROJECT
-from utils.checkpoint import load, previous
+from utils.checkpoint import previous
+from utils.system.untrusted import load_tensors
 
 KILLS = int(os.environ.get("KILLS", 2))
 BATCH = {"ucf": 2, "xd": 6}  # so that an epoch has
@@ -67,7 +68,7 @@ def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float)
 def assert_same_run(whole: Path, cut: Path) -> None:
     for file in ("log.jsonl", "best.json"):
         assert (whole / file).read_text() == (cut / file).read_text()
-    a, b = load(whole / "model.pth"), load(cut / "model.pth")
+    a, b = load_tensors(whole / "model.pth"), load_tensors(cut / "model.pth")
     assert a.keys() == b.keys()
     for name in a:
         assert torch.equal(a[name], b[name]), name
@@ -113,7 +114,7 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
     paths = [path for path in (checkpoint, previous(checkpoint)) if path.is_file()]
     kept = 0
     if paths:
-        state = load(paths[0])
+        state = load_tensors(paths[0])
         kept = STEPS * state["epoch"] + state["step"]
     if not (tmp_path / "best.json").exists():  # else it had ended before
         finish(start(name, tmp_path, {**options, "use-checkpoint": bool(paths)}))
@@ -154,7 +155,7 @@ def test_a_stopped_run_ends_like_one_that_never_stopped(name, whole_runs, tmp_pa
     printed = capfd.readouterr()
     assert "stopping after this step; once more: at once" in printed.err
     assert "stopped after 0 epochs and 3 steps, saved" in printed.out
-    assert load(cut / "checkpoint.pth")["step"] == 3
+    assert load_tensors(cut / "checkpoint.pth")["step"] == 3
 
     with (cut / "log.jsonl").open("a") as log:
         log.write('{"epoch": 1, "st')  # as if cut off in the middle of a line
@@ -268,7 +269,7 @@ def test_a_run_killed_between_two_renamings_goes_on(copied, capfd):
     path.unlink()
     assert stop_at((0, 1), signal.SIGINT, SCRIPTS["ucf"].train, folder, options) == 130
     assert f"resuming {previous(path)}, after 0 epochs and 1 steps" in capfd.readouterr().out
-    assert load(path)["step"] == 2
+    assert load_tensors(path)["step"] == 2
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(copied, capfd):
@@ -283,7 +284,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(copied, capfd):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert error == f"error: {path} cannot be written: File too large"
     assert path.stat().st_ino == before
-    assert load(path)["step"] == 2
+    assert load_tensors(path)["step"] == 2
     assert not list(folder.glob(".*"))
 
 
@@ -334,9 +335,9 @@ def test_a_run_begun_anew_sets_an_older_one_aside(copied, capfd):
     assert stop_at((0, 0), signal.SIGTERM, SCRIPTS["ucf"].train, folder, options) == 143
     older = folder / "checkpoint.older.pth"
     assert f"the checkpoint of an older run is now {older}" in capfd.readouterr().out
-    assert load(folder / "checkpoint.pth")["step"] == 1
+    assert load_tensors(folder / "checkpoint.pth")["step"] == 1
     assert not previous(folder / "checkpoint.pth").exists()
-    assert load(older)["step"] == 2
+    assert load_tensors(older)["step"] == 2
     assert (folder / "log.older.jsonl").is_file()
     assert (folder / "best.older.json").is_file()
     assert not (folder / "best.json").exists()

@@ -8,23 +8,25 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed
 from test_extraction import write_video
 from test_resume import wait_until
 
 from test_end_to_end import drop_checkpoints, make_data, options_of
 from utils import PROJECT
-from utils.checkpoint import load
-from utils.datasets.lists import read_features
-from utils.datasets.order import Order, Shuffled
-from utils.system import parallel
+from utils.datasets import order as orders
+from utils.datasets.features import read_features
+from utils.datasets.order import Order, Parts, Shuffled
+from utils.system import meeting
 from utils.system.errors import UserError
+from utils.system.untrusted import load_tensors
 
 STEPS = 20
 OPTIONS = {"max-epoch": 1, "log-every": 1, "select": "last", "lr": 1e-5}
@@ -57,7 +59,7 @@ def torchrun(count: int, script: str, arguments: list[str], *how: str, **more) -
 
 def by_hand(script: str, of_each: list[list[str]]) -> list[subprocess.Popen]:
     """As torchrun starts them, but each with arguments of its own, and nobody to end the others."""
-    store = parallel.dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     port, store = store.port, None
     common = {"WORLD_SIZE": str(len(of_each)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     return [
@@ -115,7 +117,7 @@ def assert_agree(one: Path, several: Path) -> None:
     ]
     print("losses", max(off))
     assert max(off)[0] <= 1e-10, max(off)
-    a, b = load(one / "model.pth"), load(several / "model.pth")
+    a, b = load_tensors(one / "model.pth"), load_tensors(several / "model.pth")
     assert a.keys() == b.keys()
     off = [((a[k] - b[k]).abs().max().item() / (a[k].abs().max().item() + 1e-12), k) for k in a]
     print("weights", max(off))
@@ -192,7 +194,7 @@ def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
     assert code != 0
     assert re.search(r"stopped after \d epochs and \d steps, saved", out), out + errors
     steps = len(logged(tmp_path, "losses"))
-    state = load(tmp_path / "checkpoint.pth")
+    state = load_tensors(tmp_path / "checkpoint.pth")
     assert len(state["pending"]) + steps >= state["step"] > 0 or state["epoch"]
 
 
@@ -235,11 +237,12 @@ def test_processes_must_be_started_alike(data, tmp_path):
 
 
 def test_processes_that_meet_again_take_no_notice_of_those_that_are_gone():
-    store = parallel.dist.HashStore()
+    store = torch.distributed.HashStore()
     rounds = []
     for _ in range(2):
         with ThreadPoolExecutor() as pool:
-            names = list(pool.map(partial(parallel._round, store, count=3), range(3)))
+            others = [pool.submit(meeting.knock, store, rank) for rank in (1, 2)]
+            names = [meeting.welcome_all(store, 3), *(other.result() for other in others)]
         assert len(set(names)) == 1
         rounds += names[:1]
     assert rounds[0] != rounds[1]
@@ -249,26 +252,25 @@ def test_a_master_that_cannot_be_reached(monkeypatch):
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_PORT", "1")
-    monkeypatch.setattr(parallel, "MEET", parallel.timedelta(seconds=1))
+    monkeypatch.setattr(meeting, "MEET", timedelta(seconds=1))
     with pytest.raises(UserError, match=r"process 1 cannot reach the others by way of 127.0.0.1:1"):
-        parallel.start()
+        meeting.join_processes()
 
 
 @pytest.mark.parametrize("kinds, rows, batch_size", [(1, 25, 6), (2, 24, 6)])
-def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatch, ucf_args):
-    monkeypatch.setattr(ucf_args, "batch_size", batch_size)
+def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatch):
     generator = torch.Generator()
     order = Order(Shuffled(range(rows), batch_size * kinds, generator), generator, seed=0)
     whole = list(order)
-    monkeypatch.setattr(parallel, "processes", lambda: 3)
+    monkeypatch.setattr(orders, "processes", lambda: 3)
     if kinds == 1:  # the last batch has one video
         with pytest.raises(UserError, match="has 1 videos, fewer than there are processes"):
-            parallel.Parts(order, ucf_args, kinds)
+            Parts(order, batch_size, kinds)
         order.batches.smallest = 3
     parts = []
     for rank in range(3):
-        monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
-        parts.append(list(parallel.Parts(order, ucf_args, kinds)))
+        monkeypatch.setattr(orders, "rank", lambda rank=rank: rank)
+        parts.append(list(Parts(order, batch_size, kinds)))
     for batch, *of_each in zip(whole, *parts, strict=True):
         assert sorted(chain(*of_each)) == sorted(batch)
         sizes = [len(part) for part in of_each]

@@ -7,7 +7,8 @@ the command line in precedence; `--method` changes the defaults of other options
 import argparse
 import sys
 
-from utils.system.errors import OneLineParser, UserError
+from utils.system.command import OneLineParser
+from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
 # Defaults of a baseline that an option file written for DSANet should not change unnoticed.

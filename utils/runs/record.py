@@ -17,8 +17,9 @@ import yaml
 
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, set_aside, whole_file, write_json
-from utils.system.parallel import main_only
-from utils.system.provenance import clip_hash, provenance
+from utils.system.group import main_only
+from utils.runs.identity import clip_hash
+from utils.system.provenance import provenance
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",

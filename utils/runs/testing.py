@@ -4,7 +4,7 @@ from pathlib import Path
 
 from model import build_model
 from utils import checkpoint
-from utils.system import parallel
+from utils.system import group, parallel
 from utils.check_data import require_sound_data
 from utils.network.backbone import RANDOM
 from utils.system.device import set_up_device
@@ -13,8 +13,9 @@ from utils.system.errors import UserError
 from utils.system.files import require_writable, sha256, write_json
 from utils.labels import Dataset
 from utils.metrics import report_lines, save_predictions
-from utils.system.provenance import list_hashes, provenance
-from utils.runs.training import fixed_options
+from utils.runs.identity import list_hashes
+from utils.system.provenance import provenance
+from utils.runs.identity import fixed_options
 
 
 def load_for_test(args, facts: Dataset, device):
@@ -24,14 +25,13 @@ def load_for_test(args, facts: Dataset, device):
     """
     state = checkpoint.read_weights(args.model_path)
     checkpoint.require_method(state, args.method, args.model_path)
-    if checkpoint.holds_text(state):
-        args.clip_weights = None
-    elif args.clip_weights == RANDOM and args.method != "mil":
+    holds_text = checkpoint.holds_text(state)
+    if not holds_text and args.clip_weights == RANDOM and args.method != "mil":
         raise UserError(
             f"{args.model_path} has no CLIP text weights, and --clip-weights {RANDOM} cannot stand "
             "in for those it was trained with: name CLIP's file"
         )
-    model = build_model(args, facts)
+    model = build_model(args, facts, with_clip=not holds_text)
     checkpoint.fit(model, state, args.model_path)
     return model.to(device).eval()
 
@@ -40,7 +40,7 @@ def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
-    device = set_up_device(args)
+    device = set_up_device(args.device, args.precision, args.deterministic)
     if args.check_data:
         require_sound_data(args, facts, train=False)
     test = EvaluationSet(args, facts)
@@ -48,12 +48,12 @@ def run_test(args, facts: Dataset) -> None:
     hashes = {**list_hashes(args, train=False), "model_path": sha256(args.model_path)}
     parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
     metrics, predictions = evaluate(model, test)
-    if parallel.rank():
-        parallel.leave()
+    if group.rank():
+        group.leave()
     if args.predictions:
         save_predictions(args.predictions, predictions, test.rows, facts)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
     record = provenance(device, hashes)
     write_json(results, {**made_of, **metrics, "provenance": record})
     print("\n".join(report_lines(metrics)))
-    parallel.leave()
+    group.leave()

@@ -14,38 +14,24 @@ import torch
 
 from utils import checkpoint
 
-from utils.system import parallel
+from utils.system import group, parallel
 from utils.system.console import say
 from utils.datasets.lists import Row
 from utils.engine import EvaluationSet, evaluate
-from utils.system.errors import UserError, lost_another_process
+from utils.system.errors import UserError
+from utils.system.command import lost_another_process
 from utils.system.files import older, remove_left_behind, require_writable, set_aside
 from utils.system.signals import Interruption
 from utils.metrics import Prediction, official_lines
-from utils.optimization import Optimization
-from utils.datasets.order import Order, random_states, set_random_states
-from utils.system.provenance import list_hashes
+from utils.optim import Optimization
+from utils.datasets.order import Order
+from utils.system.seeds import (random_states, set_random_states)
+from utils.runs.identity import MUST_AGREE, fixed_options, list_hashes
 from utils.runs.record import Record, log_names
-
-# Options that may be others when a run is resumed; the lists are compared by content.
-MAY_CHANGE = {
-    "config", "use_checkpoint", "check_data", "output_dir", "model_path", "checkpoint_path",
-    "checkpoint_every", "log_every", "predictions", "device", "num_workers", "cache", "compile",
-    "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list", "test_list",
-    "gt_path", "gt_segment_path", "gt_label_path",
-}  # fmt: skip
-
-# Of these the processes that share a run must agree on, too.
-MUST_AGREE = ("eval_batch", "log_every", "checkpoint_every", "use_checkpoint")
 
 # A score this near to 0 or 1 passes no gradient on: binary cross-entropy's is cut off there.
 SATURATED = 1e-12
 BATCH_SHOWN = 6  # files of a batch that an error names
-
-
-def fixed_options(args) -> dict:
-    """Those that decide what is computed."""
-    return {name: value for name, value in vars(args).items() if name not in MAY_CHANGE}
 
 
 class Run:
@@ -81,7 +67,7 @@ class Run:
         self.order = order
         self.test = test
         self.device = next(model.parameters()).device
-        self.interruption = Interruption(shared=parallel.processes() > 1)
+        self.interruption = Interruption(shared=group.processes() > 1)
         self.stop_code = 0  # of the signal that reached any of the processes
         self.epoch = self.step = 0
         self.best_metrics: dict | None = None
@@ -111,7 +97,7 @@ class Run:
     def __exit__(self, kind, error, _) -> None:
         self.interruption.__exit__()
         if kind is None or kind is SystemExit:
-            parallel.leave(error.code if error else 0)
+            group.leave(error.code if error else 0)
         if kind is None or not issubclass(kind, RuntimeError):
             return
         go_on = "no checkpoint was due yet"
@@ -119,12 +105,12 @@ class Run:
             go_on = f"to go on after {self.saved}, give the same command and --resume"
         if lost_another_process(error):
             lost = f"another process was lost within a step; {go_on}"
-            if parallel.first_to_say(lost):
+            if group.first_to_say(lost):
                 print(lost, file=sys.stderr)
         elif self.interruption.exit_code:
             # The signal reached the processes that read features, too, and there is no next batch.
             say(f"stopped within a step; {go_on}")
-            parallel.leave(self.interruption.exit_code)
+            group.leave(self.interruption.exit_code)
             sys.exit(self.interruption.exit_code)
 
     @property
@@ -162,7 +148,7 @@ class Run:
         self._save_checkpoint()
         self._stop_if_asked()
 
-    @parallel.main_only
+    @group.main_only
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
         self._begin()
@@ -268,7 +254,7 @@ class Run:
             "options": self.fixed,
         }
         path = self.args.checkpoint_path
-        parallel.main_only(checkpoint.save)(state, path, keep=checkpoint.previous(path))
+        group.main_only(checkpoint.save)(state, path, keep=checkpoint.previous(path))
         parallel.wait_for_all()  # who ends earlier would end the main process with it
         self.saved = self.place
 
@@ -300,7 +286,7 @@ class Run:
         """Whether torchrun starts this run again, and there is something to go on from."""
         path = Path(self.args.checkpoint_path)
         kept = path.is_file() or checkpoint.previous(path).is_file()
-        return kept and parallel.had_begun()
+        return kept and group.had_begun()
 
     def _require_same(self, before: dict, path: Path) -> None:
         for name, value in self.fixed.items():
@@ -320,7 +306,7 @@ class Run:
         options = fixed_options(self.args)
         return {"dataset": self.test.facts.name, **options, **self.list_hashes}
 
-    @parallel.main_only
+    @group.main_only
     def _begin(self) -> None:
         """Once, and not before the first step, so that bad input leaves older files alone."""
         if not self.begun:
@@ -332,5 +318,5 @@ class Run:
                 if aside := set_aside(path):
                     say(f"begun anew: the checkpoint of an older run is now {aside}")
                 checkpoint.previous(path).unlink(missing_ok=True)
-            parallel.mark_begun()
+            group.mark_begun()
             self.record.begin(f"after {self.place}", self.list_hashes)
