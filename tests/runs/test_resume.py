@@ -277,7 +277,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(copied, capfd):
     path = folder / "checkpoint.pth"
     before = path.stat().st_ino
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000_000, limits[1]))
     try:
         error = error_of(options, folder, capfd)
     finally:
