@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-import golden
 import ucf_option
 import xd_option
-from golden import assert_close, load, seeded
+from helpers import golden
+from helpers.golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
 from utils.datasets.lists import process_feat, process_split
