@@ -1,13 +1,13 @@
 import copy
 from types import SimpleNamespace
 
-import golden
 import numpy as np
 import pytest
 import torch
 
 import ucf_option
 import xd_option
+from helpers import golden
 from model import build_model
 from utils import checkpoint
 from utils.checkpoint import holds_text, load_weights, read_weights

@@ -8,7 +8,7 @@ import ucf_option
 from benchmarks import workload
 from benchmarks.measure import Operators
 from benchmarks.sections import OF_THE_HOST
-from conftest import SMALL
+from helpers.scripts import SMALL
 from model import build_model
 from utils.engine import score, train_one_epoch
 from utils.labels import UCF_CRIME

@@ -3,14 +3,14 @@
 import json
 from types import SimpleNamespace
 
-import golden
 import numpy as np
 import pytest
 import torch
-from golden import assert_close, load, seeded
 
 import ucf_option
 import xd_option
+from helpers import golden
+from helpers.golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
 from utils.datasets.clips import process_feat, process_split

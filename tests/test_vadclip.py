@@ -2,14 +2,14 @@
 
 from types import SimpleNamespace
 
-import golden
 import numpy as np
 import pytest
 import torch
-from golden import assert_close, load, seeded
 
 import ucf_option
 import xd_option
+from helpers import golden
+from helpers.golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model
 from utils.engine import Scoring, class_probabilities, compute_losses

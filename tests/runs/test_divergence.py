@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import utils.runs.training
-from test_end_to_end import SCRIPTS, make_data, options_of
+from helpers.scripts import SCRIPTS, make_data, options_of
 from utils.system.untrusted import load_tensors
 
 

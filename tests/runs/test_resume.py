@@ -6,16 +6,15 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import torch
 
 import utils.runs.training
-from test_end_to_end import SCRIPTS, drop_checkpoints, make_data, options_of, run
-from utils import PROJECT
+from helpers.processes import finish, start, wait_until
+from helpers.runs import assert_same_run, stop_at
+from helpers.scripts import SCRIPTS, drop_checkpoints, make_data, run
 from utils.checkpoint import previous
 from utils.system.untrusted import load_tensors
 
@@ -33,26 +32,6 @@ def ctrl_c():
     signal.signal(signal.SIGINT, outside)
 
 
-def start(name: str, folder: Path, options: dict, **how) -> subprocess.Popen:
-    """A training run as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, f"{name}_train.py", *options_of(folder, options)],
-        cwd=PROJECT,
-        text=True,
-        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **how},
-    )
-
-
-def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-
-
-def wait_until(condition, process: subprocess.Popen) -> None:
-    while not condition() and process.poll() is None:
-        time.sleep(0.001)
-
-
 def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float) -> None:
     """SIGKILL `delay` seconds from now or, if n > 0, into the n-th checkpoint from now on."""
     partial = folder / f".checkpoint.{process.pid}.pth"
@@ -63,15 +42,6 @@ def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float)
     time.sleep(delay)
     process.kill()
     process.communicate()
-
-
-def assert_same_run(whole: Path, cut: Path) -> None:
-    for file in ("log.jsonl", "best.json"):
-        assert (whole / file).read_text() == (cut / file).read_text()
-    a, b = load_tensors(whole / "model.pth"), load_tensors(cut / "model.pth")
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
 
 
 @pytest.fixture(scope="module")
@@ -125,21 +95,6 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
         f"| {point + 1} | {name} | {moment} | {done} | {kept} | {max(0, done - kept)} | "
         f"{', '.join(unfinished) or 'none'} | equal |"
     )
-
-
-def stop_at(place, number: int, train, folder, options) -> int:
-    """Send a signal in the middle of a step; the exit code."""
-    after_step = utils.runs.training.Run.after_step
-
-    def interrupted(self, losses):
-        if (self.epoch, self.step) == place:
-            os.kill(os.getpid(), number)
-        after_step(self, losses)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr(utils.runs.training.Run, "after_step", interrupted)
-        run(train, folder, options)
-    return end.value.code
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,12 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.distributed
-from test_extraction import write_video
-from test_resume import wait_until
 
-from test_end_to_end import drop_checkpoints, make_data, options_of
-from utils import PROJECT
+from helpers.processes import by_hand, double, ended, torchrun, wait_until, workers
+from helpers.scripts import drop_checkpoints, make_data, options_of
+from helpers.videos import write_video
 from utils.datasets import order as orders
 from utils.datasets.features import read_features
 from utils.datasets.order import Order, Parts, Shuffled
@@ -33,48 +29,6 @@ OPTIONS = {"max-epoch": 1, "log-every": 1, "select": "last", "lr": 1e-5}
 OPTIONS |= {"checkpoint-every": 8, "eval-every": 0}
 BATCH = {"ucf": 2, "xd": 6}  # for 2 and for 3 processes
 VIDEOS = {"ucf": 12, "xd": 13}  # so that an epoch has twenty steps
-
-
-def double(folder: Path, script: str, options: dict, *torchrun_options: str, count: int = 1):
-    """A script in double precision, see double.py; alone, or by torchrun."""
-    arguments = [script, *options_of(folder, options)]
-    if count > 1:
-        return torchrun(count, "tests/helpers/double.py", arguments, *torchrun_options)
-    return subprocess.Popen(
-        [sys.executable, "tests/helpers/double.py", *arguments],
-        cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def torchrun(count: int, script: str, arguments: list[str], *how: str, **more) -> subprocess.Popen:
-    # As `torchrun` itself, whose folder need not be on the PATH.
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}", *how]
-    return subprocess.Popen(
-        [*command, "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", script, *arguments],
-        cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, **more,
-    )  # fmt: skip
-
-
-def by_hand(script: str, of_each: list[list[str]]) -> list[subprocess.Popen]:
-    """As torchrun starts them, but each with arguments of its own, and nobody to end the others."""
-    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    port, store = store.port, None
-    common = {"WORLD_SIZE": str(len(of_each)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return [
-        subprocess.Popen(
-            [sys.executable, script, *arguments],
-            cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, **common, "OMP_NUM_THREADS": "1", "RANK": str(rank)},
-        )
-        for rank, arguments in enumerate(of_each)
-    ]  # fmt: skip
-
-
-def ended(process: subprocess.Popen) -> tuple[int, str, str]:
-    out, errors = process.communicate(timeout=200)
-    return process.returncode, out, errors
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +103,6 @@ def test_metrics_are_those_of_one_process(data, alone, tmp_path):
         assert results[-1].pop("provenance")["processes"] == count
         del results[-1]["weights"]
     assert results[0] == results[1]
-
-
-def workers(process: subprocess.Popen) -> list[int]:
-    """Processes that torchrun started, in order."""
-    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
-    return sorted(map(int, found.stdout.split()))
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/pgrep"), reason="pgrep is not installed")

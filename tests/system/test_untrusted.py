@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from spoiling import COMMANDS
 
+from helpers.spoiling import COMMANDS
 from utils import PROJECT
 from utils.system.errors import UserError
 from utils.system.untrusted import load_object_array, load_tensors
