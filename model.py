@@ -159,7 +159,7 @@ class DSANet(nn.Module):
         text_features: torch.Tensor | None = None,
         filled: Filled | None = None,
     ) -> Outputs:
-        """Score B videos, or segments of videos.
+        """Score B videos, or chunks of videos.
 
         Args:
             visual: (B, N, 512) CLIP features, zero behind each video's end.

@@ -30,7 +30,7 @@ CROPS = 10
 UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
 
 
-class Video(NamedTuple):
+class VideoCrops(NamedTuple):
     """A video that has features."""
 
     name: str
@@ -38,7 +38,7 @@ class Video(NamedTuple):
     crops: dict[int, Path]  # feature file by crop
 
 
-def scan(folder: Path, facts: Dataset) -> list[Video]:
+def scan(folder: Path, facts: Dataset) -> list[VideoCrops]:
     """The videos under a feature folder: anomalous ones by name, then normal ones by name.
 
     Raises:
@@ -65,7 +65,7 @@ def scan(folder: Path, facts: Dataset) -> list[Video]:
         crops.setdefault((name, label), {})[int(crop)] = path.absolute()
     if not crops:
         raise UserError(f"{folder} holds no features: expected files <video>__<crop>.npy in it")
-    videos = [Video(name, label, files) for (name, label), files in crops.items()]
+    videos = [VideoCrops(name, label, files) for (name, label), files in crops.items()]
     return sorted(videos, key=lambda video: (video.label == facts.normal, video.name))
 
 
@@ -81,7 +81,7 @@ def xd_label(name: str, path: Path) -> str:
     return label
 
 
-def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:
+def write_training_list(videos: list[VideoCrops], out: Path, facts: Dataset) -> None:
     """All crops of each video, crop by crop."""
     fewer = [video.name for video in videos if len(video.crops) < CROPS]
     if fewer:
@@ -92,7 +92,7 @@ def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:
 
 
 def write_test_side(
-    videos: list[Video],
+    videos: list[VideoCrops],
     annotations: dict[str, Annotation],
     out: Path,
     facts: Dataset,
@@ -131,7 +131,7 @@ def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False, lineterminator="\n")
 
 
-def count_videos(videos: list[Video], path: Path, facts: Dataset) -> None:
+def count_videos(videos: list[VideoCrops], path: Path, facts: Dataset) -> None:
     normal = Counter(video.label == facts.normal for video in videos)[True]
     print(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
 
@@ -199,7 +199,7 @@ def build_xd(
         write_training_list(training, out, XD_VIOLENCE)
 
 
-def require_all(annotated, videos: list[Video], features: Path, annotations: Path) -> None:
+def require_all(annotated, videos: list[VideoCrops], features: Path, annotations: Path) -> None:
     if missing := sorted(annotated.keys() - {video.name for video in videos}):
         raise UserError(
             f"{len(missing)} of the {len(annotated)} videos of {annotations} have no features in "
