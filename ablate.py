@@ -26,7 +26,7 @@ from utils.ablation.grid import Grid, Row, read_grid
 from utils.ablation.table import csv_table, markdown_table, result_of, summary
 from utils.both_datasets import DATASETS
 from utils.checkpoint import previous
-from utils.options.flags import count, positive_int
+from utils.options.kinds import count, positive_int
 from utils.options.parser import as_arguments
 from utils.runs.training import MAY_CHANGE
 from utils.system.console import say

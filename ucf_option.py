@@ -1,6 +1,6 @@
 """The options of ucf_train.py and ucf_test.py; the defaults are the papers' on UCF-Crime."""
 
-from utils.options.flags import files_of, make_parser
+from utils.options import files_of, make_parser
 
 parser = make_parser(
     "DSANet on UCF-Crime",

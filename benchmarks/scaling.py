@@ -19,7 +19,7 @@ from utils.datasets.lists import SNIPPET_FRAMES
 from utils.network.backbone import RANDOM
 from utils.network.batch import Filled
 from utils.network.clip_visual import VisualTower
-from utils.options.flags import positive_float
+from utils.options.kinds import positive_float
 from utils.system.errors import OneLineParser, command
 from utils.videos.frames import CROP_SIZE
 

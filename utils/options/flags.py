@@ -1,77 +1,23 @@
 """The options that both data sets share; `ucf_option.py` and `xd_option.py` name the defaults that
 differ."""
 
-import argparse
-
-from utils.network.backbone import CLIP_NAME, LAYERS, RANDOM, WIDTH
+from utils.metric_names import METRICS
+from utils.network.backbone import CLIP_NAME, RANDOM
+from utils.options.kinds import (
+    boolean,
+    clip_block_count,
+    count,
+    head_count,
+    nonnegative_float,
+    positive_float,
+    positive_int,
+    ratio,
+    share,
+)
 from utils.options.parser import VADCLIP, OptionParser
 from utils.system.machine import CORES, PRECISIONS
 
-TOO_MANY = 2**31
 METHODS = ("dsanet", "vadclip", "mil")
-METRICS = ("auc1", "ap1", "auc2", "ap2")
-
-
-def positive_int(text: str) -> int:
-    if not 0 < (value := int(text)) < TOO_MANY:
-        raise argparse.ArgumentTypeError(f"{text} is not positive, or too large")
-    return value
-
-
-def count(text: str) -> int:
-    if not 0 <= (value := int(text)) < TOO_MANY:
-        raise argparse.ArgumentTypeError(f"{text} is negative, or too large")
-    return value
-
-
-def positive_float(text: str) -> float:
-    if not 0 < (value := float(text)) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def nonnegative_float(text: str) -> float:
-    if not 0 <= (value := float(text)) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not zero or a positive number")
-    return value
-
-
-def ratio(text: str) -> float:
-    if not 0 < (value := float(text)) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not in (0, 1]")
-    return value
-
-
-def share(text: str) -> float:
-    if not 0 <= (value := float(text)) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1]")
-    return value
-
-
-def boolean(text: str) -> bool:
-    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in values:
-        raise argparse.ArgumentTypeError(f"{text} is neither True nor False")
-    return values[text.lower()]
-
-
-def head_count(text: str) -> int:
-    if WIDTH % (value := positive_int(text)):
-        raise argparse.ArgumentTypeError(f"{text} heads do not divide the width {WIDTH}")
-    return value
-
-
-def clip_block_count(text: str) -> int:
-    if not 0 <= (value := int(text)) <= LAYERS:
-        raise argparse.ArgumentTypeError(f"{text} is not in 0…{LAYERS}, CLIP's text blocks")
-    return value
-
-
-# What argparse calls them in errors.
-for kind in (positive_int, count, head_count, clip_block_count):
-    kind.__name__ = "whole number"
-for kind in (positive_float, nonnegative_float, ratio, share):
-    kind.__name__ = "number"
 
 
 def files_of(name: str) -> dict[str, str]:
@@ -162,7 +108,11 @@ def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> Optio
         "0: at the end of the epoch only")  # fmt: skip
     add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
         "test set, as the official code does, or those of the last step")  # fmt: skip
-    add("--select-by", choices=METRICS, help="metric that says which are best")
+    add(
+        "--select-by",
+        choices=[name for name, metric in METRICS.items() if metric.selectable],
+        help="metric that says which are best",
+    )
     add("--checkpoint-path", help="where an interrupted run is resumed from")
     add("--checkpoint-every", type=count, default=50, metavar="STEPS", help="optimizer steps "
         "between checkpoints within an epoch; 0: at the end of the epoch only")  # fmt: skip
