@@ -3,7 +3,7 @@
 from utils.options import files_of, make_parser
 
 parser = make_parser(
-    "DSANet on UCF-Crime",
+    "Options of training and testing DSANet on UCF-Crime",
     classes_num=14,
     visual_layers=2,
     attn_window=8,

@@ -3,7 +3,7 @@
 from utils.options import files_of, make_parser
 
 parser = make_parser(
-    "DSANet on XD-Violence",
+    "Options of training and testing DSANet on XD-Violence",
     classes_num=7,
     visual_layers=1,
     attn_window=64,

@@ -79,7 +79,7 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
         raise UserError(f"grid {path}: seeds are {seeds}, expected different whole numbers")
 
     _require_free([o.partition("=")[0].lstrip("-") for o in options if o[:2] == "--"], "")
-    _parsed(name, options, None)  # so that what is wrong on the command line is not a row's
+    _parsed(name, options, "")  # so that what is wrong on the command line is not a row's
     common = _dict(written.get("options") or {}, "options", path)
     rows = []
     for title, row in _rows(written, path):
@@ -99,7 +99,7 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
                 raise UserError(
                     f"grid {path}, row '{title}': paper's {metric} is {value}, no number"
                 )
-        parsed = _parsed(name, [*options, *as_arguments(own)], f"grid {path}, row '{title}'")
+        parsed = _parsed(name, [*options, *as_arguments(own)], f"grid {path}, row '{title}': ")
         slug = re.sub(r"[^a-z0-9.]+", "_", title.lower()).strip("_.")[:LONGEST_NAME] or "row"
         published = paper if as_published else {}
         rows.append(Row(title, slug, own, published, parsed))
@@ -133,14 +133,12 @@ def _require_free(names, where: str) -> None:
             )
 
 
-def _parsed(dataset: str, arguments: list[str], where: str | None) -> argparse.Namespace:
+def _parsed(dataset: str, arguments: list[str], where: str) -> argparse.Namespace:
     """The options as the training script reads them; its complaints name the row."""
-    parser = DATASETS[dataset][0]
     try:
-        parser.where = where
-        return parser.parse_args(arguments)
-    finally:
-        parser.where = None
+        return DATASETS[dataset][0].read(arguments)
+    except UserError as error:
+        raise UserError(f"{where}{error}") from None
 
 
 def _one_of(value, allowed, what: str, path: str):
