@@ -287,6 +287,7 @@ def test_the_grids_of_the_project(path):
         ({"grid": {"t_w": 0.5}}, "grid, t_w is 0.5"),
         ({"rows": {"a": {"options": {"lr": "x"}}}}, "row 'a': argument --lr"),
         ({"rows": {"a": {"options": {"lrr": 1}}}}, "row 'a': unrecognized arguments"),
+        ({"rows": {"a": {"options": {"max_epochs": 1}}}}, "did you mean --max-epoch?"),
         (
             {"rows": {"a": {"options": {"method": "vadclip", "DNP_use": True}}}},
             "row 'a': --method vadclip means --DNP-use False, not True",

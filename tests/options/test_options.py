@@ -189,6 +189,36 @@ def test_bad_config_files_are_named(tmp_path, content, message, capsys):
     assert error.count("\n") == 1
 
 
+NEAR_MISSES = [
+    ("max-epochs", "max-epoch"),
+    ("epochs", "max-epoch"),
+    ("decoder_deph", "decoder-depth"),
+    ("dnp_use", "DNP-use"),
+    ("gpu", None),
+    ("embed-dims", None),  # which is shown nowhere
+]
+
+
+@pytest.mark.parametrize("name, meant", NEAR_MISSES)
+def test_a_near_miss_on_the_command_line(name, meant, capsys):
+    with pytest.raises(SystemExit) as end:
+        ucf_option.parser.parse_args(["stray", f"--{name}", "3"])
+    assert end.value.code == 2
+    hint = f"; did you mean --{meant}?" if meant else ""
+    assert capsys.readouterr().err == f"error: unrecognized arguments: stray --{name} 3{hint}\n"
+
+
+@pytest.mark.parametrize("name, meant", NEAR_MISSES)
+def test_a_near_miss_in_a_config_file(name, meant, tmp_path, capsys):
+    path = tmp_path / "c.yml"
+    path.write_text(f"{name}: 3\n")
+    with pytest.raises(SystemExit) as end:
+        ucf_option.parser.parse_args([f"--config={path}"])
+    assert end.value.code == 2
+    hint = f"did you mean {meant}?" if meant else "--help-all lists the options"
+    assert capsys.readouterr().err == f"error: {path}: unknown option '{name}': {hint}\n"
+
+
 # Help, and what a parser costs and remembers.
 
 NEVER_SHOWN = ("--classes-num", "--embed-dim", "--visual-width")

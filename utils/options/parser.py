@@ -5,6 +5,7 @@ the command line in precedence; `--method` changes the defaults of other options
 """
 
 import argparse
+import difflib
 import sys
 
 from utils.options.help import Formatter
@@ -13,6 +14,7 @@ from utils.system.errors import OneLineParser, UserError
 from utils.system.yaml_files import read_yaml
 
 NOT_IN_FILES = ("--config", "--help", "--help-all")
+NEAR_MISS = 0.7  # of difflib: --epochs is one of --max-epoch, --gpu is none
 
 
 def as_arguments(options: dict) -> list[str]:
@@ -103,7 +105,10 @@ class OptionParser(OneLineParser):
         """
         parsed, rest = self._read_known(args, namespace)
         if rest:
-            raise UserError(f"unrecognized arguments: {' '.join(rest)}")
+            name = next((token for token in rest if token.startswith("-")), rest[0])
+            meant = self._near_miss(name.partition("=")[0])
+            hint = f"; did you mean {meant}?" if meant else ""
+            raise UserError(f"unrecognized arguments: {' '.join(rest)}{hint}")
         return parsed
 
     def _read_known(self, args, namespace) -> tuple[argparse.Namespace, list[str]]:
@@ -138,7 +143,9 @@ class OptionParser(OneLineParser):
             raise UserError(f"{path}: expected lines of the form 'option: value'")
         for name in options:
             if self._spelled(f"--{name}") not in self._option_string_actions.keys() - NOT_IN_FILES:
-                raise UserError(f"{path}: unknown option '{name}': --help-all lists the options")
+                meant = self._near_miss(f"--{name}").removeprefix("--")
+                hint = f"did you mean {meant}?" if meant else "--help-all lists the options"
+                raise UserError(f"{path}: unknown option '{name}': {hint}")
         try:
             said, rest = self._said(as_arguments(options))
         except UserError as error:
@@ -152,3 +159,11 @@ class OptionParser(OneLineParser):
         name, equals, value = token.partition("=")
         hyphened = name.replace("_", "-")
         return (hyphened if hyphened in self._option_string_actions else name) + equals + value
+
+    def _near_miss(self, name: str) -> str:
+        """The option that was probably meant, or nothing."""
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        options = {o.lower(): o for a in shown for o in a.option_strings if o not in NOT_IN_FILES}
+        wrong = f"--{name.lstrip('-')}".replace("_", "-").lower()
+        near = difflib.get_close_matches(wrong, options, n=1, cutoff=NEAR_MISS)
+        return options[near[0]] if near else ""
