@@ -7,6 +7,11 @@ One loader with all videos (paper: 96 a batch), the partial last batch included.
 xd_option.py.
 """
 
+from xd_option import parser
+
+if __name__ == "__main__":
+    parser.answer_help()  # before PyTorch is imported, which takes seconds
+
 import torch
 
 from model import build_model
@@ -21,7 +26,6 @@ from utils.runs.training import Run
 from utils.system import parallel
 from utils.system.device import set_up_device
 from utils.system.errors import command
-from xd_option import parser
 
 
 @command
