@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils import PROJECT
-from utils.ablation.grid import Grid, Row, read_grid
+from utils.ablation.grid import Grid, Variant, read_grid
 from utils.ablation.table import csv_table, markdown_table, result_of, summary
 from utils.both_datasets import DATASETS
 from utils.checkpoint import previous
@@ -49,7 +49,7 @@ class Cell(NamedTuple):
         identity: what decides its result: options, and sha256 of lists and texts.
     """
 
-    row: Row
+    row: Variant
     seed: int
     folder: Path
     arguments: list[str]
@@ -99,7 +99,7 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
     return cells
 
 
-def identity(row: Row, dataset: str) -> dict:
+def identity(row: Variant, dataset: str) -> dict:
     """What decides a row's results, whatever the seed.
 
     Raises:

@@ -273,6 +273,7 @@ def test_the_grids_of_the_project(path):
         ({"rows": {"a": {"options": {"batch-size": 3, "batch_size": 4}}}}, "is there twice"),
         ({"rows": {"a": {"method": "mil"}}}, "unknown 'method'; allowed are options, paper"),
         ({"rows": {}}, "has no rows"),
+        ({"grid": {}}, "has no rows"),
         ({"rows": {"a": {}}, "seed": [1]}, "unknown 'seed'"),
         ({"rows": {"a": {"option": {}}}}, "row 'a': unknown 'option'"),
         ({"rows": {"a": 3}}, "row 'a' is 3"),
@@ -312,6 +313,7 @@ def test_what_is_wrong_on_the_command_line_is_not_a_rows(tmp_path, capsys):
         (["--job", "2"], "error: unrecognized arguments: --job 2"),
         (["--seed=3"], "error: seed is set by ablate.py"),
         (["--lr=x"], "error: argument --lr"),
+        (["--seeds", "1", "1"], "error: seeds are [1, 1], expected different whole numbers"),
         (["--lr=1"], "error: ground truth list/gt_segment_ucf not found"),
     ):
         with pytest.raises(SystemExit) as end:
