@@ -98,7 +98,7 @@ class OptionParser(OneLineParser):
             self.error(str(error))
 
     def read(self, args: list[str] | None = None, namespace=None) -> argparse.Namespace:
-        """`parse_args` that does not leave.
+        """`parse_args` that raises where that leaves.
 
         Raises:
             UserError: what is wrong, and in which config file.
