@@ -19,8 +19,8 @@ from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, markdown_table, result_of, summary
 from utils.both_datasets import DATASETS
 from utils.options.kinds import count, positive_int
+from utils.system.command import OneLineParser, command
 from utils.system.console import say
-from utils.system.errors import OneLineParser, command
 from utils.system.files import require_writable, whole_file
 
 

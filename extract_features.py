@@ -16,11 +16,13 @@ from pathlib import Path
 from utils.network.backbone import CLIP_NAME, RANDOM
 from utils.network.clip_visual import VisualTower
 from utils.options.kinds import positive_int
-from utils.system import parallel
+from utils.system import group, parallel
+from utils.system.command import OneLineParser, command
 from utils.system.console import say
 from utils.system.device import set_up_device
-from utils.system.errors import OneLineParser, UserError, command
+from utils.system.errors import UserError
 from utils.system.machine import CORES, PRECISIONS
+from utils.system.meeting import join_processes
 from utils.videos.extraction import POOLS, Extraction
 from utils.videos.frames import CROPS, find_videos
 
@@ -64,13 +66,12 @@ def main(argv=None):
     add("--decoders", type=positive_int, default=min(4, CORES), help="videos decoded at once")
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
     add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products")
-    parallel.start()
+    join_processes()
     args = parser.parse_args(argv)
-    args.deterministic = False
 
-    if args.shard and parallel.processes() > 1:
+    if args.shard and group.processes() > 1:
         raise UserError("--shard is for processes started one by one: under torchrun leave it out")
-    index, count = args.shard or (parallel.rank(), parallel.processes())
+    index, count = args.shard or (group.rank(), group.processes())
     together = parallel.patient_group()
     videos = find_videos(args.inputs)
     names = "\n".join(map(str, videos.values())).encode(errors="surrogateescape")
@@ -80,7 +81,9 @@ def main(argv=None):
     videos = dict(list(videos.items())[index::count])
     extraction = Extraction(videos, args.out, args.crops, args.pool, args.dtype)
     if extraction.waiting:
-        tower = VisualTower(args.clip_weights, set_up_device(args), args.precision)
+        tower = VisualTower(
+            args.clip_weights, set_up_device(args.device, args.precision), args.precision
+        )
         extraction.run(tower, args.batch_size, args.decoders)
     for failure in extraction.failures:
         print(f"failed: {failure}", file=sys.stderr)
@@ -88,7 +91,7 @@ def main(argv=None):
     numbers = [extraction.written, extraction.skipped, len(extraction.failures)]
     written, skipped, failed = map(int, parallel.total(numbers, together))
     say(f"{written} videos extracted, {skipped} before, {failed} failed")
-    parallel.leave(int(failed > 0))
+    group.leave(int(failed > 0))
     if failed:
         sys.exit(1)
 

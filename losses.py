@@ -4,16 +4,27 @@ A video has a label for the whole and none for its snippets. Multiple-instance l
 its k most anomalous snippets instead, k = ⌊len/16⌋ + 1.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch.nn import functional as F
 
-from utils.network.batch import padding_mask
-from utils.network.outputs import Outputs
-from utils.system.parallel import Share
+from utils.network.batch import Outputs, padding_mask
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
 SMOOTHING = 0.1  # label smoothing ε of event and background
 BACKGROUND_LEAK = 0.01  # target of the anomaly classes for the background
+
+
+class Share(NamedTuple):
+    """How much weighs this process's mean, over each kind of thing, in the mean over all: its
+    number of these, times the processes, over that of all."""
+
+    videos: float
+    snippets: float
+    normal: float  # snippets that SG-NM takes for normal
+
+
 # What each term is a mean over, see Share; separation looks at the texts alone.
 MEAN_OVER = {
     "mil": "videos",

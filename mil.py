@@ -1,6 +1,7 @@
 """The multiple-instance ranking baseline (Sultani et al., CVPR 2018), on the same CLIP features.
 
-A small network scores each segment of a video alone; the highest-scored segment of an anomalous
+The clip's N snippets are the segments of MIL (32 in the paper). A small network scores each of
+them alone; the highest-scored segment of an anomalous
 video must rank above that of every normal one. It says when, and cannot say what. Chosen by
 `--method mil`.
 """
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.network.backbone import WIDTH
-from utils.network.outputs import Outputs
+from utils.network.batch import Outputs
 from utils.system.device import in_float32
 
 HIDDEN = (512, 32)
@@ -42,7 +43,7 @@ class MILRanking(nn.Module):
     def forward(self, visual: torch.Tensor, lengths: torch.Tensor, *_, **__) -> Outputs:
         """(B, N, 512) features -> Outputs whose logits1 (B, N, 1) alone is there.
 
-        In training the N rows are the segments of a video; in testing each snippet is one.
+        In training the N rows are MIL's segments of a video; in testing each snippet is one.
         """
         return Outputs(None, self.score(visual), *[None] * 6)
 

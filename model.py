@@ -6,6 +6,9 @@ SG-NM (sgnm.py) and DCSA (dcsa.py) teach the two to tell normal from abnormal an
 background. Class texts come through CLIP's adapted text transformer (clip_text_adapter.py).
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -18,7 +21,7 @@ from text_prompt import LearnablePrompt
 from utils.datasets.class_texts import manual_texts
 from utils.labels import Dataset
 from utils.network.backbone import CLIP_NAME, WIDTH
-from utils.network.batch import Filled, padding_mask
+from utils.network.batch import Filled, Outputs, padding_mask
 from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
 from utils.network.layers import (
     DistanceAdjacency,
@@ -29,7 +32,6 @@ from utils.network.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
-from utils.network.outputs import Outputs
 from utils.system.device import in_float32
 from utils.system.errors import UserError
 
@@ -40,21 +42,18 @@ class DSANet(nn.Module):
     Args:
         clip: CLIP's frozen text transformer.
         texts: the descriptions of each class.
+        text_tuner: makes what tunes CLIP's text side: a ClipTextAdapter, as in the paper, or a
+            LearnablePrompt. None leaves CLIP as it is.
+        refiner: makes the SGNM. None: the network has none.
         visual_length: N, snippets of a clip.
         visual_layers, visual_head, attn_window: blocks, heads and window of the temporal encoder.
-        text_tuning: how the class texts are encoded: `adapter`, as in the paper; `prompt`, between
-            learned tokens; `frozen` or `manual`, by CLIP as it is.
-        text_adapt_until, t_w: adapted text blocks and the adapters' share in them.
-        prompt_prefix, prompt_postfix: see LearnablePrompt.
-        use_sgnm: whether SG-NM runs in training (`--DNP_use`).
-        num_prototypes, normal_selection_ratio, select_normal, decoder_depth, decoder_residual: see
-            SGNM.
-        use_dcsa: whether events and backgrounds are aligned with the texts (`--DCSA_use`).
+        use_sgnm: whether SG-NM runs in training (`--DNP-use`).
+        use_dcsa: whether events and backgrounds are aligned with the texts (`--DCSA-use`).
         complement_background: whether a background's weights are 1 − w_event, see dcsa.py.
-        pool: over which positions events and backgrounds are pooled: `clip`, all N, padding
-            included, as in the official code; `video`, the video's own.
+        pool_own_snippets: whether events and backgrounds are pooled over the video's own positions
+            alone, and not over all N, padding included, as in the official code.
 
-    With `prompt` and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
+    With a LearnablePrompt and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
     """
 
     def __init__(
@@ -62,31 +61,22 @@ class DSANet(nn.Module):
         *,
         clip: TextTransformer,
         texts: tuple[tuple[str, ...], ...],
+        text_tuner: Callable[[], nn.Module] | None,
+        refiner: Callable[[], SGNM] | None,
         visual_length: int,
         visual_layers: int,
         visual_head: int,
         attn_window: int,
-        text_tuning: str,
-        text_adapt_until: int,
-        t_w: float,
-        prompt_prefix: int,
-        prompt_postfix: int,
         use_sgnm: bool,
-        num_prototypes: int,
-        normal_selection_ratio: float,
-        select_normal: str,
-        decoder_depth: int,
-        decoder_residual: bool,
         use_dcsa: bool,
         complement_background: bool,
-        pool: str,
+        pool_own_snippets: bool,
     ):
         super().__init__()
-        self.text_tuning = text_tuning
         self.use_sgnm = use_sgnm
         self.use_dcsa = use_dcsa
         self.complement_background = complement_background
-        self.pool_own_snippets = pool == "video"
+        self.pool_own_snippets = pool_own_snippets
 
         self.frame_position_embeddings = nn.Embedding(visual_length, WIDTH)
         nn.init.normal_(self.frame_position_embeddings.weight, std=0.01)
@@ -102,33 +92,19 @@ class DSANet(nn.Module):
         self.mlp2 = quick_gelu_mlp(WIDTH)
         self.classifier = nn.Linear(WIDTH, 1)
 
+        # The parts are made here, so that a seed gives the same numbers whatever they are.
         self.clipmodel = clip.requires_grad_(False)
-        learned_tokens = 0
-        if text_tuning == "adapter":
-            self.clip_adapter = ClipTextAdapter(
-                width=WIDTH, adapt_until=text_adapt_until, weight=t_w
-            )
-        elif text_tuning == "prompt":
-            self.text_prompt_embeddings = LearnablePrompt(
-                width=WIDTH, prefix=prompt_prefix, postfix=prompt_postfix
-            )
-            learned_tokens = prompt_prefix + prompt_postfix
-        tokens = tokenize(sum(texts, ()), learned_tokens)
+        tuner = text_tuner and text_tuner()
+        self.clip_adapter = tuner if isinstance(tuner, ClipTextAdapter) else None
+        self.text_prompt_embeddings = tuner if isinstance(tuner, LearnablePrompt) else None
+        self.video_anomaly_refiner = refiner and refiner()
+
+        prompt = self.text_prompt_embeddings
+        tokens = tokenize(sum(texts, ()), prompt.prefix + prompt.postfix if prompt else 0)
         self.register_buffer("tokens", tokens, persistent=False)  # (P, L)
         # (C, P): row c averages the descriptions of class c.
         mean = torch.block_diag(*(torch.full((1, len(t)), 1 / len(t)) for t in texts))
         self.register_buffer("description_mean", mean, persistent=False)
-
-        # Part of every weight file of DSANet, whether it is used or not; VadCLIP has none.
-        if use_sgnm or use_dcsa or text_tuning != "prompt":
-            self.video_anomaly_refiner = SGNM(
-                width=WIDTH,
-                num_prototypes=num_prototypes,
-                normal_selection_ratio=normal_selection_ratio,
-                select_normal=select_normal,
-                decoder_depth=decoder_depth,
-                decoder_residual=decoder_residual,
-            )
 
     def encode_video(
         self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
@@ -151,9 +127,9 @@ class DSANet(nn.Module):
     @in_float32
     def encode_text(self) -> torch.Tensor:
         """The class texts through CLIP and what tunes it -> (C, D), unit rows but with prompts."""
-        if self.text_tuning == "prompt":  # VadCLIP does not normalise
+        if self.text_prompt_embeddings is not None:  # VadCLIP does not normalise
             return self.description_mean @ self.text_prompt_embeddings(self.clipmodel, self.tokens)
-        if self.text_tuning == "adapter":
+        if self.clip_adapter is not None:
             descriptions = self.clip_adapter(self.clipmodel, self.tokens)
         else:
             descriptions = self.clipmodel(self.tokens)
@@ -183,7 +159,7 @@ class DSANet(nn.Module):
         text_features: torch.Tensor | None = None,
         filled: Filled | None = None,
     ) -> Outputs:
-        """Score B videos, or segments of videos.
+        """Score B videos, or chunks of videos.
 
         Args:
             visual: (B, N, 512) CLIP features, zero behind each video's end.
@@ -227,15 +203,17 @@ def hierarchical_belief_modulation(
     return torch.cat([1 - anomalous, anomalous * classes], dim=-1)
 
 
-def build_model(args, dataset: Dataset, device="cpu") -> DSANet | MILRanking:
+def build_model(
+    args, dataset: Dataset, device="cpu", *, with_clip: bool = True
+) -> DSANet | MILRanking:
     """DSANet from parsed options, or the baseline that `--method` names.
 
     Args:
-        args: what `ucf_option.parser` or `xd_option.parser` returned. `clip_weights` is a name or
-            path as in the option, or None where the caller loads weights that hold CLIP's text
-            side.
+        args: what `ucf_option.parser` or `xd_option.parser` returned.
         dataset: the facts of the data set.
         device: where the model goes.
+        with_clip: False where the caller loads weights next that hold CLIP's text side, so that
+            CLIP's own file is not needed.
 
     Raises:
         UserError: options contradict the data set, or texts or CLIP's weights cannot be had.
@@ -251,33 +229,48 @@ def build_model(args, dataset: Dataset, device="cpu") -> DSANet | MILRanking:
                 f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {CLIP_NAME} "
                 f"features and texts are {WIDTH} wide: leave the option out"
             )
-    model = MILRanking() if args.method == "mil" else _build_dsanet(args, dataset)
+    if args.method == "mil":
+        model = MILRanking()
+    else:
+        model = _build_dsanet(args, dataset, args.clip_weights if with_clip else None)
     if args.compile:
         model.compile(dynamic=True)  # the number of valid snippets differs from batch to batch
     return model.to(device)
 
 
-def _build_dsanet(args, dataset: Dataset) -> DSANet:
+def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
+    """Options become parts."""
     manual = args.text_tuning == "manual"
-    return DSANet(
-        clip=load_text_transformer(args.clip_weights),
-        texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
-        visual_length=args.visual_length,
-        visual_layers=args.visual_layers,
-        visual_head=args.visual_head,
-        attn_window=args.attn_window,
-        text_tuning=args.text_tuning,
-        text_adapt_until=args.text_adapt_until,
-        t_w=args.t_w,
-        prompt_prefix=args.prompt_prefix,
-        prompt_postfix=args.prompt_postfix,
-        use_sgnm=args.DNP_use,
+    tuners = {
+        "adapter": partial(
+            ClipTextAdapter, width=WIDTH, adapt_until=args.text_adapt_until, weight=args.t_w
+        ),
+        "prompt": partial(
+            LearnablePrompt, width=WIDTH, prefix=args.prompt_prefix, postfix=args.prompt_postfix
+        ),
+    }
+    refiner = partial(
+        SGNM,
+        width=WIDTH,
         num_prototypes=args.num_prototypes,
         normal_selection_ratio=args.normal_selection_ratio,
         select_normal=args.select_normal,
         decoder_depth=args.decoder_depth,
         decoder_residual=args.decoder_residual,
+    )
+    # SG-NM is part of every weight file of DSANet, whether it is used or not; VadCLIP has none.
+    is_vadclip = args.text_tuning == "prompt" and not (args.DNP_use or args.DCSA_use)
+    return DSANet(
+        clip=load_text_transformer(clip_weights),
+        texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
+        text_tuner=tuners.get(args.text_tuning),
+        refiner=None if is_vadclip else refiner,
+        visual_length=args.visual_length,
+        visual_layers=args.visual_layers,
+        visual_head=args.visual_head,
+        attn_window=args.attn_window,
+        use_sgnm=args.DNP_use,
         use_dcsa=args.DCSA_use,
         complement_background=args.background_weights == "complement",
-        pool=args.DCSA_pool,
+        pool_own_snippets=args.DCSA_pool == "video",
     )

@@ -24,8 +24,9 @@ import torch
 
 from utils.both_datasets import DATASETS
 from utils.datasets.class_texts import custom_classes
-from utils.datasets.lists import read_features, video_name
-from utils.engine import Videos, score
+from utils.datasets.features import read_features
+from utils.datasets.lists import video_name
+from utils.engine import Scoring, Videos, score
 from utils.events.annotated import KnownEvents
 from utils.events.figure import event_figure
 from utils.events.find import (
@@ -44,9 +45,10 @@ from utils.labels import Dataset
 from utils.network.clip_visual import VisualTower
 from utils.options.kinds import nonnegative_float, positive_float, share
 from utils.runs.testing import load_for_test
+from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
 from utils.system.console import say
 from utils.system.device import set_up_device
-from utils.system.errors import EXIT_BAD_INPUT, OneLineParser, UserError, command
+from utils.system.errors import UserError
 from utils.system.files import require_writable
 from utils.videos.extraction import POOLS
 from utils.videos.feature_cache import extract
@@ -109,7 +111,7 @@ def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, devi
     files, failures = extract(videos, own.out / "features", own.pool, args, device)
     given = {name: read_features(path) for name, path in files.items()} | given
     values = [torch.from_numpy(of_video) for of_video in given.values()]
-    predictions = score(model, Videos(args, list(given), values)) if given else []
+    predictions = score(model, Videos(Scoring.of(args), list(given), values)) if given else []
     about = {"weights": args.model_path, "method": args.method}
     about |= {"min_confidence": own.min_confidence, "zero_shot": own.classes}
     answers = []
@@ -177,10 +179,8 @@ def main(argv=None):
     known = own.truth and KnownEvents(own.truth, facts)
     if own.classes:
         facts = use_classes(own.classes, facts, args)
-    device = set_up_device(args)
-    clip_weights = args.clip_weights
+    device = set_up_device(args.device, args.precision, args.deterministic)
     model = load_for_test(args, facts, device)  # before hours of work on videos
-    args.clip_weights = clip_weights  # which it needs no more, but the visual tower does
     if live:
         return watch_live(live[0], own, args, model, facts, device)
     answers, failures = answer_all(own, args, model, facts, known, device)

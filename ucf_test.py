@@ -12,13 +12,13 @@ if __name__ == "__main__":
 
 from utils.labels import UCF_CRIME
 from utils.runs.testing import run_test
-from utils.system import parallel
-from utils.system.errors import command
+from utils.system.command import command
+from utils.system.meeting import join_processes
 
 
 @command
 def main(argv=None):
-    parallel.start()
+    join_processes()
     run_test(parser.parse_args(argv), UCF_CRIME)
 
 

@@ -13,12 +13,12 @@ import av
 import numpy as np
 import torch
 
-from utils.datasets.lists import SNIPPET_FRAMES
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import RANDOM
 from utils.network.clip_visual import VisualTower
 from utils.options.kinds import positive_int
+from utils.system.command import OneLineParser, command
 from utils.system.device import set_up_device
-from utils.system.errors import OneLineParser, command
 from utils.system.machine import PRECISIONS
 from utils.videos.extraction import Extraction
 from utils.videos.frames import Video, crop, resize
@@ -70,8 +70,7 @@ def main(argv=None):
     parser.add_argument("--snippets", type=positive_int, default=4, help="of the video")
     parser.add_argument("--batch-size", type=positive_int, default=64)
     args = parser.parse_args(argv)
-    args.deterministic = False
-    tower = VisualTower(RANDOM, set_up_device(args), args.precision)
+    tower = VisualTower(RANDOM, set_up_device(args.device, args.precision), args.precision)
     frames = args.snippets * SNIPPET_FRAMES
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "v.mp4")

@@ -9,7 +9,7 @@ from benchmarks import plain, workload
 from model import build_model
 from utils.engine import train_one_epoch
 from utils.network.batch import Filled
-from utils.optimization import SGNM_PREFIX, dsanet_optimization
+from utils.optim import SGNM_PREFIX, dsanet_optimization
 from utils.system.device import set_up_device
 
 
@@ -69,7 +69,7 @@ def fast_step(batch, args, device):
     optimization = dsanet_optimization(model, lr=args.lr, epochs=10, planned_steps=10**6)
 
     def run():
-        set_up_device(args)
+        set_up_device(args.device, args.precision, args.deterministic)
         for _ in train_one_epoch(model, [batch], optimization, args):
             pass
 

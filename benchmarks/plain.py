@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.nn import functional as F
 
 from model import DSANet, Outputs, hierarchical_belief_modulation
-from utils.datasets.lists import process_split
+from utils.datasets.clips import process_split
 from utils.network.backbone import CONTEXT_LENGTH
 
 
@@ -230,9 +230,9 @@ def looped_scores(model: PlainDSANet, features, temperature):
     with torch.no_grad():
         text = model.encode_text()
         for feat in features:
-            segments, count = process_split(feat, n)
-            lengths = torch.tensor([min(n, max(1, count - n * i)) for i in range(len(segments))])
-            out = model(torch.from_numpy(segments).to(device), lengths, text)
+            chunks, count = process_split(feat, n)
+            lengths = torch.tensor([min(n, max(1, count - n * i)) for i in range(len(chunks))])
+            out = model(torch.from_numpy(chunks).to(device), lengths, text)
             p = hierarchical_belief_modulation(out.logits1, out.logits2, temperature)
             score = out.logits1.sigmoid().flatten()[:count]
             predictions.append((score.cpu().numpy(), p.flatten(0, 1)[:count].cpu().numpy()))

@@ -15,13 +15,12 @@ from benchmarks import workload
 from benchmarks.measure import gflop
 from losses import dsanet_losses
 from model import build_model
-from utils.datasets.lists import SNIPPET_FRAMES
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import RANDOM
 from utils.network.batch import Filled
-from utils.network.clip_visual import VisualTower
+from utils.network.clip_visual import PICTURE_SIZE, VisualTower
 from utils.options.kinds import positive_float
-from utils.system.errors import OneLineParser, command
-from utils.videos.frames import CROP_SIZE
+from utils.system.command import OneLineParser, command
 
 CPU = torch.device("cpu")
 LINKS = {"NVLink": 300, "PCIe 4.0": 25, "100 Gbit Ethernet": 12.5, "10 Gbit Ethernet": 1.25}  # GB/s
@@ -51,7 +50,7 @@ class Cost:
 
         self.video = gflop(step)
         with torch.inference_mode():
-            self.segment = gflop(lambda: model.eval()(clip, lengths, text, filled))
+            self.chunk = gflop(lambda: model.eval()(clip, lengths, text, filled))
 
     def seconds(self, videos: float, tflops: float) -> float:
         """Computing a step of so many videos."""
@@ -78,12 +77,12 @@ def archive_table(cost: Cost, tower: float, settings) -> None:
     """GPU hours and bytes of extracting and scoring all videos, one crop."""
     frames = settings.videos * settings.minutes * 60 * settings.fps
     snippets = frames / SNIPPET_FRAMES
-    segments = settings.videos * -(-settings.minutes * 60 * settings.fps // (SNIPPET_FRAMES * 256))
+    chunks = settings.videos * -(-settings.minutes * 60 * settings.fps // (SNIPPET_FRAMES * 256))
     rate = settings.tflops * 1e3 * 3600  # GFLOP an hour
     hours = {
         "extraction, mean of 16 frames": frames * tower / rate,
         "extraction, middle frame": snippets * tower / rate,
-        "scoring": segments * cost.segment / rate,
+        "scoring": chunks * cost.chunk / rate,
     }
     print(
         f"\n{settings.videos:.3g} videos of {settings.minutes:g} minutes, {settings.fps:g} frames "
@@ -111,7 +110,7 @@ def main(argv=None):
             f"{1e3 * cost.seconds(videos, settings.tflops):.0f} ms at {settings.tflops:g} TFLOP/s"
         )
         step_table(cost, videos, settings.tflops)
-    pictures = torch.zeros(1, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8)
+    pictures = torch.zeros(1, 3, PICTURE_SIZE, PICTURE_SIZE, dtype=torch.uint8)
     tower = VisualTower(RANDOM, CPU, "fp32")
     archive_table(cost, gflop(lambda: tower(pictures)), settings)
 

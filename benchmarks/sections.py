@@ -22,8 +22,10 @@ from benchmarks.measure import (
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
 from losses import dsanet_losses
-from utils.datasets.clip_cache import training_batches
-from utils.datasets.lists import Row, process_feat, read_features
+from utils.datasets.batches import training_batches, training_clips
+from utils.datasets.clips import process_feat
+from utils.datasets.features import read_features
+from utils.datasets.lists import Row
 from utils.datasets.order import Shuffled
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
@@ -144,7 +146,7 @@ def work(settings) -> list[Result]:
             partial(step, ours, snippets, dsanet_losses),
         ]
     lengths = torch.tensor([args.visual_length])
-    rows["scoring, a segment of 256 snippets"] = [
+    rows["scoring, a chunk of 256 snippets"] = [
         lambda m=m: m.eval()(clip, lengths, text) for m in (theirs, ours)
     ]
     return [Result(name, *map(gflop, pair), "GFLOP") for name, pair in rows.items()]
@@ -168,7 +170,7 @@ def operators(settings) -> list[Result]:
 
 
 def scoring(settings) -> list[Result]:
-    """Segments in, scores and class probabilities out."""
+    """Chunks in, scores and class probabilities out."""
     counts = workload.snippet_counts("ucf")
     if settings.quick:
         counts = np.sort(counts)[4::29]
@@ -177,7 +179,10 @@ def scoring(settings) -> list[Result]:
     for precision in settings.precisions:
         args = ucf_options(settings, precision)
         test = workload.test_set(videos, args)
-        runs[precision] = lambda args=args, test=test: (set_up_device(args), score(ours, test))
+        runs[precision] = lambda args=args, test=test: (
+            set_up_device(args.device, args.precision),
+            score(ours, test),
+        )
     work = None if settings.compile else gflop(next(iter(runs.values())))
     name = f"scoring {len(counts)} UCF-Crime videos"
     return against_plain(name, partial(plain_scoring, videos), runs, work, settings, repeats=1)
@@ -225,7 +230,8 @@ def feeding(settings) -> list[Result]:
         for name, cache in (("files", ()), ("cache", ("--cache", folder))):
             args = workload.options("ucf", *arguments, *cache, "--num-workers", str(CORES))
             every_row = Shuffled(range(len(rows)), args.batch_size, order)
-            loader = training_batches(rows, every_row, args)
+            clips = training_clips(rows, 256, args.train_list, args.cache, CORES)
+            loader = training_batches(clips, every_row, CORES, CPU)
             runs[name] = lambda loader=loader: [len(lengths) for _, _, lengths in loader]
         long = [read_features(path) for path, t in zip(paths, counts, strict=True) if t > 256]
         runs["looped"] = lambda: [plain.looped_clip(feat, 256) for feat in long]

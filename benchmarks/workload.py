@@ -9,9 +9,9 @@ import torch
 
 import ucf_option
 import xd_option
-from utils.datasets.clip_cache import joined
-from utils.datasets.lists import process_feat
-from utils.engine import Videos
+from utils.datasets.batches import joined
+from utils.datasets.clips import process_feat
+from utils.engine import Scoring, Videos
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ def training_batch(counts, dataset: str, size: int, n: int = 256):
 
 def test_set(videos: list[np.ndarray], args) -> Videos:
     tensors = [torch.from_numpy(v.astype(np.float32)) for v in videos]
-    return Videos(args, [f"v{i}" for i in range(len(videos))], tensors)
+    return Videos(Scoring.of(args), [f"v{i}" for i in range(len(videos))], tensors)
 
 
 def ground_truth(counts, classes) -> tuple[list, list, np.ndarray]:

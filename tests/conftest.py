@@ -6,13 +6,14 @@ import torch
 
 import ucf_option
 import xd_option
+from helpers.lists import UCF_ANNOTATIONS, UCF_FILES, features
+from helpers.scripts import SCRIPTS, SMALL, make_data
+from helpers.spoiling import World
 from model import build_model
-from spoiling import World
-from test_end_to_end import SCRIPTS, make_data
+from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.lists import Row
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-
-# A small model: the same code, fewer blocks and short clips.
-SMALL = ["--clip-weights", "random", "--visual-length", "32", "--decoder_depth", "2"]
+from utils.metrics import Prediction
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +53,44 @@ def batch():
     for video, length in zip(visual, lengths, strict=True):
         video[length:] = 0
     return visual, lengths
+
+
+@pytest.fixture
+def scored(rng, tmp_path):
+    """Predictions of three videos, their ground truth and the rows of their list."""
+    labels, lengths = ("Abuse", "Arson", "Normal"), (6, 9, 5)
+    rows = [Row(tmp_path / f"{label}__5.npy", UCF_CRIME.encode(label)) for label in labels]
+    segments = [[(10, 50)], [(0, 30), (90, 144)], [(0, 80)]]
+    frames = np.zeros(16 * sum(lengths), dtype=np.float32)
+    frames[10:50] = frames[96:126] = frames[186:240] = 1
+    truth = GroundTruth(frames, segments, [["Abuse"], ["Arson", "Arson"], ["A"]])
+    predictions = []
+    for t in lengths:
+        p = rng.random((t, 14)).astype(np.float32)
+        predictions.append(Prediction(rng.random(t).astype(np.float32), p / p.sum(1)[:, None]))
+    return predictions, truth, rows
+
+
+@pytest.fixture
+def ucf_features(tmp_path):
+    """A folder of features `f` and annotations `a.txt` that make_lists reads."""
+    features(tmp_path / "f", UCF_FILES)
+    (tmp_path / "a.txt").write_text(UCF_ANNOTATIONS)
+    return tmp_path
+
+
+@pytest.fixture(scope="session", params=SCRIPTS)
+def small(request, tmp_path_factory):
+    """Name and options of a data set of a few videos."""
+    folder = tmp_path_factory.mktemp(request.param)
+    sizes = {"train_videos": 3, "test_videos": 6}
+    return request.param, make_data(folder, request.param, **sizes)
+
+
+@pytest.fixture(scope="session")
+def small_ucf(tmp_path_factory):
+    """Its options, of UCF-Crime's kind."""
+    return make_data(tmp_path_factory.mktemp("ucf"), "ucf", train_videos=3, test_videos=6)
 
 
 @pytest.fixture(scope="session")

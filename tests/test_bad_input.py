@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from spoiling import (
+from helpers.spoiling import (
     ANNOTATIONS,
     COMMANDS,
     a_cached,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from test_end_to_end import SCRIPTS, make_data, options_of
+from helpers.scripts import SCRIPTS, make_data, options_of
 from utils import check_data
 
 

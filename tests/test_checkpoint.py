@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-import golden
 import ucf_option
 import xd_option
+from helpers import golden
 from model import build_model
 from utils import checkpoint
 from utils.checkpoint import holds_text, load_weights, read_weights
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.system.errors import UserError
+from utils.system.untrusted import load_tensors
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_ours_and_back_is_identical(ucf_model, fresh, tmp_path):
     checkpoint.save(ucf_model.state_dict(), tmp_path / "a.pth")
     load_weights(fresh, tmp_path / "a.pth")
     checkpoint.save(fresh.state_dict(), tmp_path / "b.pth")
-    first, second = checkpoint.load(tmp_path / "a.pth"), checkpoint.load(tmp_path / "b.pth")
+    first, second = load_tensors(tmp_path / "a.pth"), load_tensors(tmp_path / "b.pth")
     assert list(first) == list(second)
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -73,3 +73,10 @@ def test_class_scores_count_frames(rng, t, repeat):
     frames = np.sort(np.repeat(curves, repeat, axis=1))[:, ::-1]
     expected = frames[:, : max(1, t * repeat // 16)].mean(axis=1)
     np.testing.assert_allclose(class_scores(curves, repeat), expected)
+
+
+def test_the_example_of_the_docstring():
+    curve = np.array([0, 0.1, 0.9, 0.8, 0.1, 0.2])
+    runs, scores = find_proposals([curve[:, None]], 16)
+    assert [int(column[0]) for column in runs] == [0, 0, 32, 64]
+    assert scores == pytest.approx([1.53])

@@ -8,12 +8,12 @@ import ucf_option
 from benchmarks import workload
 from benchmarks.measure import Operators
 from benchmarks.sections import OF_THE_HOST
-from conftest import SMALL
+from helpers.scripts import SMALL
 from model import build_model
 from utils.engine import score, train_one_epoch
 from utils.labels import UCF_CRIME
 from utils.network.batch import padding_mask
-from utils.optimization import dsanet_optimization, make_optimization
+from utils.optim import dsanet_optimization, make_optimization
 from utils.system.errors import UserError
 
 

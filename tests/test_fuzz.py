@@ -22,25 +22,17 @@ import ucf_option
 import xd_option
 from benchmarks.plain import frame_wise_map, looped_clip
 from utils import checkpoint
+from utils.datasets.annotations import read_ucf_annotations, read_xd_annotations
+from utils.datasets.batches import chunk_batches
+from utils.datasets.clips import process_feat, process_split
+from utils.datasets.features import read_features
 from utils.datasets.ground_truth import read_frames, read_per_video
-from utils.datasets.lists import (
-    process_feat,
-    process_split,
-    read_features,
-    read_list,
-    segment_batches,
-)
+from utils.datasets.lists import read_list
 from utils.detection_map import detection_map
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.make_lists import (
-    build_ucf,
-    build_xd,
-    read_ucf_annotations,
-    read_xd_annotations,
-    write_list,
-)
+from utils.make_lists import build_ucf, build_xd, write_list
 from utils.system.errors import UserError
-from utils.system.files import load_object_array
+from utils.system.untrusted import load_object_array
 
 common = {
     "deadline": None,
@@ -89,7 +81,7 @@ def test_segments_hold_each_row_once(videos, length, size):
         np.testing.assert_array_equal(flat[:t], feat)
         assert not flat[t:].any()
         kept += [segment[: t - i * length] for i, segment in enumerate(segments) if i * length < t]
-    batches = segment_batches([torch.from_numpy(feat) for feat in videos], length, size)
+    batches = chunk_batches([torch.from_numpy(feat) for feat in videos], length, size)
     assert all(len(lengths) <= size for _, lengths in batches)
     found = [part for rows, lengths in batches for part in rows.split(lengths.tolist())]
     assert len(found) == len(kept)

@@ -5,43 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import golden
+from helpers import golden
+from helpers.lists import features, official_features, run_ucf
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import main, scan, write_training_list
 
-UCF_ANNOTATIONS = """\
-Normal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1
-Abuse028_x264  Abuse  5  40  50  60
-Arson001_x264.mp4  Arson  0  33  -1  -1
-"""
-UCF_FILES = {
-    "Arson/Arson001_x264": 2,
-    "Arson/Arson002_x264": 4,
-    "Abuse/Abuse028_x264": 4,
-    "Abuse/Abuse001_x264": 3,
-    "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264": 5,
-    "Training_Normal_Videos_Anomaly/Normal_Videos001_x264": 2,
-}
 XD_ANNOTATIONS = "b__#1_label_B1-B2-0.mp4 10 20 30 50\na__#1_label_G-0-0 0 500\n"
 XD_CLASSES = "b__#1_label_B1-B2-0 B1 10 20 B2 15 50\na__#1_label_G-0-0 G 0 500\n"
 XD_TEST = {"a__#1_label_G-0-0": 3, "b__#1_label_B1-B2-0": 4, "c__#1_label_A": 2}
 XD_TRAIN = {"t__#1_label_B6-0-0": 3, "n__#1_label_A": 2}
-
-
-def features(folder, counts, crops=range(10)):
-    for name, count in counts.items():
-        for crop in crops:
-            path = folder / f"{name}__{crop}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, np.ones((count, 512), np.float16))
-    return folder
-
-
-@pytest.fixture
-def ucf(tmp_path):
-    features(tmp_path / "f", UCF_FILES)
-    (tmp_path / "a.txt").write_text(UCF_ANNOTATIONS)
-    return tmp_path
 
 
 @pytest.fixture
@@ -51,11 +23,6 @@ def xd(tmp_path):
     (tmp_path / "a.txt").write_text(XD_ANNOTATIONS)
     (tmp_path / "m.txt").write_text(XD_CLASSES)
     return tmp_path
-
-
-def run_ucf(folder, *more):
-    main(["ucf", "--features", f"{folder}/f", "--annotations", f"{folder}/a.txt",
-          "--out", f"{folder}/list", *more])  # fmt: skip
 
 
 def run_xd(folder, *more):
@@ -68,9 +35,9 @@ def names(path):
     return [p.split("/")[-1][:-4] for p in table.path], list(table.label)
 
 
-def test_ucf(ucf):
-    run_ucf(ucf)
-    out = ucf / "list"
+def test_ucf(ucf_features):
+    run_ucf(ucf_features)
+    out = ucf_features / "list"
     test, labels = names(out / "ucf_CLIP_rgbtest.csv")
     assert test == ["Abuse028_x264__5", "Arson001_x264__5", "Normal_Videos_003_x264__5"]
     assert labels == ["Abuse", "Arson", "Normal"]
@@ -116,16 +83,17 @@ def test_xd_test_side_alone(xd):
     assert (xd / "list" / "gt.npy").exists()
 
 
-def test_another_test_crop(ucf):
-    run_ucf(ucf, "--test-crop", "0")
-    assert names(ucf / "list" / "ucf_CLIP_rgbtest.csv")[0][0] == "Abuse028_x264__0"
+def test_another_test_crop(ucf_features):
+    run_ucf(ucf_features, "--test-crop", "0")
+    assert names(ucf_features / "list" / "ucf_CLIP_rgbtest.csv")[0][0] == "Abuse028_x264__0"
 
 
-def test_linked_class_folders_are_found(ucf):
-    (ucf / "f" / "Arson").rename(ucf / "elsewhere")
-    (ucf / "f" / "Arson").symlink_to(ucf / "elsewhere")
-    run_ucf(ucf)
-    assert names(ucf / "list" / "ucf_CLIP_rgb.csv")[1][::10] == ["Abuse", "Arson", "Normal"]
+def test_linked_class_folders_are_found(ucf_features):
+    (ucf_features / "f" / "Arson").rename(ucf_features / "elsewhere")
+    (ucf_features / "f" / "Arson").symlink_to(ucf_features / "elsewhere")
+    run_ucf(ucf_features)
+    _, labels = names(ucf_features / "list" / "ucf_CLIP_rgb.csv")
+    assert labels[::10] == ["Abuse", "Arson", "Normal"]
 
 
 def spoil_ucf(folder, what):
@@ -165,15 +133,15 @@ def spoil_ucf(folder, what):
         ("official file there", "move it away"),
     ],
 )
-def test_bad_input_writes_nothing(ucf, what, message, capsys):
-    spoil_ucf(ucf, what)
+def test_bad_input_writes_nothing(ucf_features, what, message, capsys):
+    spoil_ucf(ucf_features, what)
     with pytest.raises(SystemExit) as end:
-        run_ucf(ucf)
+        run_ucf(ucf_features)
     assert end.value.code == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1
     assert message in error[0]
-    assert not list(ucf.glob("list/*.csv"))
+    assert not list(ucf_features.glob("list/*.csv"))
 
 
 @pytest.mark.parametrize(
@@ -191,19 +159,6 @@ def test_incomplete_commands(tokens, capsys):
         main(tokens)
     assert end.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def official_features(folder, name):
-    """Feature files that are all zeros and take no room, with the official snippet counts."""
-    counts = pd.read_csv(golden.REAL / "lists" / f"{name}_test_counts.csv")
-    counts = dict(zip(counts["video"], counts["T"], strict=True))
-    for listed in pd.read_csv(golden.REAL / "lists" / f"{name}_CLIP_rgbtest.csv").path:
-        *_, parent, file = listed.split("/")
-        path = folder / (f"{parent}/{file}" if name == "ucf" else file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shape = (int(counts[file.rsplit("__", 1)[0]]), 512)
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    return folder
 
 
 def git_hash(path):

@@ -9,9 +9,9 @@ import yaml
 from torch.nn import functional as F
 
 import ucf_option
+from helpers.runs import assert_same_run, stop_at
+from helpers.scripts import SCRIPTS, run
 from model import build_model
-from test_end_to_end import SCRIPTS, run, small_ucf  # noqa: F401
-from test_resume import assert_same_run, stop_at
 from utils.datasets.class_texts import manual_texts
 from utils.labels import UCF_CRIME
 from utils.metrics import load_predictions
@@ -35,7 +35,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_train_and_test(case, small_ucf, tmp_path, capsys):  # noqa: F811
+def test_train_and_test(case, small_ucf, tmp_path, capsys):
     options = {**small_ucf, **OPTIONS[case], "max-epoch": 1}
     run(SCRIPTS["ucf"].train, tmp_path, options)
     losses = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])["losses"]
@@ -62,7 +62,7 @@ def test_train_and_test(case, small_ucf, tmp_path, capsys):  # noqa: F811
 
 
 @pytest.mark.parametrize("case", ["mil", "vadclip"])
-def test_a_baseline_resumes_as_if_it_had_never_stopped(case, small_ucf, tmp_path):  # noqa: F811
+def test_a_baseline_resumes_as_if_it_had_never_stopped(case, small_ucf, tmp_path):
     options = {**small_ucf, **OPTIONS[case], "batch-size": 2, "scheduler-milestones": 1}
     train = SCRIPTS["ucf"].train
     run(train, tmp_path / "whole", options)

@@ -5,11 +5,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.plain import frame_wise_auc_ap
-from utils.datasets.ground_truth import GroundTruth
-from utils.datasets.lists import Row
 from utils.labels import UCF_CRIME
 from utils.metrics import (
-    Prediction,
     compute_metrics,
     frame_metrics,
     load_predictions,
@@ -18,26 +15,9 @@ from utils.metrics import (
 )
 from utils.system.errors import UserError
 
-LABELS = ("Abuse", "Arson", "Normal")
-LENGTHS = (6, 9, 5)
 
-
-@pytest.fixture
-def case(rng, tmp_path):
-    rows = [Row(tmp_path / f"{label}__5.npy", UCF_CRIME.encode(label)) for label in LABELS]
-    segments = [[(10, 50)], [(0, 30), (90, 144)], [(0, 80)]]
-    frames = np.zeros(16 * sum(LENGTHS), dtype=np.float32)
-    frames[10:50] = frames[96:126] = frames[186:240] = 1
-    truth = GroundTruth(frames, segments, [["Abuse"], ["Arson", "Arson"], ["A"]])
-    predictions = []
-    for t in LENGTHS:
-        p = rng.random((t, 14)).astype(np.float32)
-        predictions.append(Prediction(rng.random(t).astype(np.float32), p / p.sum(1)[:, None]))
-    return predictions, truth, rows
-
-
-def test_metrics_are_those_of_the_expanded_frames(case):
-    predictions, truth, rows = case
+def test_metrics_are_those_of_the_expanded_frames(scored):
+    predictions, truth, rows = scored
     metrics = compute_metrics(predictions, truth, rows, UCF_CRIME)
     score = np.repeat(np.concatenate([p.score for p in predictions]), 16)
     normal = np.repeat(np.concatenate([p.probabilities[:, 0] for p in predictions]), 16)
@@ -60,8 +40,8 @@ def test_counting_frames_equals_expanding_scores(rng, levels):
     assert found == pytest.approx(expected, rel=0, abs=1e-12)
 
 
-def test_map_and_its_anomaly_only_mean(case):
-    metrics = compute_metrics(*case, UCF_CRIME)
+def test_map_and_its_anomaly_only_mean(scored):
+    metrics = compute_metrics(*scored, UCF_CRIME)
     per_class = metrics["per_class_ap"]
     assert list(per_class) == list(UCF_CRIME.classes)
     assert set(per_class["Normal"].values()) == {0.0}
@@ -73,8 +53,8 @@ def test_map_and_its_anomaly_only_mean(case):
     assert metrics["average_map"] > 0
 
 
-def test_report_has_the_official_lines(case):
-    metrics = compute_metrics(*case, UCF_CRIME)
+def test_report_has_the_official_lines(scored):
+    metrics = compute_metrics(*scored, UCF_CRIME)
     lines = report_lines(metrics)
     assert lines[0] == f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
     assert lines[1] == f"AUC2:  {metrics['auc2']}  AP2: {metrics['ap2']}"
@@ -82,19 +62,19 @@ def test_report_has_the_official_lines(case):
     assert lines[7] == f"average MAP: {metrics['average_map']:.2f}"
 
 
-def test_ano_auc_of_one_kind_of_frame_is_undefined(case):
-    predictions, truth, rows = case
+def test_ano_auc_of_one_kind_of_frame_is_undefined(scored):
+    predictions, truth, rows = scored
     truth.frames[: 16 * 15] = 1
     metrics = compute_metrics(predictions, truth, rows, UCF_CRIME)
     assert metrics["ano_auc"] is None
     assert "Ano-AUC: undefined (anomalous videos only)" in report_lines(metrics)
 
 
-def test_predictions_are_kept_and_read_back(case, tmp_path):
-    predictions, _, rows = case
+def test_predictions_are_kept_and_read_back(scored, tmp_path):
+    predictions, _, rows = scored
     save_predictions(tmp_path / "p.npz", predictions, rows, UCF_CRIME)
     names, read, classes = load_predictions(tmp_path / "p.npz")
-    assert names == list(LABELS)
+    assert names == ["Abuse", "Arson", "Normal"]
     assert classes == list(UCF_CRIME.classes)
     for a, b in zip(predictions, read, strict=True):
         assert np.array_equal(a.score, b.score)

@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 import ucf_option
 from mil import MILRanking, ranking_losses
-from utils.optimization import make_optimization
+from utils.optim import make_optimization
 
 LABELS = torch.eye(14)[[0, 3, 0, 5]]
 LENGTHS = torch.tensor([8, 8, 3, 5])

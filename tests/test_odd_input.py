@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from spoiling import COMMANDS, World, array, lines
+from helpers.spoiling import COMMANDS, World, array, lines
 
 METRICS = ("auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "per_class_ap")
 

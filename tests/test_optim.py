@@ -4,8 +4,7 @@ import math
 import pytest
 import torch
 
-from utils.optim import StableAdamW, WarmCosineScheduler
-from utils.optimization import dsanet_optimization
+from utils.optim import StableAdamW, WarmCosineScheduler, dsanet_optimization
 
 
 def test_stable_adamw_against_its_formula():

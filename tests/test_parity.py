@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-import golden
 import ucf_option
 import xd_option
-from golden import assert_close, load, seeded
+from helpers import golden
+from helpers.golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model, hierarchical_belief_modulation
-from utils.datasets.lists import process_feat, process_split
+from utils.datasets.clips import process_feat, process_split
 from utils.detection_map import detection_map
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.optim import StableAdamW, WarmCosineScheduler
-from utils.optimization import SGNM_PREFIX, dsanet_optimization
+from utils.optim import SGNM_PREFIX, StableAdamW, WarmCosineScheduler, dsanet_optimization
 
 pytestmark = golden.needs_goldens
 

@@ -2,20 +2,20 @@
 
 from types import SimpleNamespace
 
-import golden
 import numpy as np
 import pytest
 import torch
-from golden import assert_close, load, seeded
 
 import ucf_option
 import xd_option
+from helpers import golden
+from helpers.golden import assert_close, load, seeded
 from losses import dsanet_losses
 from model import build_model
-from utils.engine import EvaluationSet, class_probabilities, compute_losses
+from utils.engine import Scoring, class_probabilities, compute_losses
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.network.clip_text import tokenize
-from utils.optimization import make_optimization
+from utils.optim import make_optimization
 
 DATASETS = {"ucf": (ucf_option, UCF_CRIME), "xd": (xd_option, XD_VIOLENCE)}
 SALT = "a/"
@@ -107,9 +107,7 @@ def test_classes_are_inferred_by_a_softmax_alone(batch):
     model = build_model(args, UCF_CRIME).eval()
     with torch.no_grad():
         outputs = model(*batch)
-    test = EvaluationSet.__new__(EvaluationSet)
-    test.method = "vadclip"
-    found = class_probabilities(outputs, test)
+    found = class_probabilities(outputs, Scoring.of(args))
     torch.testing.assert_close(found, outputs.logits2.exp() / outputs.logits2.exp().sum(-1, True))
 
 

@@ -5,7 +5,7 @@ import argparse
 import ucf_option
 import xd_option
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
-from utils.system.errors import OneLineParser
+from utils.system.command import OneLineParser
 
 DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
 

@@ -13,11 +13,13 @@ import numpy as np
 from tqdm.contrib.concurrent import thread_map
 
 from utils.both_datasets import parse
-from utils.datasets.ground_truth import read_ground_truth
-from utils.datasets.lists import Row, list_rows, read_features
+from utils.datasets.features import read_features
+from utils.datasets.ground_truth import TruthFiles, read_ground_truth
+from utils.datasets.lists import Row, list_rows
 from utils.labels import Dataset
-from utils.system import parallel
-from utils.system.errors import UserError, command
+from utils.system import group
+from utils.system.command import command
+from utils.system.errors import UserError
 
 EXIT_PROBLEMS = 1
 
@@ -95,7 +97,7 @@ def _repeated(rows: list[tuple[int, Row]]):
 
 def _ground_truth_problem(args, facts: Dataset, rows: list[Row]) -> list[Problem]:
     try:
-        read_ground_truth(args, facts, rows)
+        read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts)
         return []
     except UserError as error:
         return [Problem(args.test_list, None, str(error))]
@@ -107,7 +109,7 @@ def require_sound_data(args, facts: Dataset, train: bool = True) -> None:
     Raises:
         UserError: several processes would do the same.
     """
-    if parallel.processes() > 1:
+    if group.processes() > 1:
         raise UserError("--check-data is for one process: run python -m utils.check_data before")
     problems, files = find_problems(args, facts, train)
     places = [p.file if p.line is None else f"{p.file}, line {p.line}" for p in problems]

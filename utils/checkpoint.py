@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import warnings
-import zipfile
 from pathlib import Path
 
 import torch
@@ -11,10 +9,7 @@ from torch import nn
 
 from utils.system.errors import UserError
 from utils.system.files import whole_file
-from utils.system.untrusted import STAND_INS
-
-# The official checkpoints hold their best metric as a NumPy scalar.
-NUMPY = [(stand_in, name) for name, stand_in in STAND_INS.items()]
+from utils.system.untrusted import load_tensors
 
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
@@ -47,51 +42,9 @@ def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
 
 
-def load(path) -> dict:
-    """Read a file of tensors and plain values, on the CPU, without executing anything in it.
-
-    Raises:
-        UserError: it is missing, damaged, or holds anything else.
-    """
-    try:
-        _check_archive(path)
-        with torch.serialization.safe_globals(NUMPY), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters comes as an error
-            value = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(
-            f"weights {path} not found: give the file with --model-path, or train first"
-        ) from None
-    except UserError:
-        raise
-    except (PermissionError, IsADirectoryError) as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except Exception as error:  # a damaged archive can raise anything
-        if asked := re.search(r"GLOBAL (\S+)", str(error)):
-            raise UserError(
-                f"{path} is refused, it asks for {asked[1]}: expected tensors and plain values only"
-            ) from None
-        raise UserError(
-            f"{path} is damaged or no PyTorch weight file: copy it again or name another"
-        ) from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path} holds a {type(value).__name__}; expected a state dict")
-    return value
-
-
-def _check_archive(path) -> None:
-    """See that an archive's checksums are right, which PyTorch does not, and that it is no program,
-    which PyTorch would say in other words."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        if damaged := archive.testzip():
-            raise zipfile.BadZipFile(damaged)
-        if any(Path(name).name == "constants.pkl" for name in archive.namelist()):
-            raise UserError(
-                f"{path} is a TorchScript archive, which can run code, and is refused: expected a "
-                "file of tensors only, as torch.save writes a state dict"
-            )
+def without_text(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same without CLIP's frozen text side, three quarters of a small model."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(TEXT)}
 
 
 def load_last(path) -> tuple[Path, dict]:
@@ -103,14 +56,14 @@ def load_last(path) -> tuple[Path, dict]:
     """
     path, older = Path(path), previous(path)
     if not path.is_file() and older.is_file():  # the run was killed between two renamings
-        return older, load(older)
+        return older, load_tensors(older)
     if not path.is_file():
         raise UserError(f"checkpoint {path} not found: leave out --resume to start anew")
     try:
-        return path, load(path)
+        return path, load_tensors(path)
     except UserError as error:
         try:
-            state = load(older)
+            state = load_tensors(older)
         except UserError:
             raise UserError(f"{error}; or leave out --resume to start anew") from None
         command = shlex.join(["mv", str(older), str(path)])
@@ -122,7 +75,7 @@ def load_last(path) -> tuple[Path, dict]:
 
 def read_weights(path) -> dict[str, torch.Tensor]:
     """State dict of a weight file or training checkpoint, without what no method here needs."""
-    return weights_of(load(path), path)
+    return weights_of(load_tensors(path), path)
 
 
 def weights_of(value: dict, path) -> dict[str, torch.Tensor]:

@@ -18,12 +18,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from utils.datasets.lists import SNIPPET_FRAMES
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.make_lists import CROPS, UCF_NORMAL_FOLDERS, build_ucf, build_xd
 from utils.network.backbone import WIDTH
 from utils.options.kinds import count, positive_int
-from utils.system.errors import OneLineParser, UserError, command
+from utils.system.command import OneLineParser, command
+from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
 
 # Formats.
@@ -77,16 +78,16 @@ class World(NamedTuple):  # what the videos of a data set have in common
     contexts: dict[str, np.ndarray]  # the same for the background of its videos
 
 
-class Event(NamedTuple):
+class DemoEvent(NamedTuple):
     start: int  # first frame
     stop: int  # frame after the last
     codes: tuple[str, ...]  # classes that can be seen
 
 
-class Video(NamedTuple):
+class DemoVideo(NamedTuple):
     folder: str  # of its feature files, below the output folder
     name: str  # of its feature files, without the crop
-    events: list[Event]  # in order of time; none in a normal video
+    events: list[DemoEvent]  # in order of time; none in a normal video
     features: np.ndarray  # (T, 512) of the centre crop
 
 
@@ -152,7 +153,7 @@ def place_events(rng, dataset, frames, codes):
     stops = np.cumsum(gaps[:-1] + lengths)
     # Dealt in turn: an event may get several classes, or a class several events.
     shown = [tuple(codes[i::count]) or (codes[i % len(codes)],) for i in range(count)]
-    return [Event(int(stops[i] - lengths[i]), int(stops[i]), shown[i]) for i in range(count)]
+    return [DemoEvent(int(stops[i] - lengths[i]), int(stops[i]), shown[i]) for i in range(count)]
 
 
 def visibility(rng, event, length):
@@ -188,7 +189,7 @@ def background(rng, world, length, codes):
     return x + rng.uniform(*RESTLESSNESS) * change + bursts(rng, world, length)
 
 
-def make_video(world, split, first_code, number) -> Video:
+def make_video(world, split, first_code, number) -> DemoVideo:
     """Video `number` (from 1) of a split's videos with the class `first_code`."""
     facts = world.facts
     rng = rng_for(world.seed, facts.name, split, first_code, number)
@@ -204,7 +205,7 @@ def make_video(world, split, first_code, number) -> Video:
         look = blend(typical, looks(rng, world.basis), EVENT_OWN_SHARE)
         x += rng.uniform(*EVENT) * visibility(rng, event, length)[:, None] * look
     features = (rng.uniform(*RAW_NORM) * unit(x)).astype(np.float32)
-    return Video(*file_name(facts, split, codes, number), events, features)
+    return DemoVideo(*file_name(facts, split, codes, number), events, features)
 
 
 def file_name(facts, split, codes, number):
@@ -219,7 +220,7 @@ def file_name(facts, split, codes, number):
     return f"features/{UCF_NORMAL_FOLDERS[test]}", f"Normal_Videos{'_' * test}{number:03d}_x264"
 
 
-def make_split(world: World, split: str, count: int) -> list[Video]:
+def make_split(world: World, split: str, count: int) -> list[DemoVideo]:
     """`count` Videos, anomalous ones first. None depends on which others there are."""
     normal, *anomalies = world.facts.classes
     anomalous = round(ANOMALOUS_SHARE * count)
@@ -228,7 +229,7 @@ def make_split(world: World, split: str, count: int) -> list[Video]:
     return [make_video(world, split, code, number) for code, number in turns]
 
 
-def make_crop(world: World, video: Video, k: int) -> np.ndarray:
+def make_crop(world: World, video: DemoVideo, k: int) -> np.ndarray:
     """(T, 512) float16 features of crop k (0 centre, 1-4 corners, 5-9 the same five mirrored)."""
     x, rng = unit(video.features), rng_for(world.seed, video.name, k)
     if k:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from model import build_model
 from utils.both_datasets import parse
-from utils.datasets.order import set_seed
 from utils.engine import EvaluationSet, evaluate
 from utils.events.annotated import Segment
 from utils.events.find import FPS, MIN_CONFIDENCE, Answer, Timeline, find_events
@@ -15,8 +14,10 @@ from utils.events.page import write_index, write_page
 from utils.figures.scores import choose_videos, score_curves
 from utils.figures.style import save
 from utils.metrics import Prediction, compute_metrics, load_predictions_of
+from utils.system.command import command
 from utils.system.device import set_up_device
-from utils.system.errors import UserError, command
+from utils.system.errors import UserError
+from utils.system.seeds import set_seed
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
 SHOWN = {
@@ -63,7 +64,9 @@ def main(argv=None) -> tuple[dict, dict]:
     folder = Path(args.output_dir)
     test = EvaluationSet(args, facts)
     set_seed(args.seed)
-    untrained, _ = evaluate(build_model(args, facts, set_up_device(args)), test)
+    untrained, _ = evaluate(
+        build_model(args, facts, set_up_device(args.device, args.precision)), test
+    )
     predictions = load_predictions_of(args.predictions, test.rows, test.lengths)
     trained = compute_metrics(predictions, test.truth, test.rows, facts)
     chosen = choose_videos(test.rows)

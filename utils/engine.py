@@ -1,28 +1,28 @@
 """Training steps and evaluation, shared by both data sets and all methods."""
 
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from losses import dsanet_losses
+from losses import Share, dsanet_losses
 from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from sgnm import own_normal
-from utils.datasets.ground_truth import GroundTruth, read_ground_truth
-from utils.datasets.lists import Row, VideoFeatures, read_list, segment_batches
+from utils.datasets.batches import chunk_batches, video_loader
+from utils.datasets.ground_truth import GroundTruth, TruthFiles, read_ground_truth
+from utils.datasets.lists import Row, read_list
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
-from utils.network.batch import Filled
-from utils.network.outputs import Outputs
-from utils.optimization import Optimization
+from utils.network.batch import Filled, Outputs
+from utils.optim import Optimization
 from utils.system.device import autocast, to_device
 from utils.system.errors import UserError
-from utils.system.parallel import Share, gather, part_of, processes, share_of
-from utils.system.signals import step_aside
+from utils.system.group import processes
+from utils.system.parallel import gather, part_of, total
 
 
 def compute_losses(
@@ -33,6 +33,11 @@ def compute_losses(
         return ranking_losses(outputs.logits1, labels, lengths)
     weights = args.loss2_weight, args.separation_weight
     return dsanet_losses(outputs, labels, lengths, *weights, share)
+
+
+def share_of(own: list[int]) -> Share:
+    """From this process's numbers of them."""
+    return Share(*(processes() * a / b for a, b in zip(own, total(own), strict=True)))
 
 
 def step_share(lengths: torch.Tensor, args) -> Share | None:
@@ -72,30 +77,57 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, do
         yield {name: loss.detach() for name, loss in losses.items()}
 
 
-class Videos:
-    """Features of videos, to be scored as the options say.
+class Scoring(NamedTuple):
+    """How videos are scored.
 
-    They stay in memory, 2 KB a snippet: training evaluates many times.
+    Attributes:
+        method: as `--method` names it.
+        temperature: β of the class probabilities.
+        precision: of matrix products.
+        visual_length: N, snippets of a chunk.
+        window: of the temporal encoder, in snippets.
+        batch: chunks scored at once; bounds the memory.
+    """
+
+    method: str
+    temperature: float
+    precision: str
+    visual_length: int
+    window: int
+    batch: int
+
+    @classmethod
+    def of(cls, args) -> "Scoring":
+        """As the options say."""
+        return cls(
+            args.method,
+            args.temp,
+            args.precision,
+            args.visual_length,
+            args.attn_window,
+            args.eval_batch,
+        )
+
+
+class Videos:
+    """Features of videos, to be scored. They stay in memory, 2 KB a snippet: training evaluates
+    many times.
 
     Args:
-        args: options.
+        scoring: how.
         names: of the videos.
         features: (T, 512) of each.
 
     Attributes:
         lengths: snippets of each video.
-        batches: snippets and segment lengths in order, see `segment_batches`.
+        batches: snippets and chunk lengths in order, see `chunk_batches`.
     """
 
-    def __init__(self, args, names: list[str], features: list[torch.Tensor]):
+    def __init__(self, scoring: Scoring, names: list[str], features: list[torch.Tensor]):
+        self.scoring = scoring
         self.names = names
-        self.method = args.method
-        self.temperature = args.temp
-        self.precision = args.precision
-        self.visual_length = args.visual_length
-        self.window = args.attn_window
         self.lengths = [len(of_video) for of_video in features]
-        self.batches = segment_batches(features, args.visual_length, args.eval_batch)
+        self.batches = chunk_batches(features, scoring.visual_length, scoring.batch)
 
 
 class EvaluationSet(Videos):
@@ -109,18 +141,14 @@ class EvaluationSet(Videos):
     def __init__(self, args, facts: Dataset):
         self.facts = facts
         self.rows: list[Row] = read_list(args.test_list, facts, args.feature_root)
-        self.truth: GroundTruth = read_ground_truth(args, facts, self.rows)
-        loader = DataLoader(
-            VideoFeatures(self.rows),
-            batch_size=None,  # one video after another
-            num_workers=args.num_workers,
-            generator=torch.Generator(),  # so that the global random state is left alone
-            worker_init_fn=step_aside,
+        self.truth: GroundTruth = read_ground_truth(
+            TruthFiles.of(args), args.test_list, self.rows, facts
         )
+        loader = video_loader(self.rows, args.num_workers)
         loader = tqdm(loader, desc="reading test videos", unit="video", leave=False, disable=None)
         # Copies, because what another process sends holds a file open as long as it is kept.
         features = [of_video.clone() for of_video in loader]
-        super().__init__(args, [row.video for row in self.rows], features)
+        super().__init__(Scoring.of(args), [row.video for row in self.rows], features)
 
 
 @contextmanager
@@ -135,40 +163,41 @@ def eval_mode(model: nn.Module):
         model.train(training)
 
 
-def collect(
-    model: DSANet, test: Videos, take, text: torch.Tensor | None = None
-) -> list[tuple[np.ndarray, ...]]:
-    """Put videos through the model.
+def scored(model: DSANet, test: Videos, text: torch.Tensor | None = None):
+    """Put chunks of videos through the model, which is in eval mode (`eval_mode`).
 
     Args:
-        take: function of the Outputs of some segments and their valid lengths (S,): what is wanted
-            of them, a list of (S, N, …).
         text: of the classes, from `encode_text`, where the caller has it already.
 
-    Returns:
-        for each video in order the same of its T snippets, (T, …).
+    Yields:
+        for each batch of this process's chunks the Outputs, the chunks' valid lengths (S,), and
+        where they hold snippets.
+    """
+    device = next(model.parameters()).device
+    scoring = test.scoring
+    if text is None:
+        text = model.encode_text()  # once per evaluation, so never stale
+    for snippets, lengths in tqdm(
+        part_of(test.batches), desc="scoring", unit="batch", leave=False, disable=None, delay=1
+    ):
+        filled = Filled.of(lengths, scoring.visual_length, scoring.window, device)
+        visual = filled.unpack(to_device(snippets, device))
+        lengths = to_device(lengths, device)
+        with autocast(scoring.precision, device):
+            outputs = model(visual, lengths, text, filled)
+        yield outputs, lengths, filled
+
+
+def per_video(batches: list[list[torch.Tensor]], test: Videos) -> list[tuple[np.ndarray, ...]]:
+    """Values of the snippets of every batch, (V, …) each, as every process has them -> those of
+    every video in order, (T, …) each.
 
     Raises:
         UserError: something is not finite.
     """
-    device = next(model.parameters()).device
-    taken = []
-    with eval_mode(model):
-        if text is None:
-            text = model.encode_text()  # once per evaluation, so never stale
-        for snippets, lengths in tqdm(
-            part_of(test.batches), desc="scoring", unit="batch", leave=False, disable=None, delay=1
-        ):
-            filled = Filled.of(lengths, test.visual_length, test.window, device)
-            visual = filled.unpack(to_device(snippets, device))
-            lengths = to_device(lengths, device)
-            with autocast(test.precision, device):
-                outputs = model(visual, lengths, text, filled)
-            taken.append([filled.pack(values) for values in take(outputs, lengths)])
-        taken = gather(taken)
-        # (V, …) of every batch -> (T, …) of every video
-        parts = [torch.cat(part).cpu().split(test.lengths) for part in zip(*taken, strict=True)]
-    videos = [tuple(values.numpy() for values in video) for video in zip(*parts, strict=True)]
+    whole = [torch.cat(part).cpu() for part in zip(*gather(batches), strict=True)]
+    parts = [[of_video.numpy() for of_video in part.split(test.lengths)] for part in whole]
+    videos = list(zip(*parts, strict=True))
     for name, video in zip(test.names, videos, strict=True):
         if not all(np.isfinite(values).all() for values in video):
             raise UserError(
@@ -179,22 +208,22 @@ def collect(
 
 
 def score(model: DSANet, test: Videos, text: torch.Tensor | None = None) -> list[Prediction]:
-    """Score every video, in order. `text` as in `collect`."""
+    """Score every video, in order. `text` as in `scored`."""
+    batches = []
+    with eval_mode(model):
+        for outputs, _, filled in scored(model, test, text):
+            values = [outputs.logits1.sigmoid()]  # [S, N, 1]
+            if outputs.logits2 is not None:
+                values.append(class_probabilities(outputs, test.scoring))  # [S, N, C]
+            batches.append([filled.pack(of_chunks) for of_chunks in values])
+    return [Prediction(s[:, 0], *p) for s, *p in per_video(batches, test)]
 
-    def take(outputs: Outputs, _) -> list[torch.Tensor]:
-        scores = outputs.logits1.sigmoid()  # [S, N, 1]
-        if test.method == "mil":
-            return [scores]
-        return [scores, class_probabilities(outputs, test)]
 
-    return [Prediction(s[:, 0], *p) for s, *p in collect(model, test, take, text)]
-
-
-def class_probabilities(outputs: Outputs, test: Videos) -> torch.Tensor:
+def class_probabilities(outputs: Outputs, scoring: Scoring) -> torch.Tensor:
     """(S, N, C) as the method infers them."""
-    if test.method == "vadclip":
+    if scoring.method == "vadclip":
         return outputs.logits2.softmax(dim=-1)
-    return hierarchical_belief_modulation(outputs.logits1, outputs.logits2, test.temperature)
+    return hierarchical_belief_modulation(outputs.logits1, outputs.logits2, scoring.temperature)
 
 
 def evaluate(model: DSANet, test: EvaluationSet) -> tuple[dict, list[Prediction]]:

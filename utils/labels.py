@@ -1,10 +1,12 @@
 """The facts of the two data sets: classes, the texts that describe them, how labels are written."""
 
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from utils.system.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,18 @@ class Dataset:
         """Label of a normal video in the lists."""
         return self.classes[0]
 
-    def encode(self, label: str) -> torch.Tensor:
-        """Label of a list row -> multi-hot row.
+    def encode(self, label: str) -> "torch.Tensor":
+        """Label of a list row, as for `indices`, -> (C,) float32, 1 for every class named."""
+        import torch  # here, because lists are made without it
+
+        named = self.indices(label)
+        return torch.tensor([float(c in named) for c in range(len(self.classes))])
+
+    def indices(self, label: str) -> set[int]:
+        """The classes that a label of a list row names.
 
         Args:
             label: class codes joined by `-`; `0` stands for none (`Robbery`, `B1-B2-G`, `B2-0-0`).
-
-        Returns:
-            (C,) float32, 1 for every class named.
 
         Raises:
             UserError: a code is unknown, none is named, or a video is normal and anomalous at once.
@@ -59,7 +65,7 @@ class Dataset:
             )
         if known[0] in codes and len(codes) > 1:
             raise UserError(f"label '{label}' is both normal and anomalous")
-        return torch.tensor([float(code in codes) for code in known])
+        return {known.index(code) for code in codes}
 
 
 # The official ground truth names normal test videos so, in both data sets. It is no UCF-Crime

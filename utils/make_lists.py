@@ -17,17 +17,20 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from utils.datasets.annotations import Annotation, read_ucf_annotations, read_xd_annotations
+from utils.datasets.features import SNIPPET_FRAMES, read_features
 from utils.datasets.ground_truth import rasterize
-from utils.datasets.lists import COLUMNS, SNIPPET_FRAMES, read_features, video_name
+from utils.datasets.lists import COLUMNS, video_name
 from utils.labels import GROUND_TRUTH_NORMAL, UCF_CRIME, XD_VIOLENCE, Dataset
-from utils.system.errors import OneLineParser, UserError, command
+from utils.system.command import OneLineParser, command
+from utils.system.errors import UserError
 from utils.system.files import whole_file, write_json
 
 CROPS = 10
 UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
 
 
-class Video(NamedTuple):
+class VideoCrops(NamedTuple):
     """A video that has features."""
 
     name: str
@@ -35,15 +38,7 @@ class Video(NamedTuple):
     crops: dict[int, Path]  # feature file by crop
 
 
-class Annotation(NamedTuple):
-    """What the annotation files say of an anomalous test video."""
-
-    frames: list[tuple[int, int]]  # [start, end) of what is abnormal
-    segments: list[tuple[int, int]]  # the same by class
-    labels: list[str]  # class of each segment
-
-
-def scan(folder: Path, facts: Dataset) -> list[Video]:
+def scan(folder: Path, facts: Dataset) -> list[VideoCrops]:
     """The videos under a feature folder: anomalous ones by name, then normal ones by name.
 
     Raises:
@@ -64,13 +59,13 @@ def scan(folder: Path, facts: Dataset) -> list[Video]:
         name = video_name(path)
         label = ucf_label(path) if facts is UCF_CRIME else xd_label(name, path)
         try:
-            facts.encode(label)
+            facts.indices(label)
         except UserError as error:
             raise UserError(f"{path}: {error}; move it out of the feature folder") from None
         crops.setdefault((name, label), {})[int(crop)] = path.absolute()
     if not crops:
         raise UserError(f"{folder} holds no features: expected files <video>__<crop>.npy in it")
-    videos = [Video(name, label, files) for (name, label), files in crops.items()]
+    videos = [VideoCrops(name, label, files) for (name, label), files in crops.items()]
     return sorted(videos, key=lambda video: (video.label == facts.normal, video.name))
 
 
@@ -86,71 +81,7 @@ def xd_label(name: str, path: Path) -> str:
     return label
 
 
-def annotation_lines(path: Path):
-    """Place, video name and further words of each line of an annotation file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"annotations {path} cannot be read: {error}") from None
-    if not any(map(str.split, lines)):
-        raise UserError(f"annotations {path} name no video: is this the right file?")
-    for number, line in enumerate(lines, start=1):
-        if words := line.split():
-            yield f"{path}, line {number}", words[0].removesuffix(".mp4"), words[1:]
-
-
-def frame_pairs(words: list[str], place: str) -> list[tuple[int, int]]:
-    """Start and end frames in turn -> pairs; −1 stands for no segment."""
-    try:
-        numbers = [int(word) for word in words]
-        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
-    except ValueError:
-        raise UserError(
-            f"{place}: expected frames start end …, found '{' '.join(words)}'"
-        ) from None
-    pairs = [pair for pair in pairs if pair != (-1, -1)]
-    if any(not 0 <= start < end for start, end in pairs):
-        raise UserError(f"{place}: a segment must have 0 ≤ start < end, found {pairs}")
-    return pairs
-
-
-def read_ucf_annotations(path: Path) -> dict[str, tuple[str, Annotation]]:
-    """`Temporal_Anomaly_Annotation.txt`, lines `video label start end start end` -> by video, its
-    label and annotation."""
-    videos = {}
-    for place, name, words in annotation_lines(path):
-        if not words:
-            raise UserError(f"{place}: expected 'video label start end start end'")
-        label, segments = words[0], frame_pairs(words[1:], place)
-        videos[name] = label, Annotation(segments, segments, [label] * len(segments))
-    return videos
-
-
-def read_xd_annotations(frames_path: Path, classes_path: Path) -> dict[str, Annotation]:
-    """`annotations.txt`, lines `video start end …`, and `annotations_multiclasses.txt`, lines
-    `video class start end …` -> by video."""
-    frames = {
-        name: frame_pairs(words, place) for place, name, words in annotation_lines(frames_path)
-    }
-    videos = {}
-    for place, name, segments, labels in xd_class_lines(classes_path):
-        if name not in frames:
-            raise UserError(f"{place}: {name} is missing in {frames_path}")
-        videos[name] = Annotation(frames[name], segments, labels)
-    return videos
-
-
-def xd_class_lines(path: Path):
-    """Place, video name, segments and their classes of each line of
-    `annotations_multiclasses.txt`."""
-    for place, name, words in annotation_lines(path):
-        labels, rest = words[::3], [w for i, w in enumerate(words) if i % 3]
-        if unknown := set(labels).difference(XD_VIOLENCE.classes):
-            raise UserError(f"{place}: unknown class {sorted(unknown)[0]}")
-        yield place, name, frame_pairs(rest, place), labels
-
-
-def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:
+def write_training_list(videos: list[VideoCrops], out: Path, facts: Dataset) -> None:
     """All crops of each video, crop by crop."""
     fewer = [video.name for video in videos if len(video.crops) < CROPS]
     if fewer:
@@ -161,7 +92,7 @@ def write_training_list(videos: list[Video], out: Path, facts: Dataset) -> None:
 
 
 def write_test_side(
-    videos: list[Video],
+    videos: list[VideoCrops],
     annotations: dict[str, Annotation],
     out: Path,
     facts: Dataset,
@@ -200,7 +131,7 @@ def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False, lineterminator="\n")
 
 
-def count_videos(videos: list[Video], path: Path, facts: Dataset) -> None:
+def count_videos(videos: list[VideoCrops], path: Path, facts: Dataset) -> None:
     normal = Counter(video.label == facts.normal for video in videos)[True]
     print(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
 
@@ -268,7 +199,7 @@ def build_xd(
         write_training_list(training, out, XD_VIOLENCE)
 
 
-def require_all(annotated, videos: list[Video], features: Path, annotations: Path) -> None:
+def require_all(annotated, videos: list[VideoCrops], features: Path, annotations: Path) -> None:
     if missing := sorted(annotated.keys() - {video.name for video in videos}):
         raise UserError(
             f"{len(missing)} of the {len(annotated)} videos of {annotations} have no features in "

@@ -3,19 +3,17 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.ground_truth import GroundTruth
-from utils.datasets.lists import SNIPPET_FRAMES, Row
+from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
 from utils.labels import Dataset
+from utils.metric_names import METRICS
 from utils.system.errors import UserError
 from utils.system.files import whole_file
 
-METRICS = (
-    "auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "average_map", "anomaly_map",
-    "average_anomaly_map", "per_class_ap",
-)  # fmt: skip
+BY_IOU = ("map", "anomaly_map", "per_class_ap")  # tables beside the single figures of METRICS
 NO_CLASSES = "not applicable: the method tells no classes"
 
 
@@ -36,6 +34,9 @@ def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, floa
         scores: (S,) per snippet.
         abnormal: (S,) abnormal frames of each, 0…16.
     """
+    # Here, because it takes seconds to load and nothing else needs it.
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     truth = np.repeat([1, 0], len(scores))
     weights = np.concatenate([abnormal, SNIPPET_FRAMES - abnormal])
     counts = weights > 0
@@ -65,10 +66,11 @@ def compute_metrics(
     if 0 < abnormal[in_anomalous].sum() < SNIPPET_FRAMES * in_anomalous.sum():
         ano_auc = frame_metrics(score[in_anomalous], abnormal[in_anomalous])[0]
     auc1, ap1 = frame_metrics(score, abnormal)
-    of_scores = {"auc1": auc1, "ap1": ap1, "ano_auc": ano_auc}
-    if predictions[0].probabilities is None:
-        return dict.fromkeys(METRICS) | of_scores
-    return dict.fromkeys(METRICS) | of_scores | class_metrics(predictions, truth, facts)
+    metrics = dict.fromkeys((*METRICS, *BY_IOU))
+    metrics |= {"auc1": auc1, "ap1": ap1, "ano_auc": ano_auc}
+    if predictions[0].probabilities is not None:
+        metrics |= class_metrics(predictions, truth, facts)
+    return metrics
 
 
 def class_metrics(predictions: list[Prediction], truth: GroundTruth, facts: Dataset) -> dict:

@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 import ablate
-from test_end_to_end import small_ucf  # noqa: F401
 from utils import PROJECT
 from utils.ablation.cells import finished, lock_of, make_cells, run_cells, start
 from utils.ablation.grid import read_grid
@@ -80,7 +79,7 @@ LISTS = ("train-list", "test-list", "gt-path", "gt-segment-path", "gt-label-path
 
 
 @pytest.fixture
-def lists(small_ucf):  # noqa: F811
+def lists(small_ucf):
     return [f"--{name}={small_ucf[name]}" for name in LISTS]
 
 
@@ -371,7 +370,7 @@ def test_what_is_wrong_on_the_command_line_is_not_a_rows(tmp_path, capsys):
         assert capsys.readouterr().err.startswith(message)
 
 
-def test_the_real_training_script(small_ucf, tmp_path):  # noqa: F811
+def test_the_real_training_script(small_ucf, tmp_path):
     grid = {**ROWS, "seeds": [1, 2], "rows": {"MIL": ROWS["rows"]["MIL"], "bad": {}}}
     grid["rows"]["bad"] = {"options": {"feature-root": "nowhere", "method": "mil"}}
     options = [f"--{name}={value}" for name, value in {**small_ucf, "max-epoch": 1}.items()]

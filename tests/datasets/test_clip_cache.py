@@ -7,8 +7,10 @@ import pytest
 import torch
 from filelock import FileLock
 
-from utils.datasets.clip_cache import CachedClips, training_batches
-from utils.datasets.lists import process_feat, read_list
+from utils.datasets.batches import training_batches, training_clips
+from utils.datasets.clip_cache import CachedClips
+from utils.datasets.clips import process_feat
+from utils.datasets.lists import read_list
 from utils.datasets.order import Shuffled
 from utils.labels import UCF_CRIME
 from utils.system.errors import UserError
@@ -35,7 +37,8 @@ def batches(args, **changes):
     rows = read_list(args.train_list, UCF_CRIME)
     order = torch.Generator().manual_seed(5)
     every_row = Shuffled(range(len(rows)), args.batch_size, order)
-    return list(training_batches(rows, every_row, args))
+    clips = training_clips(rows, args.visual_length, args.train_list, args.cache, args.num_workers)
+    return list(training_batches(clips, every_row, args.num_workers, torch.device(args.device)))
 
 
 def files(args, suffix):

@@ -1,12 +1,12 @@
 import shutil
 from types import SimpleNamespace
 
-import golden
 import numpy as np
 import pytest
 
-from test_make_lists import features, official_features, run_ucf, ucf  # noqa: F401
-from utils.datasets.ground_truth import rasterize, read_ground_truth
+from helpers import golden
+from helpers.lists import features, official_features, run_ucf
+from utils.datasets.ground_truth import TruthFiles, rasterize, read_ground_truth
 from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import build_ucf, build_xd
@@ -25,14 +25,16 @@ def paths(folder, name="ucf"):
 
 
 @pytest.fixture
-def lists(ucf):  # noqa: F811
-    run_ucf(ucf)
-    return ucf / "list"
+def lists(ucf_features):
+    run_ucf(ucf_features)
+    return ucf_features / "list"
 
 
 def read(folder, name="ucf", facts=UCF_CRIME, root=None):
     args = paths(folder, name)
-    return read_ground_truth(args, facts, read_list(args.test_list, facts, root))
+    return read_ground_truth(
+        TruthFiles.of(args), args.test_list, read_list(args.test_list, facts, root), facts
+    )
 
 
 def as_object_array(values):

@@ -3,13 +3,10 @@ import pytest
 import torch
 
 from benchmarks.plain import looped_clip
-from utils.datasets.lists import (
-    process_feat,
-    process_split,
-    read_features,
-    read_list,
-    segment_batches,
-)
+from utils.datasets.batches import chunk_batches
+from utils.datasets.clips import process_feat, process_split
+from utils.datasets.features import read_features
+from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.network.batch import Filled
 from utils.system.errors import UserError
@@ -44,7 +41,7 @@ def save(path, array):
 @pytest.mark.parametrize("size", [1, 2, 100])
 def test_segments_of_all_videos_without_their_padding(rng, size):
     videos = [rng.standard_normal((t, 5)).astype(np.float32) for t in (5, 32, 40, 64)]
-    batches = segment_batches([torch.from_numpy(v) for v in videos], 32, size)
+    batches = chunk_batches([torch.from_numpy(v) for v in videos], 32, size)
     assert [len(lengths) for _, lengths in batches[:-1]] == [size] * (len(batches) - 1)
     assert torch.cat([lengths for _, lengths in batches]).tolist() == [5, 32, 32, 8, 32, 32]
     filled = [Filled.of(lengths, 32, 8).unpack(snippets) for snippets, lengths in batches]

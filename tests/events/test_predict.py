@@ -4,13 +4,10 @@ import json
 import av
 import numpy as np
 import pytest
-import torch
-from test_extraction import write_video
 
 import predict
-import ucf_option
-from model import build_model
-from test_end_to_end import small_ucf  # noqa: F401
+from helpers.predicting import error_of
+from helpers.videos import write_video
 from utils.events.annotated import KnownEvents, Segment
 from utils.events.find import Timeline, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE
@@ -46,15 +43,6 @@ def test_seconds_follow_the_frames_of_a_video(tmp_path):
     # A last snippet that ends with the video, and a video of fewer frames than a snippet has.
     assert Timeline(1, 30.0, np.arange(16) / 8).edges == pytest.approx([0, 2])
     assert Timeline(1, 30.0, np.arange(5) / 8).edges == pytest.approx([0, 5 / 8])
-
-
-@pytest.fixture
-def command(small_ucf, tmp_path):  # noqa: F811
-    options = [f"--{name}={value}" for name, value in small_ucf.items()]
-    torch.manual_seed(0)
-    model = build_model(ucf_option.parser.parse_args(options), UCF_CRIME)
-    torch.save(model.state_dict(), tmp_path / "model.pth")
-    return ["--out", str(tmp_path / "out"), *options, f"--model-path={tmp_path / 'model.pth'}"]
 
 
 def test_videos_and_features(command, tmp_path, capsys):
@@ -233,16 +221,6 @@ def test_bad_truth(text, message, command, tmp_path, capsys):
     (tmp_path / "t.csv").write_text(text)
     options = [*command, f"--truth={tmp_path / 't.csv'}"]
     assert message in error_of(["ucf", str(tmp_path / "walk.npy"), *options], capsys)
-
-
-def error_of(arguments, capsys) -> str:
-    """The one line of a command that ends with exit code 2."""
-    with pytest.raises(SystemExit) as end:
-        predict.main(arguments)
-    assert end.value.code == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1
-    return errors[0]
 
 
 def test_a_bad_video_stops_no_other(command, tmp_path, capsys):

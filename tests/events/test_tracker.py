@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_extraction import brightness, levels, write_video
-from test_predict import command, error_of  # noqa: F401
 
 import predict
 import utils.videos.live
-from test_end_to_end import small_ucf  # noqa: F401
+from helpers.predicting import error_of
+from helpers.videos import brightness, levels, write_video
 from utils import PROJECT
 from utils.events.find import Timeline, find_events
 from utils.events.tracker import EventTracker, Window, watch
@@ -166,7 +165,7 @@ def test_time_goes_on_where_the_clock_of_a_source_starts_anew(tmp_path):
         assert snippet.end - snippet.start == pytest.approx(0.64, abs=0.05)
 
 
-def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):  # noqa: F811
+def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):
     server = Server(write_video(tmp_path / "v.ts", 100), times=1, endless=True)
     process = subprocess.Popen(
         [sys.executable, "predict.py", "ucf", server.url, *command, "--pool=middle"],
@@ -182,7 +181,7 @@ def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):  # noqa: F811
     assert "Error" not in errors and "terminate" not in errors
 
 
-def test_a_silent_pipe_can_be_stopped(command):  # noqa: F811
+def test_a_silent_pipe_can_be_stopped(command):
     process = subprocess.Popen(
         [sys.executable, "predict.py", "ucf", "-", *command], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT,
@@ -225,7 +224,8 @@ def test_the_window_holds_the_last_snippets(ucf_args, ucf_model):
     assert list(window.starts) == list(range(8, 40))
     assert len(prediction.score) == ucf_args.visual_length == 32
     expected = predict.score(
-        ucf_model, predict.Videos(ucf_args, ["v"], [torch.stack([*window.features])])
+        ucf_model,
+        predict.Videos(predict.Scoring.of(ucf_args), ["v"], [torch.stack([*window.features])]),
     )[0]
     assert np.array_equal(prediction.score, expected.score)
     assert np.array_equal(prediction.probabilities, expected.probabilities)
@@ -262,7 +262,7 @@ def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):
     assert printed[5] == "watched 2 snippets, 2.0 s; the highest score was 0.90"
 
 
-def test_a_file_through_a_pipe(command, tmp_path):  # noqa: F811
+def test_a_file_through_a_pipe(command, tmp_path):
     video = write_video(tmp_path / "v.ts", 50)
     run = subprocess.run(
         [sys.executable, "predict.py", "ucf", "-", *command, "--pool=middle", "--min-confidence=0"],
@@ -290,11 +290,11 @@ def test_a_file_through_a_pipe(command, tmp_path):  # noqa: F811
         (["http://127.0.0.1:1/", "--truth=x.csv"], "give it alone, and no --truth"),
     ],
 )
-def test_bad_sources(inputs, message, command, capsys):  # noqa: F811
+def test_bad_sources(inputs, message, command, capsys):
     error = error_of(["ucf", *inputs, *command], capsys)
     assert message in error
     assert "secret" not in error
 
 
-def test_files_need_a_folder_to_write_to(command, capsys):  # noqa: F811
+def test_files_need_a_folder_to_write_to(command, capsys):
     assert "--out is missing" in error_of(["ucf", "a.mp4", *command[2:]], capsys)

@@ -8,10 +8,8 @@ import torch
 import ucf_option
 import ucf_test
 from model import build_model
-from test_end_to_end import small_ucf  # noqa: F401
-from test_metrics import case  # noqa: F401
+from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
-from utils.datasets.lists import process_feat
 from utils.engine import EvaluationSet
 from utils.figures import __main__ as figures
 from utils.figures.analysis import prototype_distances, semantics, snippet_classes
@@ -24,21 +22,21 @@ from utils.labels import UCF_CRIME
 from utils.system.errors import UserError
 
 
-def test_anomalous_videos_of_different_classes_come_first(case):  # noqa: F811
-    _, _, rows = case
+def test_anomalous_videos_of_different_classes_come_first(scored):
+    _, _, rows = scored
     assert choose_videos(rows, anomalous=2, normal=1) == [0, 1, 2]
     assert choose_videos([rows[0], rows[0], rows[1]], anomalous=2, normal=1) == [0, 2]
 
 
-def test_captions_name_the_likeliest_anomaly(case):  # noqa: F811
-    predictions, _, rows = case
+def test_captions_name_the_likeliest_anomaly(scored):
+    predictions, _, rows = scored
     sure = predictions[0]._replace(probabilities=np.eye(14)[[0, 0, 3]])
     assert caption(sure, rows[0], UCF_CRIME) == "Abuse (Abuse), taken for Arson"
     assert caption(predictions[2], rows[2], UCF_CRIME) == "Normal (Normal)"
 
 
-def test_a_picture_is_written(case, tmp_path):  # noqa: F811
-    predictions, truth, rows = case
+def test_a_picture_is_written(scored, tmp_path):
+    predictions, truth, rows = scored
     figure = score_curves({"a": predictions}, truth, rows, UCF_CRIME, [0, 2])
     png, svg = save(figure, tmp_path, "a")
     assert png.read_bytes().startswith(b"\x89PNG")
@@ -89,7 +87,7 @@ def test_snippets_belong_to_what_most_of_their_frames_show():
     assert snippet_classes(test).tolist() == [1, 0, 0, 3, 0, 0]
 
 
-def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):  # noqa: F811
+def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
     options = [f"--{name}={value}" for name, value in small_ucf.items()]
     torch.manual_seed(0)
     model = build_model(ucf_option.parser.parse_args(options), UCF_CRIME)

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from benchmarks import bench
-from test_end_to_end import SCRIPTS, options_of
+from helpers.scripts import SCRIPTS, options_of
 from utils import check_data, demo_data, demo_report, make_lists
 
 ANNOTATIONS = {

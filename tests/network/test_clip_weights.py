@@ -7,8 +7,8 @@ import torch
 
 from utils.network import clip_weights
 from utils.network.backbone import CONTEXT_LENGTH, LAYERS
+from utils.network.clip_file import download
 from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
-from utils.network.clip_weights import download
 from utils.system.errors import UserError
 
 # The official weights are a TorchScript archive, whatever torch thinks of these now.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import utils.runs.training
-from test_end_to_end import SCRIPTS, make_data, options_of
-from utils.checkpoint import load
+from helpers.scripts import SCRIPTS, make_data, options_of
+from utils.system.untrusted import load_tensors
 
 
 def make(folder, name):
@@ -60,7 +60,7 @@ def test_the_videos_are_those_of_the_step_and_no_checkpoint_has_its_weights(tmp_
     assert culprit in told["batch"]
     checkpoint = tmp_path / "run" / "checkpoint.pth"
     if checkpoint.exists():  # not where the culprit came first
-        state = load(checkpoint)
+        state = load_tensors(checkpoint)
         assert all(tensor.isfinite().all() for tensor in state["model_state_dict"].values())
         place = f"{state['epoch']} epochs and {state['step']} steps"
         assert f"{checkpoint}, after {place}, is kept" in error
@@ -95,4 +95,4 @@ def test_a_feature_file_that_goes_bad_in_the_middle(data, tmp_path, capsys):
     assert error.startswith(f"error: {tmp_path}")
     assert "rgb.csv, line " in error
     assert ".npy is damaged" in error
-    assert load(tmp_path / "run" / "checkpoint.pth")["step"] == 1
+    assert load_tensors(tmp_path / "run" / "checkpoint.pth")["step"] == 1

@@ -6,17 +6,17 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import torch
 
 import utils.runs.training
-from test_end_to_end import SCRIPTS, drop_checkpoints, make_data, options_of, run
-from utils import PROJECT
-from utils.checkpoint import load, previous
+from helpers.processes import finish, start, wait_until
+from helpers.runs import assert_same_run, stop_at
+from helpers.scripts import SCRIPTS, drop_checkpoints, make_data, run
+from utils.checkpoint import previous
+from utils.system.untrusted import load_tensors
 
 KILLS = int(os.environ.get("KILLS", 2))
 BATCH = {"ucf": 2, "xd": 6}  # so that an epoch has
@@ -32,26 +32,6 @@ def ctrl_c():
     signal.signal(signal.SIGINT, outside)
 
 
-def start(name: str, folder: Path, options: dict, **how) -> subprocess.Popen:
-    """A training run as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, f"{name}_train.py", *options_of(folder, options)],
-        cwd=PROJECT,
-        text=True,
-        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **how},
-    )
-
-
-def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-
-
-def wait_until(condition, process: subprocess.Popen) -> None:
-    while not condition() and process.poll() is None:
-        time.sleep(0.001)
-
-
 def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float) -> None:
     """SIGKILL `delay` seconds from now or, if n > 0, into the n-th checkpoint from now on."""
     partial = folder / f".checkpoint.{process.pid}.pth"
@@ -62,15 +42,6 @@ def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float)
     time.sleep(delay)
     process.kill()
     process.communicate()
-
-
-def assert_same_run(whole: Path, cut: Path) -> None:
-    for file in ("log.jsonl", "best.json"):
-        assert (whole / file).read_text() == (cut / file).read_text()
-    a, b = load(whole / "model.pth"), load(cut / "model.pth")
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +84,7 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
     paths = [path for path in (checkpoint, previous(checkpoint)) if path.is_file()]
     kept = 0
     if paths:
-        state = load(paths[0])
+        state = load_tensors(paths[0])
         kept = STEPS * state["epoch"] + state["step"]
     if not (tmp_path / "best.json").exists():  # else it had ended before
         finish(start(name, tmp_path, {**options, "use-checkpoint": bool(paths)}))
@@ -124,21 +95,6 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
         f"| {point + 1} | {name} | {moment} | {done} | {kept} | {max(0, done - kept)} | "
         f"{', '.join(unfinished) or 'none'} | equal |"
     )
-
-
-def stop_at(place, number: int, train, folder, options) -> int:
-    """Send a signal in the middle of a step; the exit code."""
-    after_step = utils.runs.training.Run.after_step
-
-    def interrupted(self, losses):
-        if (self.epoch, self.step) == place:
-            os.kill(os.getpid(), number)
-        after_step(self, losses)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr(utils.runs.training.Run, "after_step", interrupted)
-        run(train, folder, options)
-    return end.value.code
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -154,7 +110,7 @@ def test_a_stopped_run_ends_like_one_that_never_stopped(name, whole_runs, tmp_pa
     printed = capfd.readouterr()
     assert "stopping after this step; once more: at once" in printed.err
     assert "stopped after 0 epochs and 3 steps, saved" in printed.out
-    assert load(cut / "checkpoint.pth")["step"] == 3
+    assert load_tensors(cut / "checkpoint.pth")["step"] == 3
 
     with (cut / "log.jsonl").open("a") as log:
         log.write('{"epoch": 1, "st')  # as if cut off in the middle of a line
@@ -268,7 +224,7 @@ def test_a_run_killed_between_two_renamings_goes_on(copied, capfd):
     path.unlink()
     assert stop_at((0, 1), signal.SIGINT, SCRIPTS["ucf"].train, folder, options) == 130
     assert f"resuming {previous(path)}, after 0 epochs and 1 steps" in capfd.readouterr().out
-    assert load(path)["step"] == 2
+    assert load_tensors(path)["step"] == 2
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(copied, capfd):
@@ -276,14 +232,14 @@ def test_a_full_disk_leaves_the_last_checkpoint(copied, capfd):
     path = folder / "checkpoint.pth"
     before = path.stat().st_ino
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000_000, limits[1]))
     try:
         error = error_of(options, folder, capfd)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert error == f"error: {path} cannot be written: File too large"
     assert path.stat().st_ino == before
-    assert load(path)["step"] == 2
+    assert load_tensors(path)["step"] == 2
     assert not list(folder.glob(".*"))
 
 
@@ -334,9 +290,9 @@ def test_a_run_begun_anew_sets_an_older_one_aside(copied, capfd):
     assert stop_at((0, 0), signal.SIGTERM, SCRIPTS["ucf"].train, folder, options) == 143
     older = folder / "checkpoint.older.pth"
     assert f"the checkpoint of an older run is now {older}" in capfd.readouterr().out
-    assert load(folder / "checkpoint.pth")["step"] == 1
+    assert load_tensors(folder / "checkpoint.pth")["step"] == 1
     assert not previous(folder / "checkpoint.pth").exists()
-    assert load(older)["step"] == 2
+    assert load_tensors(older)["step"] == 2
     assert (folder / "log.older.jsonl").is_file()
     assert (folder / "best.older.json").is_file()
     assert not (folder / "best.json").exists()

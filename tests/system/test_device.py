@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-import ucf_option
 from losses import dsanet_losses
 from utils.labels import UCF_CRIME
 from utils.system.device import autocast, in_float32, pick_device, set_up_device
@@ -15,9 +14,8 @@ def test_precision_of_float32_products(precision, expected):
     before = torch.backends.fp32_precision
     torch.backends.fp32_precision = "ieee" if expected == "tf32" else "tf32"
     torch.compile(torch.neg, backend="eager")(torch.ones(1))  # fixes that of matrix products
-    args = ucf_option.parser.parse_args(["--device", "cpu", "--precision", precision])
     try:
-        assert set_up_device(args) == CPU
+        assert set_up_device("cpu", precision) == CPU
         for backend in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
             assert backend.fp32_precision == expected
     finally:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from utils.system.errors import UserError
-from utils.system.files import load_object_array, whole_file
+from utils.system.files import whole_file
+from utils.system.untrusted import load_object_array
 
 
 def test_a_file_comes_whole_or_not_at_all(tmp_path):

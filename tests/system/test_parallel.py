@@ -4,75 +4,31 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from test_extraction import write_video
-from test_resume import wait_until
 
-from test_end_to_end import drop_checkpoints, make_data, options_of
-from utils import PROJECT
-from utils.checkpoint import load
-from utils.datasets.lists import read_features
-from utils.datasets.order import Order, Shuffled
-from utils.system import parallel
+from helpers.processes import by_hand, double, ended, torchrun, wait_until, workers
+from helpers.scripts import drop_checkpoints, make_data, options_of
+from helpers.videos import write_video
+from utils.datasets import order as orders
+from utils.datasets.features import read_features
+from utils.datasets.order import Order, Parts, Shuffled
+from utils.system import meeting
 from utils.system.errors import UserError
+from utils.system.untrusted import load_tensors
 
 STEPS = 20
 OPTIONS = {"max-epoch": 1, "log-every": 1, "select": "last", "lr": 1e-5}
 OPTIONS |= {"checkpoint-every": 8, "eval-every": 0}
 BATCH = {"ucf": 2, "xd": 6}  # for 2 and for 3 processes
 VIDEOS = {"ucf": 12, "xd": 13}  # so that an epoch has twenty steps
-
-
-def double(folder: Path, script: str, options: dict, *torchrun_options: str, count: int = 1):
-    """A script in double precision, see double.py; alone, or by torchrun."""
-    arguments = [script, *options_of(folder, options)]
-    if count > 1:
-        return torchrun(count, "tests/helpers/double.py", arguments, *torchrun_options)
-    return subprocess.Popen(
-        [sys.executable, "tests/helpers/double.py", *arguments],
-        cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def torchrun(count: int, script: str, arguments: list[str], *how: str, **more) -> subprocess.Popen:
-    # As `torchrun` itself, whose folder need not be on the PATH.
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}", *how]
-    return subprocess.Popen(
-        [*command, "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", script, *arguments],
-        cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, **more,
-    )  # fmt: skip
-
-
-def by_hand(script: str, of_each: list[list[str]]) -> list[subprocess.Popen]:
-    """As torchrun starts them, but each with arguments of its own, and nobody to end the others."""
-    store = parallel.dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    port, store = store.port, None
-    common = {"WORLD_SIZE": str(len(of_each)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return [
-        subprocess.Popen(
-            [sys.executable, script, *arguments],
-            cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, **common, "OMP_NUM_THREADS": "1", "RANK": str(rank)},
-        )
-        for rank, arguments in enumerate(of_each)
-    ]  # fmt: skip
-
-
-def ended(process: subprocess.Popen) -> tuple[int, str, str]:
-    out, errors = process.communicate(timeout=200)
-    return process.returncode, out, errors
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +71,7 @@ def assert_agree(one: Path, several: Path) -> None:
     ]
     print("losses", max(off))
     assert max(off)[0] <= 1e-10, max(off)
-    a, b = load(one / "model.pth"), load(several / "model.pth")
+    a, b = load_tensors(one / "model.pth"), load_tensors(several / "model.pth")
     assert a.keys() == b.keys()
     off = [((a[k] - b[k]).abs().max().item() / (a[k].abs().max().item() + 1e-12), k) for k in a]
     print("weights", max(off))
@@ -147,12 +103,6 @@ def test_metrics_are_those_of_one_process(data, alone, tmp_path):
         assert results[-1].pop("provenance")["processes"] == count
         del results[-1]["weights"]
     assert results[0] == results[1]
-
-
-def workers(process: subprocess.Popen) -> list[int]:
-    """Processes that torchrun started, in order."""
-    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
-    return sorted(map(int, found.stdout.split()))
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/pgrep"), reason="pgrep is not installed")
@@ -192,7 +142,7 @@ def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
     assert code != 0
     assert re.search(r"stopped after \d epochs and \d steps, saved", out), out + errors
     steps = len(logged(tmp_path, "losses"))
-    state = load(tmp_path / "checkpoint.pth")
+    state = load_tensors(tmp_path / "checkpoint.pth")
     assert len(state["pending"]) + steps >= state["step"] > 0 or state["epoch"]
 
 
@@ -235,11 +185,12 @@ def test_processes_must_be_started_alike(data, tmp_path):
 
 
 def test_processes_that_meet_again_take_no_notice_of_those_that_are_gone():
-    store = parallel.dist.HashStore()
+    store = torch.distributed.HashStore()
     rounds = []
     for _ in range(2):
         with ThreadPoolExecutor() as pool:
-            names = list(pool.map(partial(parallel._round, store, count=3), range(3)))
+            others = [pool.submit(meeting.knock, store, rank) for rank in (1, 2)]
+            names = [meeting.welcome_all(store, 3), *(other.result() for other in others)]
         assert len(set(names)) == 1
         rounds += names[:1]
     assert rounds[0] != rounds[1]
@@ -249,26 +200,25 @@ def test_a_master_that_cannot_be_reached(monkeypatch):
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_PORT", "1")
-    monkeypatch.setattr(parallel, "MEET", parallel.timedelta(seconds=1))
+    monkeypatch.setattr(meeting, "MEET", timedelta(seconds=1))
     with pytest.raises(UserError, match=r"process 1 cannot reach the others by way of 127.0.0.1:1"):
-        parallel.start()
+        meeting.join_processes()
 
 
 @pytest.mark.parametrize("kinds, rows, batch_size", [(1, 25, 6), (2, 24, 6)])
-def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatch, ucf_args):
-    monkeypatch.setattr(ucf_args, "batch_size", batch_size)
+def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatch):
     generator = torch.Generator()
     order = Order(Shuffled(range(rows), batch_size * kinds, generator), generator, seed=0)
     whole = list(order)
-    monkeypatch.setattr(parallel, "processes", lambda: 3)
+    monkeypatch.setattr(orders, "processes", lambda: 3)
     if kinds == 1:  # the last batch has one video
         with pytest.raises(UserError, match="has 1 videos, fewer than there are processes"):
-            parallel.Parts(order, ucf_args, kinds)
+            Parts(order, batch_size, kinds)
         order.batches.smallest = 3
     parts = []
     for rank in range(3):
-        monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
-        parts.append(list(parallel.Parts(order, ucf_args, kinds)))
+        monkeypatch.setattr(orders, "rank", lambda rank=rank: rank)
+        parts.append(list(Parts(order, batch_size, kinds)))
     for batch, *of_each in zip(whole, *parts, strict=True):
         assert sorted(chain(*of_each)) == sorted(batch)
         sizes = [len(part) for part in of_each]

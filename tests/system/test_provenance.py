@@ -9,10 +9,10 @@ import pytest
 import torch
 import yaml
 
-from test_end_to_end import SCRIPTS, make_data, run
-from utils.datasets.order import random_states, set_random_states
+from helpers.scripts import SCRIPTS, make_data, run
 from utils.system.files import sha256
 from utils.system.provenance import git_state
+from utils.system.seeds import random_states, set_random_states
 
 
 def git(folder, *arguments) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from spoiling import COMMANDS
 
-from utils import PROJECT, checkpoint
+from helpers.spoiling import COMMANDS
+from utils import PROJECT
 from utils.system.errors import UserError
-from utils.system.files import load_object_array
+from utils.system.untrusted import load_object_array, load_tensors
 
 
 class Acting:
@@ -179,7 +179,7 @@ def test_numpy_is_not_asked_to_build_what_a_file_describes(tmp_path):
 
     torch.save({"a": torch.ones(1), "ap": ForgedScalar()}, tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"a\.pth is damaged"):
-        checkpoint.load(tmp_path / "a.pth")
+        load_tensors(tmp_path / "a.pth")
 
 
 def test_a_pickle_takes_no_more_memory_than_it_has(tmp_path):
@@ -187,7 +187,7 @@ def test_a_pickle_takes_no_more_memory_than_it_has(tmp_path):
     (tmp_path / "a.npy").write_bytes(HEADER + b"\x80\x04]r\xff\xff\xff\x7f.")
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)); "
-        "from utils.system.files import load_object_array; print(load_object_array(sys.argv[1]))"
+        "from utils.system.untrusted import load_object_array as load; print(load(sys.argv[1]))"
     )
     run = [sys.executable, "-c", limited, str(tmp_path / "a.npy")]
     done = subprocess.run(run, capture_output=True, text=True, cwd=PROJECT)

@@ -9,38 +9,11 @@ import pytest
 import torch
 
 import extract_features
+from helpers.videos import brightness, levels, write_video
 from utils.network.clip_visual import MEAN, STD, VisualTower
 from utils.system.errors import UserError
 from utils.videos.extraction import Extraction, snippets
 from utils.videos.frames import CORNERS, Video, crop, find_videos, resize
-
-SIZE = (64, 48)  # width, height
-
-
-def write_video(path: Path, count: int, size=SIZE, times=None) -> Path:
-    """Frame i is grey, as bright as `brightness` says."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25, options={"qscale": "2"})
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        for i in range(count):
-            picture = np.full((size[1], size[0], 3), brightness(i), np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            if times is not None:
-                frame.pts = times[i]
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def brightness(i: int) -> int:
-    return 10 * i % 200 + 20
-
-
-def levels(images: torch.Tensor) -> list[float]:
-    """Mean brightness of each of (F, 3, H, W)."""
-    return images.float().mean(dim=(1, 2, 3)).tolist()
 
 
 class Means:

@@ -1,4 +1,4 @@
-"""Training clips and their batches. With `--cache DIR` the clips are packed into one file first:
+"""Training clips packed into one file, as `--cache DIR` has them:
 
 <DIR>/<list>_N256_<key>.f32    the clips' valid rows one after another, (R, 512) float32
 <DIR>/<list>_N256_<key>.json   {"lengths": rows of each clip in list order}; its presence says that
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from utils.datasets.lists import Row, process_feat
+from utils.datasets.clips import FeatureClips
 from utils.network.backbone import WIDTH
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file, write_json
@@ -32,24 +32,8 @@ ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
 CACHE_VERSION = 1  # another one wherever clips are cut or packed in another way
 
 
-class FeatureClips(Dataset):
-    """The valid rows of a training clip and its label per row: (≤ N, 512) float32, (C,)."""
-
-    def __init__(self, rows: list[Row], visual_length: int):
-        self.rows = rows
-        self.visual_length = visual_length
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, torch.Tensor]:
-        row = self.rows[index]
-        clip, valid = process_feat(row.features(), self.visual_length)
-        return clip[:valid], row.label
-
-
-class CachedClips(Dataset):
-    """The same, read from the cache, which is packed first where it does not exist yet.
+class CachedClips:
+    """The clips of FeatureClips, from the cache, which is packed first where it does not exist yet.
 
     Runs that need one cache at the same time wait for the first of them to pack it. What a run
     killed while packing left behind is removed when the cache is packed again.
@@ -147,38 +131,3 @@ def exclusive(path: Path):
         yield
     finally:
         lock.release()
-
-
-def training_batches(rows: list[Row], batch_sampler, args) -> DataLoader:
-    """Batches of snippets (V, 512), labels (B, C), lengths (B,): the clips' valid rows one after
-    another. Padding is added on the device.
-
-    Args:
-        rows: of the training list.
-        batch_sampler: gives the indices of the rows of each batch.
-        args: options, of which the list, N, the cache, the number of workers and the device count.
-
-    Raises:
-        UserError: the clips cannot be cached.
-    """
-    clips, workers = FeatureClips(rows, args.visual_length), args.num_workers
-    if args.cache:
-        clips = CachedClips(clips, args.train_list, args.cache, workers)
-        workers = 0  # copying a batch out of the cache is quicker than handing it over
-    return DataLoader(
-        clips,
-        batch_sampler=batch_sampler,
-        collate_fn=joined,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=args.device != "cpu" and torch.cuda.is_available(),
-        generator=torch.Generator(),
-        worker_init_fn=step_aside,
-    )
-
-
-def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Clips and their labels as one batch."""
-    clips, labels = zip(*samples, strict=True)
-    lengths = torch.tensor([len(clip) for clip in clips])
-    return torch.from_numpy(np.concatenate(clips)), torch.stack(labels), lengths

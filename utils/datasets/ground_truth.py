@@ -4,16 +4,30 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from utils.datasets.lists import SNIPPET_FRAMES, Row
+from utils.datasets.features import SNIPPET_FRAMES
+from utils.datasets.lists import Row
 from utils.labels import GROUND_TRUTH_NORMAL, Dataset
 from utils.system.errors import UserError
-from utils.system.files import load_array, load_object_array
+from utils.system.untrusted import load_array, load_object_array
 
 MOST_FRAMES = 2**31  # more than a year of video
 MAKE_IT = "make it with 'python -m utils.make_lists', see list/README.md"
+
+
+class TruthFiles(NamedTuple):
+    """The paths of a test list's ground truth, as `--gt-path` and its kin name them."""
+
+    frames: str
+    segments: str
+    labels: str
+
+    @classmethod
+    def of(cls, args) -> "TruthFiles":
+        return cls(args.gt_path, args.gt_segment_path, args.gt_label_path)
 
 
 @dataclass
@@ -88,49 +102,58 @@ def read_frames(path: str) -> np.ndarray:
     return frames.astype(np.float32)
 
 
-def read_ground_truth(args, facts: Dataset, rows: list[Row]) -> GroundTruth:
+def read_ground_truth(
+    files: TruthFiles, test_list: str, rows: list[Row], facts: Dataset
+) -> GroundTruth:
     """Read the three ground-truth files of a test list and see that they belong to it.
 
     Args:
-        args: options, of which the three paths and the test list's count.
-        facts: of the data set.
+        files: to read.
+        test_list: path of the test list, for errors.
         rows: of the test list.
+        facts: of the data set.
 
     Raises:
         UserError: a file is missing or damaged, or does not fit the list.
     """
-    frames = read_frames(args.gt_path)
-    segments, names = read_per_video(args.gt_segment_path)
-    labels, label_names = read_per_video(args.gt_label_path)
+    frames = read_frames(files.frames)
+    segments, names = read_per_video(files.segments)
+    labels, label_names = read_per_video(files.labels)
     try:
         segments = [[(int(start), int(end)) for start, end in video] for video in segments]
         if any(not 0 <= start < end < MOST_FRAMES for video in segments for start, end in video):
             raise ValueError
     except (OverflowError, TypeError, ValueError):
         raise UserError(
-            f"{args.gt_segment_path}: expected pairs of frames 0 ≤ start < end < {MOST_FRAMES} per "
-            "video"
+            f"{files.segments}: expected pairs of frames 0 ≤ start < end < {MOST_FRAMES} per video"
         ) from None
     truth = GroundTruth(frames, segments, labels)
     counts = [len(row.features(header_only=True)) for row in rows]
-    _check(truth, counts, rows, args, facts)
+    _check(truth, counts, rows, files, test_list, facts)
     for given in (names, label_names):
         if given is not None:
-            _check_names(given, rows, args)
+            _check_names(given, rows, test_list)
     if frames.min(initial=1) == frames.max(initial=0):
         raise UserError(
-            f"{args.gt_path} has only one kind of frame, so AUC and AP are not defined: {MAKE_IT}"
+            f"{files.frames} has only one kind of frame, so AUC and AP are not defined: {MAKE_IT}"
         )
     return truth
 
 
-def _check(truth: GroundTruth, counts: list[int], rows: list[Row], args, facts: Dataset) -> None:
+def _check(
+    truth: GroundTruth,
+    counts: list[int],
+    rows: list[Row],
+    files: TruthFiles,
+    test_list: str,
+    facts: Dataset,
+) -> None:
     predicted = SNIPPET_FRAMES * sum(counts)
     if len(truth.frames) != predicted or len(truth.segments) != len(rows):
         where = _first_disagreement(truth, counts, rows)
         raise UserError(
-            f"{args.test_list} makes predictions for {predicted} frames of {len(rows)} rows, but "
-            f"{args.gt_path} has {len(truth.frames)} frames and {args.gt_segment_path} "
+            f"{test_list} makes predictions for {predicted} frames of {len(rows)} rows, but "
+            f"{files.frames} has {len(truth.frames)} frames and {files.segments} "
             f"{len(truth.segments)} videos{where}: the list must have one row per video, not all "
             f"ten crops, and the ground truth must be made for these features"
         )
@@ -138,13 +161,11 @@ def _check(truth: GroundTruth, counts: list[int], rows: list[Row], args, facts: 
     for row, segments, labels in zip(rows, truth.segments, truth.labels, strict=False):
         if len(segments) != len(labels) or not all(label in allowed for label in labels):
             raise UserError(
-                f"{args.gt_label_path}: {row.video} has {len(segments)} segments and the labels "
+                f"{files.labels}: {row.video} has {len(segments)} segments and the labels "
                 f"{', '.join(map(str, labels))}; expected one of {', '.join(allowed)} each"
             )
     if len(truth.labels) != len(rows):
-        raise UserError(
-            f"{args.gt_label_path} has {len(truth.labels)} videos, {args.test_list} {len(rows)}"
-        )
+        raise UserError(f"{files.labels} has {len(truth.labels)} videos, {test_list} {len(rows)}")
 
 
 def _first_disagreement(truth: GroundTruth, counts: list[int], rows: list[Row]) -> str:
@@ -162,10 +183,10 @@ def _first_disagreement(truth: GroundTruth, counts: list[int], rows: list[Row]) 
     return ""
 
 
-def _check_names(names: list[str], rows: list[Row], args) -> None:
+def _check_names(names: list[str], rows: list[Row], test_list: str) -> None:
     for name, row in zip(names, rows, strict=False):
         if name != row.video:
             raise UserError(
-                f"{args.test_list} has {row.video} where the ground truth has {name}: they must "
+                f"{test_list} has {row.video} where the ground truth has {name}: they must "
                 "list the same videos in the same order"
             )

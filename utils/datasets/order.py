@@ -1,37 +1,13 @@
-"""In which order an epoch walks the training videos, and every random state of a run."""
+"""In which order an epoch walks the training videos, and which of them are this process's."""
 
-import random
 from itertools import islice
 
 import numpy as np
 import torch
 from torch.utils.data import BatchSampler, SubsetRandomSampler
 
-
-def set_seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-def random_states() -> dict:
-    """The global random states, as plain values and tensors."""
-    name, keys, *rest = np.random.get_state()
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def set_random_states(states: dict) -> None:
-    """Put back what `random_states` gave; a machine with other GPUs keeps theirs."""
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
-    torch.set_rng_state(states["torch"])
-    if len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
+from utils.system.errors import UserError
+from utils.system.group import processes, rank
 
 
 class Shuffled(BatchSampler):
@@ -84,3 +60,42 @@ class Order:
         """The rows of step 1, 2, … of the epoch."""
         self.begin(self.epoch, step - 1)
         return next(iter(self))
+
+
+class Parts:
+    """This process's part of each batch of an order.
+
+    Args:
+        order: of the epochs.
+        batch_size: videos of a kind in a batch, of all processes together.
+        kinds: of videos that follow one another in a batch, each of which is split.
+
+    Raises:
+        UserError: a batch cannot be shared.
+    """
+
+    def __init__(self, order: Order, batch_size: int, kinds: int = 1):
+        self.order = order
+        self.kinds = kinds
+        if batch_size % processes():
+            raise UserError(
+                f"--batch-size {batch_size} cannot be shared evenly by {processes()} "
+                "processes: choose a multiple of their number"
+            )
+        if order.batches.smallest < processes():
+            raise UserError(
+                f"the last batch of an epoch has {order.batches.smallest} videos, fewer than "
+                f"there are processes ({processes()}): choose another --batch-size, or fewer"
+            )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self):
+        for batch in self.order:
+            size = len(batch) // self.kinds
+            videos = []
+            for first in range(0, len(batch), size):
+                start, end = (size * i // processes() for i in (rank(), rank() + 1))
+                videos += batch[first + start : first + end]
+            yield videos

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from utils.datasets.annotations import read_ucf_annotations, xd_class_lines
 from utils.events.find import Timeline
 from utils.labels import UCF_CRIME, Dataset
-from utils.make_lists import read_ucf_annotations, xd_class_lines
 from utils.system.errors import UserError
 
 COLUMNS = ["video", "start", "end", "class"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from utils.datasets.lists import SNIPPET_FRAMES
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.detection_map import find_proposals
 from utils.labels import Dataset
 from utils.metrics import Prediction

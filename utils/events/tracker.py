@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from utils.detection_map import DEPTH
-from utils.engine import Videos, eval_mode, score
+from utils.engine import Scoring, Videos, eval_mode, score
 from utils.events.find import Event, describe, likeliest
 from utils.labels import Dataset
 from utils.metrics import Prediction
@@ -145,7 +145,7 @@ class Window:
         self.features.append(features.mean(dim=0))
         self.starts.append(snippet.start)
         self.ends.append(snippet.end)
-        videos = Videos(self.args, ["the stream"], [torch.stack([*self.features])])
+        videos = Videos(Scoring.of(self.args), ["the stream"], [torch.stack([*self.features])])
         return score(self.model, videos, self.text)[0]
 
     def clear(self) -> None:

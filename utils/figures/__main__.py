@@ -40,9 +40,10 @@ from utils.figures.tsne import sample, snippet_maps
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics, load_predictions_of
 from utils.runs.testing import load_for_test
+from utils.system.command import OneLineParser, command
 from utils.system.console import say
 from utils.system.device import set_up_device
-from utils.system.errors import OneLineParser, UserError, command
+from utils.system.errors import UserError
 from utils.system.files import require_writable
 
 OF_PREDICTIONS = ("scores", "classes")
@@ -86,7 +87,9 @@ class Source:
 
     @cached_property
     def model(self):
-        return load_for_test(self.args, self.facts, set_up_device(self.args))
+        return load_for_test(
+            self.args, self.facts, set_up_device(self.args.device, self.args.precision)
+        )
 
     def scores(self):
         rows = self.test.rows

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from sgnm import nearest_prototype_distance
-from utils.datasets.lists import SNIPPET_FRAMES, process_feat
-from utils.engine import EvaluationSet, collect, eval_mode
+from utils.datasets.clips import process_feat
+from utils.datasets.features import SNIPPET_FRAMES
+from utils.engine import EvaluationSet, eval_mode, per_video, scored
 from utils.system.errors import UserError
 
 NORMAL = 0  # index of the class
@@ -48,7 +49,9 @@ def require_prototypes(args) -> None:
 
 def visual_features(model, test: EvaluationSet) -> np.ndarray:
     """(Σ T, D) of the snippets of all test videos."""
-    return np.concatenate([v for (v,) in collect(model, test, lambda o, _: [o.visual_features])])
+    with eval_mode(model):
+        batches = [[filled.pack(o.visual_features)] for o, _, filled in scored(model, test)]
+    return np.concatenate([v for (v,) in per_video(batches, test)])
 
 
 def clip_features(test: EvaluationSet) -> np.ndarray:
@@ -57,15 +60,15 @@ def clip_features(test: EvaluationSet) -> np.ndarray:
 
 
 def prototype_distances(model, test: EvaluationSet) -> np.ndarray:
-    """(Σ T,) cosine distance of each snippet to the nearest normal prototype of its own segment."""
+    """(Σ T,) cosine distance of each snippet to the nearest normal prototype of its own chunk."""
     sgnm = model.video_anomaly_refiner
-
-    def take(outputs, lengths):
-        v, scores = outputs.visual_features, outputs.logits1.squeeze(-1).sigmoid()
-        prototypes = sgnm.gather_prototypes(*sgnm.select_normal(v, scores, lengths))
-        return [nearest_prototype_distance(v, prototypes)[..., None]]
-
-    return np.concatenate([d[:, 0] for (d,) in collect(model, test, take)])
+    batches = []
+    with eval_mode(model):
+        for outputs, lengths, filled in scored(model, test):
+            v, scores = outputs.visual_features, outputs.logits1.squeeze(-1).sigmoid()
+            prototypes = sgnm.gather_prototypes(*sgnm.select_normal(v, scores, lengths))
+            batches.append([filled.pack(nearest_prototype_distance(v, prototypes)[..., None])])
+    return np.concatenate([d[:, 0] for (d,) in per_video(batches, test)])
 
 
 def semantics(model, test: EvaluationSet) -> Semantics:
@@ -81,7 +84,7 @@ def semantics(model, test: EvaluationSet) -> Semantics:
     with eval_mode(model):
         text = model.encode_text()
         for video in videos:
-            clip, valid = process_feat(video.numpy(), test.visual_length)
+            clip, valid = process_feat(video.numpy(), test.scoring.visual_length)
             lengths = torch.tensor([valid], device=device)
             outputs = model(torch.from_numpy(clip)[None].to(device), lengths, text)
             scores = outputs.logits1.squeeze(-1).sigmoid()

@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.ground_truth import GroundTruth
-from utils.datasets.lists import SNIPPET_FRAMES, Row
+from utils.datasets.lists import Row
 from utils.figures.style import LINES, PALETTE, TRUTH, new_figure
 from utils.labels import Dataset
 from utils.metrics import Prediction

@@ -1,4 +1,4 @@
-"""Clips are padded to N snippets. What needs no computing because of that."""
+"""What goes into a network and what comes out: clips padded to N snippets, and their outputs."""
 
 from typing import NamedTuple
 
@@ -42,3 +42,16 @@ class Filled(NamedTuple):
         """(V, D) -> (B, N, D), zero in the padding."""
         b, n = self.shape
         return x.new_zeros(b * n, x.shape[-1]).index_copy(0, self.snippets, x).view(b, n, -1)
+
+
+class Outputs(NamedTuple):
+    """Of B videos of N snippets, for C classes; see DSANet.forward. None where a part is off."""
+
+    text_features: torch.Tensor | None  # (C, D), unit rows but with learnable prompts
+    logits1: torch.Tensor  # (B, N, 1) detection
+    logits2: torch.Tensor | None  # (B, N, C) alignment
+    logits3: torch.Tensor | None  # (B, 1, C) event against text, with DCSA
+    logits4: torch.Tensor | None  # (B, 1, C) background against text, with DCSA
+    visual_features: torch.Tensor | None  # (B, N, D)
+    reconstructed_features: torch.Tensor | None  # (B, N, D) in training with SG-NM
+    compactness: torch.Tensor | None  # scalar in training with SG-NM

@@ -15,7 +15,8 @@ from utils.network.backbone import (
     VOCABULARY,
     WIDTH,
 )
-from utils.network.clip_weights import random_weights, read_clip, weights_file
+from utils.network.clip_file import weights_file
+from utils.network.clip_weights import random_weights, read_clip
 from utils.network.openai_clip import clip_model, package_module
 from utils.system.errors import UserError
 

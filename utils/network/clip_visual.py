@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from utils.network.backbone import CLIP_NAME, RANDOM, WIDTH
-from utils.network.clip_weights import random_weights, read_clip, weights_file
+from utils.network.clip_file import weights_file
+from utils.network.clip_weights import random_weights, read_clip
 from utils.network.openai_clip import clip_model
 from utils.system.device import autocast, to_device
 from utils.system.errors import UserError

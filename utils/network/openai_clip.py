@@ -1,4 +1,4 @@
-"""The package `openai-clip`, as far as it is needed: its files, and two of its modules.
+"""The package `openai-clip`, as far as it is needed: two of its modules.
 
 `import clip` would need torchvision. `clip.model` and `clip.simple_tokenizer` are executed on their
 own, without the package's `__init__`.
@@ -7,26 +7,8 @@ own, without the package's `__init__`.
 import importlib.util
 import sys
 from functools import cache
-from pathlib import Path
 
-from utils.system.errors import UserError
-
-
-def package_file(name: str) -> Path:
-    """Path of `clip/<name>`.
-
-    Raises:
-        UserError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("clip")
-    folders = spec.submodule_search_locations if spec else None
-    path = Path(folders[0]) / name if folders else None
-    if path is None or not path.is_file():
-        raise UserError(
-            f"the package openai-clip, which has clip/{name}, is not installed: "
-            "run 'pip install -r requirements.txt'"
-        )
-    return path
+from utils.network.clip_file import package_file
 
 
 @cache

@@ -10,7 +10,8 @@ import sys
 
 from utils.options.help import Formatter
 from utils.options.methods import check_file, check_method, method_of
-from utils.system.errors import OneLineParser, UserError
+from utils.system.command import OneLineParser
+from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
 NOT_IN_FILES = ("--config", "--help", "--help-all")

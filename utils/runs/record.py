@@ -17,8 +17,8 @@ import yaml
 
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, set_aside, whole_file, write_json
-from utils.system.parallel import main_only
-from utils.system.provenance import clip_hash, provenance
+from utils.system.group import main_only
+from utils.system.provenance import provenance
 
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",
@@ -51,8 +51,6 @@ class Record:
         args: options.
         device: that the run computes on.
 
-    Attributes:
-        lines: that the log has.
     """
 
     def __init__(self, args, device: torch.device):
@@ -61,15 +59,18 @@ class Record:
         self.folder = Path(args.output_dir)
         self.log_path = self.folder / "log.jsonl"
         self.diverged_path = self.folder / DIVERGED
-        self.lines = 0
 
     @main_only
-    def begin(self, place: str, list_hashes: dict[str, str]) -> None:
-        """Write options and provenance; keep of an older log the first `lines`, whole ones.
+    def begin(self, place: str, hashes: dict[str, str], lines: int | None) -> int:
+        """Write options and provenance, and begin the log or go on with it.
 
         Args:
             place: where in the run this is.
-            list_hashes: sha256 of the lists as they were read.
+            hashes: sha256 of the files that it read, by option.
+            lines: of the log that are kept, because the run is resumed; None if it is begun.
+
+        Returns:
+            how many lines the log has.
         """
         for file in (*FILES, self.log_path.name):
             remove_left_behind(self.folder / file)
@@ -79,19 +80,18 @@ class Record:
         _write_yaml(self.folder / OPTIONS, options)
 
         path = self.folder / PROVENANCE
-        parts = _read_yaml(path) if self.args.use_checkpoint else {}
-        hashes = {**list_hashes, **clip_hash(self.args)}
+        parts = {} if lines is None else _read_yaml(path)
         _write_yaml(path, {**parts, place: provenance(self.device, hashes)})
 
-        if not self.args.use_checkpoint:  # an older run's
+        if lines is None:  # what is there is an older run's
             set_aside(self.log_path)
             set_aside(self.folder / BEST)
-        old = self.log_path.read_bytes() if self.lines and self.log_path.is_file() else b""
+        old = self.log_path.read_bytes() if lines and self.log_path.is_file() else b""
         kept = [line for line in old.splitlines(keepends=True) if line.endswith(b"\n")]
-        kept = kept[: self.lines]
+        kept = kept[:lines]
         with whole_file(self.log_path) as partial:
             partial.write_bytes(b"".join(kept))
-        self.lines = len(kept)
+        return len(kept)
 
     @main_only
     def log(self, record: dict) -> None:
@@ -100,7 +100,6 @@ class Record:
                 log.write(json.dumps(record) + "\n")
         except OSError as error:
             raise UserError(f"{self.log_path} cannot be written: {error.strerror}") from None
-        self.lines += 1
 
     @main_only
     def best(self, metrics: dict) -> None:

@@ -2,56 +2,39 @@
 
 <output-dir>       options, provenance, log and metrics, see `utils/runs/record.py`
 <checkpoint-path>  written after every epoch and every --checkpoint-every steps; the one before is
-                   kept beside it as `<name>.previous.pth`
+                   kept beside it as `<name>.previous.pth`, see `utils/runs/checkpoints.py`
 <model-path>       the weights that were kept
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from utils import checkpoint
-
-from utils.system import parallel
-from utils.system.console import say
 from utils.datasets.lists import Row
+from utils.datasets.order import Order
 from utils.engine import EvaluationSet, evaluate
-from utils.system.errors import UserError, lost_another_process
-from utils.system.files import older, remove_left_behind, require_writable, set_aside
-from utils.system.signals import Interruption
-from utils.metrics import Prediction, official_lines
-from utils.optimization import Optimization
-from utils.datasets.order import Order, random_states, set_random_states
-from utils.system.provenance import list_hashes
+from utils.metrics import official_lines
+from utils.optim import Optimization
+from utils.runs.checkpoints import Checkpoints, RunState
+from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
+from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
 from utils.runs.record import Record, log_names
-
-# Options that may be others when a run is resumed; the lists are compared by content.
-MAY_CHANGE = {
-    "config", "use_checkpoint", "check_data", "output_dir", "model_path", "checkpoint_path",
-    "checkpoint_every", "log_every", "predictions", "device", "num_workers", "cache", "compile",
-    "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list", "test_list",
-    "gt_path", "gt_segment_path", "gt_label_path",
-}  # fmt: skip
-
-# Of these the processes that share a run must agree on, too.
-MUST_AGREE = ("eval_batch", "log_every", "checkpoint_every", "use_checkpoint")
-
-# A score this near to 0 or 1 passes no gradient on: binary cross-entropy's is cut off there.
-SATURATED = 1e-12
-BATCH_SHOWN = 6  # files of a batch that an error names
-
-
-def fixed_options(args) -> dict:
-    """Those that decide what is computed."""
-    return {name: value for name, value in vars(args).items() if name not in MAY_CHANGE}
+from utils.system import group, parallel
+from utils.system.command import lost_another_process
+from utils.system.console import say
+from utils.system.errors import UserError
+from utils.system.files import older, remove_left_behind, require_writable
+from utils.system.signals import Interruption
 
 
 class Run:
     """Keeps the log and the best weights of a run, and writes what stands above.
 
-    As a context it lets SIGINT and SIGTERM wait for the end of the step.
+    As a context it sees that the run can be made, resumes it if asked to, and lets SIGINT and
+    SIGTERM wait for the end of the step.
 
     Args:
         args: options.
@@ -60,10 +43,6 @@ class Run:
         rows: of the training list.
         order: in which an epoch walks them.
         test: what the weights are selected on.
-
-    Attributes:
-        epoch: finished epochs.
-        step: finished optimizer steps of the epoch under way.
 
     Raises:
         UserError: a file cannot be written, or the checkpoint to resume is damaged or another
@@ -80,89 +59,88 @@ class Run:
         self.rows = rows
         self.order = order
         self.test = test
-        self.device = next(model.parameters()).device
-        self.interruption = Interruption(shared=parallel.processes() > 1)
-        self.stop_code = 0  # of the signal that reached any of the processes
-        self.epoch = self.step = 0
-        self.best_metrics: dict | None = None
-        self.best_weights: dict[str, torch.Tensor] = {}
-        self.saved: str | None = None  # the place of the last checkpoint
-        self.evaluated_this_epoch = False
-        self.pending: list[torch.Tensor] = []  # (terms,) of the steps since the last log line
+        self.hashes = {**list_hashes(args, train=True), **clip_hash(args)}
+        fixed = {"dataset": test.facts.name, **fixed_options(args), **self.hashes}
+        self.checkpoints = Checkpoints(args.checkpoint_path, model, optimization, fixed)
+        self.record = Record(args, next(model.parameters()).device)
+        self.interruption = Interruption(shared=group.processes() > 1)
+        self.state = RunState()
+        self.resumed = args.use_checkpoint
+        self.begun = False
         self.names = log_names(args.method)
         self.terms = (*self.names, "total")
-        self.record = Record(args, self.device)
-        self.list_hashes = list_hashes(args, train=True)
-        self.fixed = self._fixed_options()
-        self.begun = False
-        alike = {name: getattr(args, name) for name in MUST_AGREE}
-        parallel.require_same({**self.fixed, **alike})
-        written = args.model_path, args.checkpoint_path, self.record.log_path
-        parallel.from_main(lambda: require_writable(*written))
-        if parallel.from_main(self._was_restarted):
-            args.use_checkpoint = True
-        if args.use_checkpoint:
-            self._resume()
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.state.epoch
+
+    @property
+    def step(self) -> int:
+        """Finished optimizer steps of the epoch under way."""
+        return self.state.step
 
     def __enter__(self) -> "Run":
+        if self.args.method == "mil" and group.processes() > 1:
+            raise UserError(
+                "--method mil trains in one process: it ranks all pairs of a batch, and is small"
+            )
+        alike = {name: getattr(self.args, name) for name in MUST_AGREE}
+        parallel.require_same({**self.checkpoints.fixed, **alike})
+        written = self.args.model_path, self.args.checkpoint_path, self.record.log_path
+        parallel.from_main(lambda: require_writable(*written))
+        self.resumed |= parallel.from_main(self.checkpoints.was_restarted)
+        if self.resumed:
+            self.state = self.checkpoints.resume()
         self.interruption.__enter__()
         return self
 
     def __exit__(self, kind, error, _) -> None:
         self.interruption.__exit__()
         if kind is None or kind is SystemExit:
-            parallel.leave(error.code if error else 0)
+            group.leave(error.code if error else 0)
         if kind is None or not issubclass(kind, RuntimeError):
             return
         go_on = "no checkpoint was due yet"
-        if self.saved:
-            go_on = f"to go on after {self.saved}, give the same command and --resume"
+        if saved := self.checkpoints.saved:
+            go_on = f"to go on after {saved}, give the same command and --resume"
         if lost_another_process(error):
             lost = f"another process was lost within a step; {go_on}"
-            if parallel.first_to_say(lost):
+            if group.first_to_say(lost):
                 print(lost, file=sys.stderr)
         elif self.interruption.exit_code:
             # The signal reached the processes that read features, too, and there is no next batch.
             say(f"stopped within a step; {go_on}")
-            parallel.leave(self.interruption.exit_code)
+            group.leave(self.interruption.exit_code)
             sys.exit(self.interruption.exit_code)
-
-    @property
-    def place(self) -> str:
-        return f"{self.epoch} epochs and {self.step} steps"
 
     def after_step(self, losses: dict[str, torch.Tensor]) -> None:
         """Log, evaluate and save when it is time; all count the optimizer steps of the epoch."""
         self._begin()
-        self.step += 1
-        self.pending.append(torch.stack([losses[term] for term in self.terms]))
+        self.state.step += 1
+        self.state.pending.append(torch.stack([losses[term] for term in self.terms]))
         if self.step % self.args.log_every == 0:
             self._log_losses()
         if self.args.eval_every and self.step % self.args.eval_every == 0:
             self._evaluate()
-        self.stop_code = parallel.largest(self.interruption.exit_code)
         every = self.args.checkpoint_every
-        if self.stop_code or (every and self.step % every == 0):
-            self._save_checkpoint()
-        self._stop_if_asked()
+        self._save_and_stop(due=every and self.step % every == 0)
 
     def end_epoch(self) -> None:
         """Evaluate if nothing did, load the best weights back, and save a checkpoint."""
         self._begin()
-        if self.pending:
+        if self.state.pending:
             self._log_losses()
-        if not self.evaluated_this_epoch or self.args.select == "last":
+        if not self.state.evaluated_this_epoch or self.args.select == "last":
             self._evaluate()
-        self.evaluated_this_epoch = False
+        self.state.evaluated_this_epoch = False
         if self.args.select == "best":
-            self.model.load_state_dict(self.best_weights, strict=False)
+            self.model.load_state_dict(self.state.best_weights, strict=False)
         self.optimization.end_epoch()
-        self.epoch, self.step = self.epoch + 1, 0
-        self.stop_code = parallel.largest(self.interruption.exit_code)
-        self._save_checkpoint()
-        self._stop_if_asked()
+        self.state.epoch, self.state.step = self.epoch + 1, 0
+        self._save_and_stop(due=True)
 
-    @parallel.main_only
+    @group.main_only
     def finish(self) -> None:
         """Save the weights that were kept, and their metrics."""
         self._begin()
@@ -170,9 +148,24 @@ class Run:
         if path.is_file():
             say(f"the weights that were at {path} are now {older(path)}")
         checkpoint.save(checkpoint.cpu_state(self.model), path, keep=older(path))
-        self.record.best(self.best_metrics)
+        self.record.best(self.state.best_metrics)
         which = "best on the test set" if self.args.select == "best" else "of the last step"
-        say("", f"Weights {which}, {self.args.model_path}:", *official_lines(self.best_metrics))
+        best = official_lines(self.state.best_metrics)
+        say("", f"Weights {which}, {self.args.model_path}:", *best)
+
+    @group.main_only
+    def _begin(self) -> None:
+        """Once, and not before the first step, so that bad input leaves older files alone."""
+        if not self.begun:
+            self.begun = True
+            self.checkpoints.tidy()
+            remove_left_behind(self.args.model_path)
+            if not self.resumed:
+                self.checkpoints.begin_anew()
+            group.mark_begun()
+            lines = self.state.log_lines if self.resumed else None
+            place = f"after {self.state.place}"
+            self.state.log_lines = self.record.begin(place, self.hashes, lines)
 
     def _read_losses(self) -> torch.Tensor:
         """(steps since the last log line, terms) on the CPU; the device is waited for once.
@@ -180,157 +173,66 @@ class Run:
         Raises:
             UserError: one is not finite.
         """
-        values = parallel.mean(torch.stack(self.pending).cpu())
-        broken = ~values.isfinite()
-        if broken.any():
-            row = int(broken.any(dim=1).nonzero()[0])
-            term = self.terms[int(broken[row].nonzero()[0])]
+        values = parallel.mean(torch.stack(self.state.pending).cpu())
+        if found := first_broken(values):
+            row, column = found
             step = self.step - len(values) + row + 1
             losses = {t: f"{v:g}" for t, v in zip(self.terms, values[row].tolist(), strict=True)}
             files = [self.rows[i].path for i in self.order.batch(step)]
-            batch = {"batch": list(map(str, files))}
-            self.record.diverged({"epoch": self.epoch + 1, "step": step, "losses": losses, **batch})
-            shown = ", ".join(file.stem for file in files[:BATCH_SHOWN])
-            more = f", … ({len(files)}, all in {self.record.diverged_path})"
+            facts = {"epoch": self.epoch + 1, "step": step, "losses": losses}
+            self.record.diverged({**facts, "batch": list(map(str, files))})
+            term = self.terms[column]
             logged = self.names.get(term, term)
             name = term if logged == term else f"{term} ({logged})"
-            raise self._diverged(
-                f"in epoch {self.epoch + 1}, step {step}: {name} is {losses[term]}; the batch was "
-                f"{shown}{more if len(files) > BATCH_SHOWN else ''}"
-            )
+            place = f"epoch {self.epoch + 1}, step {step}"
+            written = self.record.diverged_path
+            raise self._diverged(broken_loss(place, name, losses[term], files, written))
         return values
 
     def _diverged(self, what: str) -> UserError:
-        kept = f"; {self.args.checkpoint_path}, after {self.saved}, is kept" if self.saved else ""
-        return UserError(f"training diverged {what}: start anew with a smaller --lr{kept}")
+        return diverged(what, self.checkpoints.path, self.checkpoints.saved)
+
+    def _end_if(self, what: str | None) -> None:
+        if what:
+            raise self._diverged(f"within {self.state.place}: {what}")
 
     def _log_losses(self) -> None:
         means = self._read_losses().mean(dim=0).tolist()
         means = dict(zip(self.terms, means, strict=True))
-        self.pending.clear()
+        self.state.pending.clear()
         self._log({"losses": means, **self.optimization.rates})
         line = " | ".join(f"{name}: {means[key]:.4f}" for key, name in self.names.items())
         say(f"epoch: {self.epoch + 1} | step: {self.step} | {line}")
 
     def _evaluate(self) -> None:
-        if self.pending:
+        if self.state.pending:
             self._read_losses()
         metrics, predictions = evaluate(self.model, self.test)
-        self._require_contrast(predictions)
-        self.evaluated_this_epoch = True
+        self._end_if(saturated(predictions))
+        self.state.evaluated_this_epoch = True
         self._log({"metrics": metrics})
         say(*official_lines(metrics))
-        if (
-            self.best_metrics is None
-            or self.args.select == "last"
-            or metrics[self.args.select_by] > self.best_metrics[self.args.select_by]
-        ):
-            self.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
-            self.best_weights = self._trainable_weights()
+        best, key = self.state.best_metrics, self.args.select_by
+        if best is None or self.args.select == "last" or metrics[key] > best[key]:
+            self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
+            trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+            self.state.best_weights = {name: p.detach().clone() for name, p in trained}
 
-    def _require_contrast(self, predictions: list[Prediction]) -> None:
-        scores = np.concatenate([p.score for p in predictions])
-        if (np.minimum(scores, 1 - scores) < SATURATED).all():
-            raise self._diverged(
-                f"within {self.place}: every score of every test video is 0 or 1, from where no "
-                "gradient leads back"
-            )
+    def _log(self, line: dict) -> None:
+        self.record.log({"epoch": self.epoch + 1, "step": self.step, **line})
+        self.state.log_lines += 1
 
-    def _log(self, record: dict) -> None:
-        self.record.log({"epoch": self.epoch + 1, "step": self.step, **record})
-
-    def _stop_if_asked(self) -> None:
-        if self.stop_code:
+    def _save_and_stop(self, due: bool) -> None:
+        """Save a checkpoint if one is due, or a signal reached any of the processes; end then."""
+        stop_code = parallel.largest(self.interruption.exit_code)
+        if not (due or stop_code):
+            return
+        pending = list(self._read_losses()) if self.state.pending else []
+        self._end_if(broken_weights(self.model))
+        self.checkpoints.save(replace(self.state, pending=pending))
+        if stop_code:
             say(
-                f"stopped after {self.place}, saved {self.args.checkpoint_path}; to go on, give "
-                "the same command and --resume"
+                f"stopped after {self.state.place}, saved {self.args.checkpoint_path}; to go on, "
+                "give the same command and --resume"
             )
-            sys.exit(self.stop_code)
-
-    def _save_checkpoint(self) -> None:
-        weights = checkpoint.cpu_state(self.model)
-        pending = self._read_losses() if self.pending else torch.empty(0, len(self.terms))
-        trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
-        if not all(weights[name].isfinite().all() for name in trained):
-            raise self._diverged(f"within {self.place}: the weights are not finite")
-        state = {
-            "epoch": self.epoch,
-            "step": self.step,
-            "model_state_dict": weights,
-            "optimizer_state_dict": self.optimization.state_dict(),
-            "ap": self.best_metrics and self.best_metrics[self.args.select_by],
-            "best_metrics": self.best_metrics,
-            "best_weights": self.best_weights,
-            "evaluated_this_epoch": self.evaluated_this_epoch,
-            "pending": pending,
-            "log_lines": self.record.lines,
-            "random_states": random_states(),
-            "options": self.fixed,
-        }
-        path = self.args.checkpoint_path
-        parallel.main_only(checkpoint.save)(state, path, keep=checkpoint.previous(path))
-        parallel.wait_for_all()  # who ends earlier would end the main process with it
-        self.saved = self.place
-
-    def _resume(self) -> None:
-        path, state = parallel.from_main(lambda: checkpoint.load_last(self.args.checkpoint_path))
-        try:
-            before = {name: state["options"][name] for name in self.fixed}
-            self._require_same(before, path)
-            checkpoint.fit(self.model, checkpoint.weights_of(state, path), path)
-            self.optimization.load_state_dict(state["optimizer_state_dict"])
-            self.epoch, self.step = state["epoch"], state["step"]
-            self.best_metrics = state["best_metrics"]
-            self.best_weights = {k: v.to(self.device) for k, v in state["best_weights"].items()}
-            self.evaluated_this_epoch = state["evaluated_this_epoch"]
-            self.pending = list(state["pending"].to(self.device))
-            self.record.lines = state["log_lines"]
-            set_random_states(state["random_states"])
-        except UserError:
-            raise
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path} is no training checkpoint of this version (at {error}): leave out "
-                "--resume to start anew"
-            ) from None
-        self.saved = self.place
-        say(f"resuming {path}, after {self.place}")
-
-    def _was_restarted(self) -> bool:
-        """Whether torchrun starts this run again, and there is something to go on from."""
-        path = Path(self.args.checkpoint_path)
-        kept = path.is_file() or checkpoint.previous(path).is_file()
-        return kept and parallel.had_begun()
-
-    def _require_same(self, before: dict, path: Path) -> None:
-        for name, value in self.fixed.items():
-            if before[name] != value:
-                raise UserError(
-                    f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
-                    "resumed with the options and lists it began with"
-                )
-
-    def _trainable_weights(self) -> dict[str, torch.Tensor]:
-        return {
-            name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad
-        }
-
-    def _fixed_options(self) -> dict:
-        """What a resumed run must not change."""
-        options = fixed_options(self.args)
-        return {"dataset": self.test.facts.name, **options, **self.list_hashes}
-
-    @parallel.main_only
-    def _begin(self) -> None:
-        """Once, and not before the first step, so that bad input leaves older files alone."""
-        if not self.begun:
-            self.begun = True
-            path = Path(self.args.checkpoint_path)
-            remove_left_behind(path)
-            remove_left_behind(self.args.model_path)
-            if not self.args.use_checkpoint:  # an older run's must not be taken for this one's
-                if aside := set_aside(path):
-                    say(f"begun anew: the checkpoint of an older run is now {aside}")
-                checkpoint.previous(path).unlink(missing_ok=True)
-            parallel.mark_begun()
-            self.record.begin(f"after {self.place}", self.list_hashes)
+            sys.exit(stop_code)

@@ -12,21 +12,26 @@ from utils.system.errors import UserError
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
-def set_up_device(args) -> torch.device:
-    """The device of `--device`, set up for `--precision` and `--deterministic`.
+def set_up_device(name: str, precision: str, deterministic: bool = False) -> torch.device:
+    """The device to compute on, set up.
+
+    Args:
+        name: as for `pick_device`.
+        precision: of matrix products, one of `PRECISIONS`.
+        deterministic: the same numbers from every run, somewhat slower on a GPU.
 
     Raises:
         UserError: there is no such device here.
     """
-    if args.deterministic:  # before anything starts cuBLAS, which reads it once
+    if deterministic:  # before anything starts cuBLAS, which reads it once
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(args.deterministic)
-    device = pick_device(args.device)
+    torch.use_deterministic_algorithms(deterministic)
+    device = pick_device(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for pinned memory, too
     # PyTorch's own default would round convolutions on a GPU to TF32 even where fp32 is asked for.
     for backend in (torch.backends, torch.backends.cuda.matmul):  # torch.compile parts these two
-        backend.fp32_precision = "tf32" if args.precision == "tf32" else "ieee"
+        backend.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     if device.type == "cpu":
         keep_freed_memory()
     return device

@@ -1,16 +1,4 @@
-"""Bad input ends a command with one clear line and exit code 2, never with a traceback."""
-
-import argparse
-import functools
-import signal
-import sys
-
-from utils.system.console import silence_stdout
-from utils.system.signals import exit_quietly, exit_terminated
-
-EXIT_LOST = 1
-EXIT_BAD_INPUT = 2
-EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
+"""Bad input is one clear line, never a traceback."""
 
 
 class UserError(ValueError):
@@ -19,59 +7,3 @@ class UserError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.splitlines()))
-
-
-def command(main):
-    """Decorator of a script's `main`: a `UserError` becomes one line on stderr and exit code 2,
-    Ctrl-C exit code 130, SIGTERM 143."""
-
-    @functools.wraps(main)
-    def run(*args, **kwargs):
-        outside = signal.signal(signal.SIGTERM, exit_terminated)
-        try:
-            return main(*args, **kwargs)
-        except BrokenPipeError:  # as when `| head` has seen enough
-            silence_stdout()
-            sys.exit(EXIT_CLOSED_PIPE)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            exit_quietly(128 + signal.SIGINT)
-        except UserError as error:
-            # A DataLoader worker's error comes back as the text of its traceback, message last.
-            marker = f"{UserError.__module__}.{UserError.__qualname__}: "
-            end(str(error).rpartition(marker)[2], EXIT_BAD_INPUT)
-        except RuntimeError as error:
-            if not lost_another_process(error):
-                raise
-            reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
-            end(f"another process of this run was lost{reason}", EXIT_LOST)
-        finally:
-            signal.signal(signal.SIGTERM, outside)
-
-    return run
-
-
-def end(message: str, code: int) -> None:
-    """Say what was wrong, and leave. Of several processes with the same message, one says it."""
-    parallel = sys.modules.get("utils.system.parallel")
-    if parallel and parallel.processes() > 1:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, when another one has left
-        if parallel.first_to_say(message):
-            print(f"error: {message}", file=sys.stderr)
-        parallel.leave(code)
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(code)
-
-
-def lost_another_process(error: RuntimeError) -> bool:
-    """Whether this is what PyTorch makes of another process of the same run that is gone."""
-    distributed = sys.modules.get("torch.distributed")
-    known = distributed is not None and isinstance(error, distributed.DistError)
-    return known or "/gloo/" in str(error)
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """argparse whose errors are one line, like every other."""
-
-    def error(self, message):
-        end(" ".join(message.splitlines()), EXIT_BAD_INPUT)

@@ -1,19 +1,15 @@
-"""Files that come whole or not at all, and pickled arrays read without executing anything."""
+"""Files that come whole or not at all."""
 
 import glob
 import hashlib
 import json
 import os
-import pickle
 import re
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
 from utils.system.errors import UserError
-from utils.system.untrusted import STAND_INS, plain
 
 
 @contextmanager
@@ -96,72 +92,8 @@ def require_writable(*paths: Path | str | None) -> None:
             raise UserError(f"'{path}' cannot be written: {above}: {reason}") from None
 
 
-def load_array(path: Path | str, what: str, mmap_mode: str | None = None) -> np.ndarray:
-    """Read a `.npy` of plain numbers.
-
-    Args:
-        path: of the file.
-        what: the file's kind, for errors.
-        mmap_mode: as for `np.load`.
-
-    Raises:
-        UserError: the file is missing, or damaged, or holds anything else.
-    """
-    try:
-        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise ValueError("it is an archive")
-        return array
-    except FileNotFoundError:
-        raise UserError(f"{what} {path} not found") from None
-    except PermissionError as error:
-        raise UserError(f"{what} {path} cannot be read: {error.strerror}") from None
-    except Exception as error:  # a damaged header can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"{what} {path} is damaged or no .npy file ({reason}): make or copy it again"
-        ) from None
-
-
 def write_json(path: Path | str, value: dict) -> None:
     """One line per key, so that people and diffs can read it."""
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items())
     with whole_file(path) as partial:
         partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-
-
-class _PlainUnpickler(pickle._Unpickler):
-    """Admits what an object array of plain values is made of, and runs none of NumPy's code.
-
-    The one in Python: that in C takes any amount of memory if a damaged file says so.
-    """
-
-    def find_class(self, module, name):
-        if (asked := f"{module}.{name}") not in STAND_INS:
-            raise pickle.UnpicklingError(f"it asks for {asked}")
-        return STAND_INS[asked]
-
-
-def load_object_array(path: Path | str) -> list:
-    """Read a `.npy` of pickled objects, such as the official segments and labels, as lists.
-
-    Raises:
-        UserError: the file is damaged, or holds anything but arrays, lists, strings and numbers.
-    """
-    try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            _, _, dtype = read_header(file)
-            if not dtype.hasobject:
-                raise ValueError(f"it holds {dtype}")
-            return plain(_PlainUnpickler(file).load())
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"{path} is refused as an array of lists ({reason}): expected the official file or a "
-            ".json made by 'python -m utils.make_lists'"
-        ) from None

@@ -1,4 +1,4 @@
-"""Where results come from: the code, the libraries, the machine and the files that decided them."""
+"""Where results come from: the code, the libraries, the machine and the files."""
 
 import platform
 import shlex
@@ -10,12 +10,7 @@ from pathlib import Path
 import torch
 
 from utils import PROJECT
-from utils.datasets.class_texts import MANUAL_TEXTS
-from utils.datasets.ground_truth import present_form
-from utils.network.backbone import RANDOM
-from utils.network.clip_weights import weights_file
-from utils.system import parallel
-from utils.system.files import sha256
+from utils.system import group
 
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn", "openai-clip")
 
@@ -33,8 +28,8 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict:
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "git": git_state(),
-        "device": describe(device),
-        "processes": parallel.processes(),
+        "device": describe_device(device),
+        "processes": group.processes(),
         "sha256": hashes,
     }
 
@@ -45,25 +40,6 @@ def _version(library: str) -> str | None:
         return version(library)
     except PackageNotFoundError:
         return None
-
-
-def list_hashes(args, train: bool) -> dict[str, str]:
-    """sha256 of the lists, of the ground truth and of hand-written class texts, by option."""
-    files = {"train_list": args.train_list} if train else {}
-    files |= {"test_list": args.test_list, "gt_path": args.gt_path}
-    for option in ("gt_segment_path", "gt_label_path"):
-        files[option] = present_form(getattr(args, option))
-    if args.method != "mil" and args.text_tuning == "manual":
-        files["texts"] = args.texts or MANUAL_TEXTS
-    return {option: sha256(path) for option, path in files.items()}
-
-
-def clip_hash(args) -> dict[str, str]:
-    """sha256 of CLIP's weights, or that they are random; nothing for a method without."""
-    if args.method == "mil":
-        return {}
-    source = args.clip_weights
-    return {"clip_weights": RANDOM if source == RANDOM else sha256(weights_file(source))}
 
 
 def git_state(folder: Path = PROJECT) -> dict | None:
@@ -81,7 +57,7 @@ def git_state(folder: Path = PROJECT) -> dict | None:
         return None
 
 
-def describe(device: torch.device) -> dict:
+def describe_device(device: torch.device) -> dict:
     """The parts of a device that numbers depend on."""
     if device.type == "cuda":
         return {

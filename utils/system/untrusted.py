@@ -1,12 +1,19 @@
-"""Stand-ins for what pickles ask of NumPy.
+"""Files from strangers, read without executing anything in them: `.npy`, `.pth`.
 
-NumPy's own functions trust a pickle: a crafted one makes them write where they should not. These
-take the same arguments, look at them, and make plain Python values.
+What pickles ask of NumPy gets a stand-in here. NumPy's own functions trust a pickle: a crafted one
+makes them write where they should not. The stand-ins take the same arguments, look at them, and
+make plain Python values.
 """
 
+import pickle
 import re
+import warnings
+import zipfile
+from pathlib import Path
 
 import numpy as np
+
+from utils.system.errors import UserError
 
 PLAIN = re.compile(r"[biufUS]\d+")  # codes of booleans, numbers and strings
 
@@ -77,3 +84,118 @@ STAND_INS = {
         for name, function in (("_reconstruct", reconstruct), ("scalar", scalar))
     },
 }
+
+
+def load_array(path: Path | str, what: str, mmap_mode: str | None = None) -> np.ndarray:
+    """Read a `.npy` of plain numbers.
+
+    Args:
+        path: of the file.
+        what: the file's kind, for errors.
+        mmap_mode: as for `np.load`.
+
+    Raises:
+        UserError: the file is missing, or damaged, or holds anything else.
+    """
+    try:
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it is an archive")
+        return array
+    except FileNotFoundError:
+        raise UserError(f"{what} {path} not found") from None
+    except PermissionError as error:
+        raise UserError(f"{what} {path} cannot be read: {error.strerror}") from None
+    except Exception as error:  # a damaged header can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{what} {path} is damaged or no .npy file ({reason}): make or copy it again"
+        ) from None
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    """Admits what an object array of plain values is made of, and runs none of NumPy's code.
+
+    The one in Python: that in C takes any amount of memory if a damaged file says so.
+    """
+
+    def find_class(self, module, name):
+        if (asked := f"{module}.{name}") not in STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {asked}")
+        return STAND_INS[asked]
+
+
+def load_object_array(path: Path | str) -> list:
+    """Read a `.npy` of pickled objects, such as the official segments and labels, as lists.
+
+    Raises:
+        UserError: the file is damaged, or holds anything but arrays, lists, strings and numbers.
+    """
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            _, _, dtype = read_header(file)
+            if not dtype.hasobject:
+                raise ValueError(f"it holds {dtype}")
+            return plain(_PlainUnpickler(file).load())
+    except Exception as error:  # a damaged pickle can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{path} is refused as an array of lists ({reason}): expected the official file or a "
+            ".json made by 'python -m utils.make_lists'"
+        ) from None
+
+
+def load_tensors(path: Path | str) -> dict:
+    """Read a file of tensors and plain values, on the CPU, without executing anything in it.
+
+    Raises:
+        UserError: it is missing, damaged, or holds anything else.
+    """
+    try:
+        _check_archive(path)
+        import torch  # here, because lists and arrays are read without it
+
+        # The official checkpoints hold their best metric as a NumPy scalar.
+        numpy = [(stand_in, name) for name, stand_in in STAND_INS.items()]
+        with torch.serialization.safe_globals(numpy), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters comes as an error
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(
+            f"weights {path} not found: give the file with --model-path, or train first"
+        ) from None
+    except UserError:
+        raise
+    except (PermissionError, IsADirectoryError) as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except Exception as error:  # a damaged archive can raise anything
+        if asked := re.search(r"GLOBAL (\S+)", str(error)):
+            raise UserError(
+                f"{path} is refused, it asks for {asked[1]}: expected tensors and plain values only"
+            ) from None
+        raise UserError(
+            f"{path} is damaged or no PyTorch weight file: copy it again or name another"
+        ) from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a {type(value).__name__}; expected a state dict")
+    return value
+
+
+def _check_archive(path) -> None:
+    """See that an archive's checksums are right, which PyTorch does not, and that it is no program,
+    which PyTorch would say in other words."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(damaged)
+        if any(Path(name).name == "constants.pkl" for name in archive.namelist()):
+            raise UserError(
+                f"{path} is a TorchScript archive, which can run code, and is refused: expected a "
+                "file of tensors only, as torch.save writes a state dict"
+            )

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from utils.datasets.lists import SNIPPET_FRAMES
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import WIDTH
 from utils.system.console import say
 from utils.system.errors import UserError

@@ -1,0 +1,64 @@
+"""The scripts of both data sets on data of a few videos."""
+
+from types import SimpleNamespace
+
+import ucf_test
+import ucf_train
+import xd_test
+import xd_train
+from utils.demo_data import generate
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+
+# A small model: the same code, fewer blocks and short clips.
+SMALL = ["--clip-weights", "random", "--visual-length", "32", "--decoder_depth", "2"]
+
+SCRIPTS = {
+    "ucf": SimpleNamespace(
+        train=ucf_train.main, test=ucf_test.main, facts=UCF_CRIME, suffix="_ucf"
+    ),
+    "xd": SimpleNamespace(train=xd_train.main, test=xd_test.main, facts=XD_VIOLENCE, suffix=""),
+}
+
+
+def make_data(folder, name, **sizes):
+    """A demo data set and the options that name it."""
+    facts, suffix = SCRIPTS[name].facts, SCRIPTS[name].suffix
+    generate(facts, folder, **sizes)
+    lists = folder / "list"
+    return {
+        "train-list": str(lists / facts.train_list),
+        "test-list": str(lists / facts.test_list),
+        "gt-path": str(lists / facts.gt),
+        "gt-segment-path": str(lists / f"gt_segment{suffix}.json"),
+        "gt-label-path": str(lists / f"gt_label{suffix}.json"),
+        "clip-weights": "random",
+        "device": "cpu",
+        "num-workers": 0,
+        "visual-length": 32,
+        "decoder_depth": 1,
+        "visual-layers": 1,
+        "batch-size": 4,
+        "max-epoch": 2,
+        "log-every": 2,
+    }
+
+
+def options_of(folder, options) -> list[str]:
+    """Arguments of a script, its files in `folder`."""
+    places = {
+        "output-dir": folder,
+        "model-path": folder / "model.pth",
+        "checkpoint-path": folder / "checkpoint.pth",
+    }
+    return [f"--{name}={value}" for name, value in {**options, **places}.items()]
+
+
+def run(main, folder, options, **more):
+    """Run a script with its files in `folder`."""
+    main(options_of(folder, {**options, **{k.replace("_", "-"): v for k, v in more.items()}}))
+
+
+def drop_checkpoints(folder) -> None:
+    """Of a run that nothing will resume: they are large."""
+    for path in folder.glob("checkpoint*.pth"):
+        path.unlink()

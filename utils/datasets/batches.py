@@ -1,0 +1,95 @@
+"""Batches of snippets, one after another and without padding, which is added on the device."""
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from utils.datasets.clip_cache import CachedClips
+from utils.datasets.clips import FeatureClips, VideoFeatures
+from utils.datasets.lists import Row
+from utils.system.signals import step_aside
+
+
+def training_clips(
+    rows: list[Row], visual_length: int, train_list: str, cache: str | None, workers: int
+) -> FeatureClips | CachedClips:
+    """The training clips of a list.
+
+    Args:
+        rows: of the list.
+        visual_length: N, rows of a clip at most.
+        train_list: path of the list.
+        cache: folder to pack the clips into, if they shall be.
+        workers: processes that read features.
+
+    Raises:
+        UserError: the clips cannot be packed.
+    """
+    clips = FeatureClips(rows, visual_length)
+    return CachedClips(clips, train_list, cache, workers) if cache else clips
+
+
+def training_batches(
+    clips: FeatureClips | CachedClips, batch_sampler, workers: int, device: torch.device
+) -> DataLoader:
+    """Batches of snippets (V, 512), labels (B, C), lengths (B,): the clips' valid rows one after
+    another.
+
+    Args:
+        clips: of the training list.
+        batch_sampler: gives the indices of the clips of each batch.
+        workers: processes that read features.
+        device: that will fetch the batches.
+    """
+    if isinstance(clips, CachedClips):
+        workers = 0  # copying a batch out of the cache is quicker than handing it over
+    return DataLoader(
+        clips,
+        batch_sampler=batch_sampler,
+        collate_fn=joined,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+        worker_init_fn=step_aside,
+    )
+
+
+def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clips and their labels as one batch."""
+    clips, labels = zip(*samples, strict=True)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    return torch.from_numpy(np.concatenate(clips)), torch.stack(labels), lengths
+
+
+def video_loader(rows: list[Row], workers: int) -> DataLoader:
+    """The features of one test video after another, (T, 512)."""
+    return DataLoader(
+        VideoFeatures(rows),
+        batch_size=None,
+        num_workers=workers,
+        generator=torch.Generator(),  # so that the global random state is left alone
+        worker_init_fn=step_aside,
+    )
+
+
+def chunk_batches(
+    videos: list[torch.Tensor], length: int, size: int
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The chunks of all test videos, `size` at a time, without their padding.
+
+    Args:
+        videos: features (T, D) of each.
+        length: N.
+        size: chunks of a batch.
+
+    Returns:
+        (V, D) snippets one after another and (S,) valid lengths of the chunks they
+        fill. A last chunk that `process_split` fills with zeros alone is left out: no score comes
+        from it.
+    """
+    lengths = torch.tensor(
+        [min(length, len(v) - start) for v in videos for start in range(0, len(v), length)]
+    ).split(size)
+    snippets = torch.cat(videos).split([int(of_batch.sum()) for of_batch in lengths])
+    return list(zip(snippets, lengths, strict=True))

@@ -1,0 +1,48 @@
+"""Feature files: a row for each snippet, 16 frames, of a video."""
+
+from pathlib import Path
+
+import numpy as np
+
+from utils.network.backbone import WIDTH
+from utils.system.errors import UserError
+from utils.system.untrusted import load_array
+
+SNIPPET_FRAMES = 16
+
+
+def read_features(path: Path, header_only: bool = False) -> np.ndarray:
+    """Read a feature file.
+
+    Args:
+        path: `.npy`, (T, 512), any floating type.
+        header_only: leave the values on disk, where only the shape is wanted.
+
+    Returns:
+        (T, 512) float32 (as the file has it with `header_only`).
+
+    Raises:
+        UserError: the file is missing, empty, damaged, of another shape or type, or not finite.
+    """
+    features = load_array(path, "feature file", mmap_mode="r" if header_only else None)
+    shape = features.shape
+    if len(shape) != 2 or shape[1] != WIDTH or not shape[0]:
+        raise UserError(
+            f"feature file {path} has shape {shape}; expected (T, {WIDTH}) with a row per "
+            f"{SNIPPET_FRAMES} frames: CLIP ViT-B/16 image features"
+        )
+    if features.dtype.kind != "f":
+        raise UserError(
+            f"feature file {path} holds {features.dtype}; expected floating point: extract it again"
+        )
+    if header_only:
+        return features
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
+        features = features.astype(np.float32)
+    if not np.isfinite(features).all():
+        row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+        raise UserError(
+            f"feature file {path} holds NaN or infinite values, first in row {row}: "
+            "extract it again"
+        )
+    return features

@@ -1,0 +1,1 @@
+"""What a training or test run does around its steps: keep, resume, record, refuse."""
