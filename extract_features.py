@@ -15,7 +15,7 @@ from pathlib import Path
 
 from utils.network.backbone import CLIP_NAME, RANDOM
 from utils.network.clip_visual import VisualTower
-from utils.options.flags import positive_int
+from utils.options.kinds import positive_int
 from utils.system import group, parallel
 from utils.system.command import OneLineParser, command
 from utils.system.console import say

@@ -43,7 +43,7 @@ from utils.events.tracker import EventTracker, Window, watch
 from utils.figures.style import save_as
 from utils.labels import Dataset
 from utils.network.clip_visual import VisualTower
-from utils.options.flags import nonnegative_float, positive_float, share
+from utils.options.kinds import nonnegative_float, positive_float, share
 from utils.runs.testing import load_for_test
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
 from utils.system.console import say

@@ -1,9 +1,9 @@
 """The options of ucf_train.py and ucf_test.py; the defaults are the papers' on UCF-Crime."""
 
-from utils.options.flags import files_of, make_parser
+from utils.options import files_of, make_parser
 
 parser = make_parser(
-    "DSANet on UCF-Crime",
+    "Options of training and testing DSANet on UCF-Crime",
     classes_num=14,
     visual_layers=2,
     attn_window=8,

@@ -6,6 +6,10 @@ Reads released weights, ours, and training checkpoints. The options are in ucf_o
 """
 
 from ucf_option import parser
+
+if __name__ == "__main__":
+    parser.answer_help()  # before PyTorch is imported, which takes seconds
+
 from utils.labels import UCF_CRIME
 from utils.runs.testing import run_test
 from utils.system.command import command

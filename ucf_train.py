@@ -7,10 +7,14 @@ A step takes one batch of normal and one of anomalous videos (paper: 64 each); t
 two loaders makes the epoch. The options are in ucf_option.py.
 """
 
+from ucf_option import parser
+
+if __name__ == "__main__":
+    parser.answer_help()  # before PyTorch is imported, which takes seconds
+
 import torch
 
 from model import build_model
-from ucf_option import parser
 from utils.check_data import require_sound_data
 from utils.datasets.batches import training_batches, training_clips
 from utils.datasets.lists import Row, read_list

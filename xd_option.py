@@ -1,9 +1,9 @@
 """The options of xd_train.py and xd_test.py; the defaults are the papers' on XD-Violence."""
 
-from utils.options.flags import files_of, make_parser
+from utils.options import files_of, make_parser
 
 parser = make_parser(
-    "DSANet on XD-Violence",
+    "Options of training and testing DSANet on XD-Violence",
     classes_num=7,
     visual_layers=1,
     attn_window=64,

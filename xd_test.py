@@ -5,11 +5,15 @@
 Reads released weights, ours, and training checkpoints. The options are in xd_option.py.
 """
 
+from xd_option import parser
+
+if __name__ == "__main__":
+    parser.answer_help()  # before PyTorch is imported, which takes seconds
+
 from utils.labels import XD_VIOLENCE
 from utils.runs.testing import run_test
 from utils.system.command import command
 from utils.system.meeting import join_processes
-from xd_option import parser
 
 
 @command

@@ -7,6 +7,11 @@ One loader with all videos (paper: 96 a batch), the partial last batch included.
 xd_option.py.
 """
 
+from xd_option import parser
+
+if __name__ == "__main__":
+    parser.answer_help()  # before PyTorch is imported, which takes seconds
+
 import torch
 
 from model import build_model
@@ -23,7 +28,6 @@ from utils.system.device import set_up_device
 from utils.system.meeting import join_processes
 from utils.system.parallel import share_gradients
 from utils.system.seeds import set_seed
-from xd_option import parser
 
 
 @command

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.report import table
 from benchmarks.sections import CPU, SECTIONS, one_step_memory
-from utils.options.flags import positive_int
+from utils.options.kinds import positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.device import pick_device
 from utils.system.files import require_writable, write_json

@@ -16,7 +16,7 @@ import torch
 from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import RANDOM
 from utils.network.clip_visual import VisualTower
-from utils.options.flags import positive_int
+from utils.options.kinds import positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.device import set_up_device
 from utils.system.machine import PRECISIONS

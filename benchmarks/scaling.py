@@ -19,7 +19,7 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import RANDOM
 from utils.network.batch import Filled
 from utils.network.clip_visual import PICTURE_SIZE, VisualTower
-from utils.options.flags import positive_float
+from utils.options.kinds import positive_float
 from utils.system.command import OneLineParser, command
 
 CPU = torch.device("cpu")

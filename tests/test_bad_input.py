@@ -179,7 +179,7 @@ CASES = [
     # Options.
     ("ucf_train", "lr: negative", option("lr", -1), ["--lr", "-1 is not a positive number"]),
     ("xd_train", "ratio: above 1", option("normal_selection_ratio", 1.5), ["1.5 is not in (0, 1]"]),
-    ("ucf_test", "prototypes: none", option("num_prototypes", 0), ["--num_prototypes", "0 is not"]),
+    ("ucf_test", "prototypes: none", option("num_prototypes", 0), ["--num-prototypes", "0 is not"]),
     ("xd_test", "batch: half", option("eval-batch", 0.5), ["--eval-batch", "0.5"]),
     ("ucf_train", "batch: larger than the data", option("batch-size", 64),
         ["ucf_CLIP_rgb.csv has 10 normal rows, fewer than one batch of 64: no step"]),

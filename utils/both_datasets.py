@@ -14,9 +14,8 @@ def parse(argv: list[str] | None, description: str) -> tuple[argparse.Namespace,
     """The data set's options, and its facts."""
     chooser = OneLineParser(description=description)
     chooser.add_argument("dataset", choices=DATASETS)
-    chooser.add_argument(
-        "options", nargs=argparse.REMAINDER, help="those of ucf_train.py or xd_train.py"
-    )
+    chooser.add_argument("options", nargs=argparse.REMAINDER, help="those of ucf_train.py or "
+        "xd_train.py; 'ucf --help' shows them")  # fmt: skip
     chosen = chooser.parse_args(argv)
     parser, facts = DATASETS[chosen.dataset]
     return parser.parse_args(chosen.options), facts

@@ -22,7 +22,7 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.make_lists import CROPS, UCF_NORMAL_FOLDERS, build_ucf, build_xd
 from utils.network.backbone import WIDTH
-from utils.options.flags import count, positive_int
+from utils.options.kinds import count, positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json

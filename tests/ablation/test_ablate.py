@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import ablate
-from ablate import make_cells, run_cells
 from utils import PROJECT
+from utils.ablation.cells import finished, lock_of, make_cells, run_cells, start
 from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, markdown_table
 from utils.system.errors import UserError
@@ -50,6 +50,10 @@ do = Path(sys.argv[0]).with_name("do").read_text()
 if do == "fail" and options["seed"] == "2":
     print("error: no such thing")
     sys.exit(2)
+if do == "share":  # leaves when it ran
+    begun = time.time()
+    time.sleep(0.5)
+    (folder / "ran").write_text(json.dumps([begun, time.time()]))
 if do == "wait":
     def stopped(number, _):
         (folder / "signals").write_text((folder / "signals").read_text() + str(number))
@@ -96,7 +100,7 @@ def begun(cell) -> list[str]:
 
 def run_all(cells, script, jobs=2, keep_weights=True):
     told = []
-    missing = [cell for cell in cells if not ablate.finished(cell)]
+    missing = [cell for cell in cells if not finished(cell)]
     tell = lambda cell, _: told.append(cell)  # noqa: E731
     return run_cells(missing, script, jobs, keep_weights, tell), told
 
@@ -123,7 +127,9 @@ def test_a_failing_run_stops_no_other_and_is_tried_again(cells, stand_in):
     assert [cell.seed for cell in told] == [2, 2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, lists, tmp_path):
     """The signal goes to the whole group, as Ctrl-C does; the runs get one of their own."""
     stand_in.with_name("do").write_text("wait")
@@ -136,13 +142,17 @@ def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, li
     )
     command = [sys.executable, "-c", program, write(tmp_path, ROWS), "--out", str(out), *lists]
     how = {"cwd": PROJECT, "env": {**os.environ, "SCRIPT": str(stand_in)}}
-    process = subprocess.Popen([*command, "--jobs", "2"], start_new_session=True, **how)
+    process = subprocess.Popen(
+        [*command, "--jobs", "2"], start_new_session=True, stdout=subprocess.PIPE, text=True, **how
+    )
     first = [out / row / "seed1" for row in ("mil", "all_last")]
     while not all((folder / "checkpoint.pth").exists() for folder in first):
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, number)
-    assert process.wait(timeout=30) == 128 + number
+    printed, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert printed.endswith("stopped; the same command goes on\n")
     assert [(folder / "signals").read_text() for folder in first] == ["15", "15"]
 
     stand_in.with_name("do").write_text("finish")
@@ -156,8 +166,8 @@ def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, li
 
 def test_a_run_that_outlived_a_killed_ablation_is_waited_for(cells, stand_in):
     stand_in.with_name("do").write_text("wait")
-    with ablate.lock_of(cells[0]) as lock:
-        process = ablate.start(cells[0], stand_in, 1, lock)
+    with lock_of(cells[0]) as lock:
+        process = start(cells[0], stand_in, 1, lock)
     stand_in.with_name("do").write_text("finish")
 
     def end():
@@ -175,14 +185,53 @@ def test_a_run_that_outlived_a_killed_ablation_is_waited_for(cells, stand_in):
     assert begun(cells[0]) in (["begun"], [])  # not once more
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_so_many_jobs_run_at_the_same_time(jobs, cells, stand_in):
+    stand_in.with_name("do").write_text("share")
+    failures, told = run_all(cells[:3], stand_in, jobs)
+    assert not failures
+    if jobs == 1:
+        assert told == cells[:3]
+    times = [json.loads((cell.folder / "ran").read_text()) for cell in cells[:3]]
+    together = [sum(begun <= moment < ended for begun, ended in times) for moment, _ in times]
+    assert max(together) == jobs
+
+
+def test_a_cell_that_is_waited_for_keeps_no_job_from_others(cells, stand_in, capsys):
+    told = []
+    with lock_of(cells[0]) as lock:  # as another process would
+        lock.write("4711")
+        lock.flush()
+
+        def tell(cell, _):
+            told.append(cell)
+            lock.close()  # which gives it up, when the other cell is finished
+
+        assert run_cells(cells[:2], stand_in, 1, True, tell) == []
+    assert told == [cells[1], cells[0]]
+    said = "MIL, seed 1: process 4711 is training it, waiting for that\n"
+    assert capsys.readouterr().out == said  # once
+
+
+def test_a_stop_ends_waiting_for_another_process(cells, stand_in):
+    def tell(*_):
+        raise KeyboardInterrupt
+
+    with lock_of(cells[0]), pytest.raises(KeyboardInterrupt):
+        run_cells(cells, stand_in, 1, True, tell)
+    assert not begun(cells[0])
+    assert begun(cells[1])
+    assert not begun(cells[-1])
+
+
 def test_other_options_do_not_get_into_an_older_table(cells, stand_in, lists, tmp_path):
     run_all(cells, stand_in)
     with pytest.raises(UserError, match=r"was run with lr 0\.01, now it is 1\.0: name"):
-        ablate.finished(cells_of(tmp_path, [*lists, "--lr=1"])[0])
+        finished(cells_of(tmp_path, [*lists, "--lr=1"])[0])
     with pytest.raises(UserError, match="was run with"):
-        ablate.finished(cells_of(tmp_path, lists, "xd")[0])
+        finished(cells_of(tmp_path, lists, "xd")[0])
     # What decides nothing may be another.
-    assert ablate.finished(cells_of(tmp_path, [*lists, "--num-workers=0", "--device=cpu"])[0])
+    assert finished(cells_of(tmp_path, [*lists, "--num-workers=0", "--device=cpu"])[0])
 
 
 def test_an_edited_list_does_not_get_into_an_older_table(cells, stand_in, lists, tmp_path):
@@ -190,14 +239,14 @@ def test_an_edited_list_does_not_get_into_an_older_table(cells, stand_in, lists,
     edited = tmp_path / "edited.csv"
     edited.write_text(Path(lists[0].partition("=")[2]).read_text() + "\n")
     with pytest.raises(UserError, match="was run with train_list "):
-        ablate.finished(cells_of(tmp_path, [*lists, f"--train-list={edited}"])[0])
+        finished(cells_of(tmp_path, [*lists, f"--train-list={edited}"])[0])
 
 
 def test_a_run_that_never_began_binds_nobody(cells, stand_in, lists, tmp_path):
     stand_in.with_name("do").write_text("fail")
     run_all(cells, stand_in)
     others = cells_of(tmp_path, [*lists, "--lr=1"])
-    assert not ablate.finished(next(cell for cell in others if cell.seed == 2))
+    assert not finished(next(cell for cell in others if cell.seed == 2))
 
 
 def test_the_table(tmp_path):
@@ -272,6 +321,7 @@ def test_the_grids_of_the_project(path):
         ({"rows": {"a": {"options": {"batch-size": 3, "batch_size": 4}}}}, "is there twice"),
         ({"rows": {"a": {"method": "mil"}}}, "unknown 'method'; allowed are options, paper"),
         ({"rows": {}}, "has no rows"),
+        ({"grid": {}}, "has no rows"),
         ({"rows": {"a": {}}, "seed": [1]}, "unknown 'seed'"),
         ({"rows": {"a": {"option": {}}}}, "row 'a': unknown 'option'"),
         ({"rows": {"a": 3}}, "row 'a' is 3"),
@@ -286,6 +336,7 @@ def test_the_grids_of_the_project(path):
         ({"grid": {"t_w": 0.5}}, "grid, t_w is 0.5"),
         ({"rows": {"a": {"options": {"lr": "x"}}}}, "row 'a': argument --lr"),
         ({"rows": {"a": {"options": {"lrr": 1}}}}, "row 'a': unrecognized arguments"),
+        ({"rows": {"a": {"options": {"max_epochs": 1}}}}, "did you mean --max-epoch?"),
         (
             {"rows": {"a": {"options": {"method": "vadclip", "DNP_use": True}}}},
             "row 'a': --method vadclip means --DNP-use False, not True",
@@ -310,6 +361,7 @@ def test_what_is_wrong_on_the_command_line_is_not_a_rows(tmp_path, capsys):
         (["--job", "2"], "error: unrecognized arguments: --job 2"),
         (["--seed=3"], "error: seed is set by ablate.py"),
         (["--lr=x"], "error: argument --lr"),
+        (["--seeds", "1", "1"], "error: seeds are [1, 1], expected different whole numbers"),
         (["--lr=1"], "error: ground truth list/gt_segment_ucf not found"),
     ):
         with pytest.raises(SystemExit) as end:

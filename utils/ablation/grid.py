@@ -3,25 +3,24 @@
 import argparse
 import itertools
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from utils.both_datasets import DATASETS
+from utils.metric_names import METRICS
 from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
-KEYS = ("title", "dataset", "metrics", "seeds", "options", "rows", "grid")
-FRACTIONS = ("auc1", "ap1", "auc2", "ap2", "ano_auc")  # shown in percent
-METRICS = (*FRACTIONS, "average_map", "average_anomaly_map")
-MAIN_METRIC = {"ucf": "auc1", "xd": "ap1"}
 LONGEST_NAME = 100  # of a folder, in characters
+MAIN_METRIC = {name: parser.get_default("select_by") for name, (parser, _) in DATASETS.items()}
 # What ablate.py says itself for every run.
 ITS_OWN = ("seed", "output_dir", "model_path", "checkpoint_path", "use_checkpoint", "resume")
 
 
-class Row(NamedTuple):
-    """One line of the table.
+class Variant(NamedTuple):
+    """One row of the table.
 
     Attributes:
         name: as the table shows it.
@@ -45,7 +44,7 @@ class Grid(NamedTuple):
     dataset: str
     metrics: list[str]
     seeds: list[int]
-    rows: list[Row]
+    rows: list[Variant]
 
 
 def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: list[str]) -> Grid:
@@ -62,100 +61,137 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
         UserError: the file cannot be read, or says what it must not; the message names the row.
     """
     written = read_yaml(path, "grid")
-    if not isinstance(written, dict) or ("rows" in written) == ("grid" in written):
-        raise UserError(f"grid {path}: expected either 'rows' or 'grid', see configs/README.md")
-    if odd := [str(key) for key in written if key not in KEYS]:
-        raise UserError(f"grid {path}: unknown '{odd[0]}'; allowed are {', '.join(KEYS)}")
-    name = dataset or _one_of(written.get("dataset", "xd"), DATASETS, "dataset", path)
-    as_published = name == written.get("dataset", "xd")
-    metrics = _list(written.get("metrics", [MAIN_METRIC[name], "average_map"]), "metrics", path)
-    for metric in metrics:
-        _one_of(metric, METRICS, "metrics", path)
-    if not as_published:  # the other data set's main metric in the place of the file's
+    with _at(f"grid {path}"):
+        said = _said(written)
+    _different_numbers(seeds or [])
+    name = dataset or said["dataset"]
+    # Before the rows, so that what is wrong on the command line is not a row's.
+    _require_free(o.partition("=")[0].lstrip("-") for o in options if o.startswith("--"))
+    DATASETS[name][0].read(options)
+    with _at(f"grid {path}"):
+        rows = [_variant(title, row, said["options"], options, name) for title, row in _rows(said)]
+        slugs = [row.slug for row in rows]
+        if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
+            raise UserError(f"rows '{twice[0]}' and '{twice[1]}' need different names")
+    metrics = said["metrics"] or [MAIN_METRIC[name], "average_map"]
+    if name != said["dataset"]:
         metrics = [MAIN_METRIC[name] if m in MAIN_METRIC.values() else m for m in metrics]
-        metrics = list(dict.fromkeys(metrics))
-    seeds = seeds or _list(written.get("seeds", [234]), "seeds", path)
+        rows = [row._replace(paper={}) for row in rows]
+    title = f"{said['title'] or Path(path).stem}, {DATASETS[name][1].title}"
+    return Grid(title, name, list(dict.fromkeys(metrics)), seeds or said["seeds"], rows)
+
+
+@contextmanager
+def _at(place: str):
+    """An error names the place, too."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+# What a grid file says, by key.
+
+
+def _known_metrics(metrics, what: str = "metrics") -> None:
+    for metric in metrics:
+        if not isinstance(metric, str) or metric not in METRICS:
+            raise UserError(f"{what} {metric}; allowed are {', '.join(METRICS)}")
+
+
+def _known_dataset(name) -> None:
+    if not isinstance(name, str) or name not in DATASETS:
+        raise UserError(f"dataset {name}; allowed are {', '.join(DATASETS)}")
+
+
+def _different_numbers(seeds: list) -> None:
     if not all(type(seed) is int and seed >= 0 for seed in seeds) or len({*seeds}) < len(seeds):
-        raise UserError(f"grid {path}: seeds are {seeds}, expected different whole numbers")
-
-    _require_free([o.partition("=")[0].lstrip("-") for o in options if o[:2] == "--"], "")
-    _parsed(name, options, None)  # so that what is wrong on the command line is not a row's
-    common = _dict(written.get("options") or {}, "options", path)
-    rows = []
-    for title, row in _rows(written, path):
-        if odd := [str(key) for key in row if key not in ("options", "paper")]:
-            raise UserError(
-                f"grid {path}, row '{title}': unknown '{odd[0]}'; allowed are options, paper"
-            )
-        own = common | _dict(row.get("options") or {}, f"options of row '{title}'", path)
-        _require_free(own, f"grid {path}, row '{title}': ")
-        spelled = [str(option).replace("-", "_") for option in own]
-        if twice := [option for option in spelled if spelled.count(option) > 1]:
-            raise UserError(f"grid {path}, row '{title}': {twice[0]} is there twice")
-        paper = _dict(row.get("paper") or {}, f"paper of row '{title}'", path)
-        for metric, value in paper.items():
-            _one_of(metric, METRICS, f"paper of row '{title}'", path)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise UserError(
-                    f"grid {path}, row '{title}': paper's {metric} is {value}, no number"
-                )
-        parsed = _parsed(name, [*options, *as_arguments(own)], f"grid {path}, row '{title}'")
-        slug = re.sub(r"[^a-z0-9.]+", "_", title.lower()).strip("_.")[:LONGEST_NAME] or "row"
-        published = paper if as_published else {}
-        rows.append(Row(title, slug, own, published, parsed))
-    slugs = [row.slug for row in rows]
-    if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
-        raise UserError(f"grid {path}: rows '{twice[0]}' and '{twice[1]}' need different names")
-    title = f"{written.get('title', Path(path).stem)}, {DATASETS[name][1].title}"
-    return Grid(title, name, metrics, seeds, rows)
+        raise UserError(f"seeds are {seeds}, expected different whole numbers")
 
 
-def _rows(written: dict, path: str) -> list[tuple[str, dict]]:
-    if "rows" in written:
-        rows = _dict(written["rows"], "rows", path)
-        rows = [(str(n), _dict(row or {}, f"row '{n}'", path)) for n, row in rows.items()]
-    else:
-        axes = _dict(written["grid"], "grid", path)
-        values = [_list(axis, f"grid, {option}", path) for option, axis in axes.items()]
-        combinations = [dict(zip(axes, point, strict=True)) for point in itertools.product(*values)]
-        rows = [(", ".join(f"{k} {v}" for k, v in c.items()), {"options": c}) for c in combinations]
+KEYS = {  # kind of the value, default, and a check that raises UserError
+    "title": (object, None, None),
+    "dataset": (object, "xd", _known_dataset),
+    "metrics": (list, None, _known_metrics),
+    "seeds": (list, [234], _different_numbers),
+    "options": (dict, {}, None),
+    "rows": (dict, {}, None),
+    "grid": (dict, {}, None),
+}
+
+
+def _said(written) -> dict:
+    """A value for every key, the default where nothing is written."""
+    if not isinstance(written, dict) or ("rows" in written) == ("grid" in written):
+        raise UserError("expected either 'rows' or 'grid', see configs/README.md")
+    _require_known(written, KEYS)
+    said = {}
+    for key, (kind, default, check) in KEYS.items():
+        value = written.get(key)
+        said[key] = default if value is None else _of_kind(kind, value, key)
+        if check and value is not None:
+            check(value)
+    return said
+
+
+def _require_known(names, known) -> None:
+    if odd := [str(name) for name in names if name not in known]:
+        raise UserError(f"unknown '{odd[0]}'; allowed are {', '.join(known)}")
+
+
+def _of_kind(kind: type, value, what: str):
+    if not isinstance(value, kind) or value == []:
+        expected = "a list" if kind is list else "lines 'name: value'"
+        raise UserError(f"{what} is {value}, expected {expected}")
+    return value
+
+
+# Rows.
+
+
+def _rows(said: dict) -> list[tuple[str, dict]]:
+    """Name and content of every row; of a grid, every combination of its values is one."""
+    rows = [(str(n), _of_kind(dict, row or {}, f"row '{n}'")) for n, row in said["rows"].items()]
+    axes = {o: _of_kind(list, values, f"grid, {o}") for o, values in said["grid"].items()}
+    for point in itertools.product(*axes.values()) if axes else ():
+        options = dict(zip(axes, point, strict=True))
+        name = ", ".join(f"{option} {value}" for option, value in options.items())
+        rows.append((name, {"options": options}))
     if not rows:
-        raise UserError(f"grid {path} has no rows")
+        raise UserError("it has no rows")
     return rows
 
 
-def _require_free(names, where: str) -> None:
-    names = [str(name).replace("-", "_") for name in names]
+def _variant(name: str, row: dict, common: dict, options: list[str], dataset: str) -> Variant:
+    """A row as it is trained.
+
+    Args:
+        name: of the row.
+        row: what is written of it: `options` and `paper`.
+        common: options of every row, below its own.
+        options: of the command line, below both.
+        dataset: whose training script.
+    """
+    own = common | _of_kind(dict, row.get("options") or {}, f"options of row '{name}'")
+    paper = _of_kind(dict, row.get("paper") or {}, f"paper of row '{name}'")
+    _known_metrics(paper, f"paper of row '{name}'")
+    with _at(f"row '{name}'"):
+        _require_known(row, ("options", "paper"))
+        for metric, value in paper.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(f"paper's {metric} is {value}, no number")
+        _require_free(own)
+        spelled = [str(option).replace("-", "_") for option in own]
+        if twice := [option for option in spelled if spelled.count(option) > 1]:
+            raise UserError(f"{twice[0]} is there twice")
+        parsed = DATASETS[dataset][0].read([*options, *as_arguments(own)])
+    slug = re.sub(r"[^a-z0-9.]+", "_", name.lower()).strip("_.")[:LONGEST_NAME] or "row"
+    return Variant(name, slug, own, paper, parsed)
+
+
+def _require_free(names) -> None:
     for name in names:
-        if name in ITS_OWN:
+        if (option := str(name).replace("-", "_")) in ITS_OWN:
             raise UserError(
-                f"{where}{name} is set by ablate.py for every run: use --out, --seeds or 'seeds'"
+                f"{option} is set by ablate.py for every run: use --out, --seeds or 'seeds'"
             )
-
-
-def _parsed(dataset: str, arguments: list[str], where: str | None) -> argparse.Namespace:
-    """The options as the training script reads them; its complaints name the row."""
-    parser = DATASETS[dataset][0]
-    try:
-        parser.where = where
-        return parser.parse_args(arguments)
-    finally:
-        parser.where = None
-
-
-def _one_of(value, allowed, what: str, path: str):
-    if not isinstance(value, str) or value not in allowed:
-        raise UserError(f"grid {path}: {what} {value}; allowed are {', '.join(allowed)}")
-    return value
-
-
-def _list(value, what: str, path: str) -> list:
-    if not isinstance(value, list) or not value:
-        raise UserError(f"grid {path}: {what} is {value}, expected a list")
-    return value
-
-
-def _dict(value, what: str, path: str) -> dict:
-    if not isinstance(value, dict):
-        raise UserError(f"grid {path}: {what} is {value}, expected lines 'name: value'")
-    return value

@@ -6,13 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.ablation.grid import FRACTIONS, Grid, Row
+from utils.ablation.grid import Grid, Variant
+from utils.metric_names import METRICS
 from utils.system.errors import UserError
 
-TITLES = {
-    "auc1": "AUC1", "ap1": "AP1", "auc2": "AUC2", "ap2": "AP2", "ano_auc": "Ano-AUC",
-    "average_map": "average mAP", "average_anomaly_map": "average mAP, anomalies",
-}  # fmt: skip
 NOT_APPLICABLE = "n/a"  # of a method that tells no classes
 
 Results = dict[tuple[str, int], dict]  # the metrics of a run by row and seed
@@ -26,23 +23,22 @@ def result_of(path: Path) -> dict:
         raise UserError(f"{path} cannot be read ({error}): remove its folder") from None
 
 
-def percent(metric: str, value: float) -> float:
-    return 100 * value if metric in FRACTIONS else value
-
-
 def summary(grid: Grid, result: dict) -> str:
     """The metrics of one run in a line."""
-    found = [(TITLES[m], m, result.get(m)) for m in grid.metrics]
-    return ", ".join(
-        f"{title} {NOT_APPLICABLE if value is None else f'{percent(m, value):.2f}'}"
-        for title, m, value in found
-    )
+    figures = []
+    for metric in grid.metrics:
+        value = result.get(metric)
+        figure = NOT_APPLICABLE if value is None else f"{METRICS[metric].percent(value):.2f}"
+        figures.append(f"{METRICS[metric].title} {figure}")
+    return ", ".join(figures)
 
 
-def by_seed(grid: Grid, results: Results, row: Row, metric: str) -> dict[int, float]:
+def by_seed(grid: Grid, results: Results, row: Variant, metric: str) -> dict[int, float]:
     """In percent, of the seeds that have one."""
     found = {seed: results.get((row.name, seed), {}).get(metric) for seed in grid.seeds}
-    return {seed: percent(metric, value) for seed, value in found.items() if value is not None}
+    return {
+        seed: METRICS[metric].percent(value) for seed, value in found.items() if value is not None
+    }
 
 
 def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
@@ -52,10 +48,10 @@ def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
     return mean, float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _kept(row: Row) -> str:
+def _kept(row: Variant) -> str:
     if row.parsed.select == "last":
         return "last epoch"
-    return f"best {TITLES[row.parsed.select_by]}"
+    return f"best {METRICS[row.parsed.select_by].title}"
 
 
 def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
@@ -63,7 +59,7 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
     published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
     header, lines = [grid.title], []
     for metric in grid.metrics:
-        header += [f"{TITLES[metric]} (%)"] + ["paper"] * (metric in published)
+        header += [f"{METRICS[metric].title} (%)"] + ["paper"] * (metric in published)
     header += ["weights kept", "seeds"]
     for row in grid.rows:
         done = sum((row.name, seed) in results for seed in grid.seeds)

@@ -5,16 +5,17 @@ the command line in precedence; `--method` changes the defaults of other options
 """
 
 import argparse
+import difflib
 import sys
 
+from utils.options.help import Formatter
+from utils.options.methods import check_file, check_method, method_of
 from utils.system.command import OneLineParser
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
-# Defaults of a baseline that an option file written for DSANet should not change unnoticed.
-OF_METHODS = ("lr", "visual_length", "separation_weight", "select_by")
-# The switches that make the network VadCLIP's.
-VADCLIP = {"text_tuning": "prompt", "DNP_use": False, "DCSA_use": False}
+NOT_IN_FILES = ("--config", "--help", "--help-all")
+NEAR_MISS = 0.7  # of difflib: --epochs is one of --max-epoch, --gpu is none
 
 
 def as_arguments(options: dict) -> list[str]:
@@ -30,95 +31,140 @@ def as_arguments(options: dict) -> list[str]:
 
 class OptionParser(OneLineParser):
     """argparse with both spellings of every option, `--config`, defaults that depend on `--method`,
-    and errors of one line.
+    help in two steps, and errors of one line.
+
+    Options are defined with hyphens. A parser remembers nothing from one use to the next.
 
     Args:
-        description: what `--help` says first.
+        description: what help says first.
         methods: for each method, the defaults by destination that are its own.
     """
 
     def __init__(self, description: str, methods: dict[str, dict]):
         super().__init__(
+            usage="%(prog)s [options]",
             description=description,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            epilog="--help-all shows all options",
+            formatter_class=Formatter,
             allow_abbrev=False,
+            exit_on_error=False,
         )
         self.methods = methods
-        self.config_file = None
-        self.where: str | None = None  # that errors name, beside the config file
-        self.add_argument("--config", metavar="FILE.yml", help="options by name: value")
+        self.details: list[argparse.Action] = []  # which --help-all shows alone
+        self.add_argument("--help-all", action="help", help="show all options and exit")
+        self.add_argument("--config", metavar="FILE.yml", help="file of options, one 'name: value' "
+            "a line; the command line wins")  # fmt: skip
 
-    def error(self, message):
-        sources = [f"{source}: " for source in (self.where, self.config_file) if source]
-        super().error("".join([*sources, message]))
+    def add_section(self, title: str):
+        """Two functions like `add_argument`, for options that help shows under this title: always,
+        or with `--help-all` alone."""
+        add = self.add_argument_group(title).add_argument
+        return add, lambda *names, **how: self.details.append(add(*names, **how))
+
+    def format_help(self, full: bool = False) -> str:
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, [])
+        formatter.add_text(self.description)
+        for group in self._action_groups:
+            formatter.start_section(group.title)
+            formatter.add_arguments(
+                action for action in group._group_actions if full or action not in self.details
+            )
+            formatter.end_section()
+        formatter.add_text(None if full else self.epilog)
+        return formatter.format_help()
+
+    def answer_help(self, argv: list[str] | None = None) -> None:
+        """Print help and leave with exit code 0, if it is asked for. Scripts call this before they
+        import PyTorch, which takes seconds.
+
+        Args:
+            argv: arguments (default: the command line's).
+        """
+        tokens = {self._spelled(token) for token in (sys.argv[1:] if argv is None else argv)}
+        if tokens & {"-h", "--help", "--help-all"}:
+            print(self.format_help(full="--help-all" in tokens), end="")
+            self.exit()
+
+    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+        try:
+            return self.read(args, namespace)
+        except UserError as error:
+            self.error(str(error))
 
     def parse_known_args(self, args=None, namespace=None):
-        args = [self._spelled(token) for token in (sys.argv[1:] if args is None else args)]
-        finder = OneLineParser(add_help=False, allow_abbrev=False)
-        finder.add_argument("--config")
-        self.config_file = finder.parse_known_args(args)[0].config
-        of_file = argparse.Namespace(method=None)  # what the config file says
-        if self.config_file:
-            written = self._config_arguments()
-            # So that an error names the file.
-            silent = {name: None for own in self.methods.values() for name in own}
-            silent = argparse.Namespace(method=None, **silent)
-            of_file, rest = super().parse_known_args(written, silent)
-            if rest:
-                self.error(f"a value too many: {' '.join(rest)}")
-            config_file, self.config_file = self.config_file, None
-            args = written + args
-        first = super().parse_known_args(args)[0]
-        switched = {name: getattr(first, name) for name in VADCLIP}
-        method = "vadclip" if first.method == "dsanet" and switched == VADCLIP else first.method
-        own = argparse.Namespace(**self.methods[method])  # what is there already is no default's
-        parsed, rest = super().parse_known_args(args, own)
-        parsed.method = method
-        for name, value in vars(namespace or argparse.Namespace()).items():
-            setattr(parsed, name, value)
-        if of_file.method not in (None, method):
-            self.error(
-                f"{config_file} holds the options of --method {of_file.method}, and {method} has "
-                "others: leave --method out, or the file"
-            )
-        for name in OF_METHODS if of_file.method is None else ():
-            value, usual = getattr(of_file, name, None), self.methods[method].get(name)
-            if None not in (value, usual) and value == getattr(parsed, name) != usual:
-                print(
-                    f"note: {name} is {value} in {config_file}; --method {method} has {usual}",
-                    file=sys.stderr,
-                )
-        for name, value in VADCLIP.items():
-            if method == "vadclip" and getattr(parsed, name) != value:
-                self.error(
-                    f"--method vadclip means --{name.replace('_', '-')} {value}, not "
-                    f"{getattr(parsed, name)}: leave one of the two out"
-                )
-        if parsed.texts and parsed.text_tuning != "manual":
-            self.error(f"--texts {parsed.texts} is for --text-tuning manual")
-        if method == "mil" and parsed.text_tuning != self.get_default("text_tuning"):
-            self.error(f"--method mil reads no texts: leave out --text-tuning {parsed.text_tuning}")
-        if method == "mil" and parsed.select_by in ("auc2", "ap2"):
-            self.error(f"--select-by {parsed.select_by}: --method mil has auc1 and ap1 only")
+        try:
+            return self._read_known(args, namespace)
+        except UserError as error:
+            self.error(str(error))
+
+    def read(self, args: list[str] | None = None, namespace=None) -> argparse.Namespace:
+        """`parse_args` that raises where that leaves.
+
+        Raises:
+            UserError: what is wrong, and in which config file.
+        """
+        parsed, rest = self._read_known(args, namespace)
+        if rest:
+            name = next((token for token in rest if token.startswith("-")), rest[0])
+            meant = self._near_miss(name.partition("=")[0])
+            hint = f"; did you mean {meant}?" if meant else ""
+            raise UserError(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        return parsed
+
+    def _read_known(self, args, namespace) -> tuple[argparse.Namespace, list[str]]:
+        """First what is said, in the file and on the command line: it tells the method. Then the
+        method's defaults go below it."""
+        arguments = sys.argv[1:] if args is None else args
+        self.answer_help(arguments)
+        line, rest = self._said(arguments)
+        file = self._said_in(line["config"]) if line.get("config") else {}
+        defaults = {a.dest: a.default for a in self._actions if a.default != argparse.SUPPRESS}
+        method = method_of(defaults | file | line)
+        own = self.methods[method]
+        values = defaults | own | file | line | {"method": method}
+        parsed = argparse.Namespace(**values | vars(namespace or argparse.Namespace()))
+        check_file(parsed, file, own)
+        check_method(parsed)
         return parsed, rest
 
-    def _spelled(self, token: str) -> str:
-        """A token of the command line, an option's hyphens and underscores as it was defined."""
-        name, equals, value = token.partition("=")
-        known = {option.replace("-", "_"): option for option in self._option_string_actions}
-        return known.get(name.replace("-", "_"), name) + equals + value
-
-    def _config_arguments(self) -> list[str]:
-        """The options of the config file as they would stand on the command line."""
+    def _said(self, arguments: list[str]) -> tuple[dict, list[str]]:
+        """Options that are given, by destination, without any default; and what is no option."""
+        unsaid = argparse.Namespace(**{action.dest: None for action in self._actions})
         try:
-            options = read_yaml(self.config_file, "") or {}
-        except UserError as error:
-            self.config_file = None  # which the message names
-            self.error(str(error))
+            parsed, rest = super().parse_known_args(map(self._spelled, arguments), unsaid)
+        except argparse.ArgumentError as error:
+            raise UserError(str(error)) from None
+        return {name: value for name, value in vars(parsed).items() if value is not None}, rest
+
+    def _said_in(self, path: str) -> dict:
+        """Options that a config file gives, by destination."""
+        options = read_yaml(path, "") or {}
         if not isinstance(options, dict):
-            self.error("expected lines of the form 'option: value'")
+            raise UserError(f"{path}: expected lines of the form 'option: value'")
         for name in options:
-            option = self._spelled(f"--{name}")
-            if option not in self._option_string_actions or option in ("--config", "--help"):
-                self.error(f"unknown option '{name}': --help lists the options")
-        return [self._spelled(token) for token in as_arguments(options)]
+            if self._spelled(f"--{name}") not in self._option_string_actions.keys() - NOT_IN_FILES:
+                meant = self._near_miss(f"--{name}").removeprefix("--")
+                hint = f"did you mean {meant}?" if meant else "--help-all lists the options"
+                raise UserError(f"{path}: unknown option '{name}': {hint}")
+        try:
+            said, rest = self._said(as_arguments(options))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        if rest:
+            raise UserError(f"{path}: a value too many: {' '.join(rest)}")
+        return said
+
+    def _spelled(self, token: str) -> str:
+        """A token of the command line; an option's underscores become hyphens."""
+        name, equals, value = token.partition("=")
+        hyphened = name.replace("_", "-")
+        return (hyphened if hyphened in self._option_string_actions else name) + equals + value
+
+    def _near_miss(self, name: str) -> str:
+        """The option that was probably meant, or nothing."""
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        options = {o.lower(): o for a in shown for o in a.option_strings if o not in NOT_IN_FILES}
+        wrong = f"--{name.lstrip('-')}".replace("_", "-").lower()
+        near = difflib.get_close_matches(wrong, options, n=1, cutoff=NEAR_MISS)
+        return options[near[0]] if near else ""
