@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from utils.system.errors import UserError
-from utils.system.files import whole_file
+from utils.system.files import previous, whole_file
 from utils.system.untrusted import load_tensors
 
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
@@ -29,12 +29,6 @@ def save(value, path, keep: Path | None = None) -> None:
             torch.save(value, file)
         except RuntimeError as error:  # what PyTorch makes of a full disk
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
-
-
-def previous(path) -> Path:
-    """`checkpoint.pth` -> `checkpoint.previous.pth`, where the one before is kept."""
-    path = Path(path)
-    return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -15,7 +15,7 @@ import utils.runs.training
 from helpers.processes import finish, start, wait_until
 from helpers.runs import assert_same_run, stop_at
 from helpers.scripts import SCRIPTS, drop_checkpoints, make_data, run
-from utils.checkpoint import previous
+from utils.system.files import previous
 from utils.system.untrusted import load_tensors
 
 KILLS = int(os.environ.get("KILLS", 2))

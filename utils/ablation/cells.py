@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.ablation.grid import Grid, Variant
-from utils.checkpoint import previous
 from utils.options.parser import as_arguments
 from utils.runs.identity import MAY_CHANGE, list_hashes
 from utils.system.console import say
 from utils.system.errors import UserError
-from utils.system.files import write_json
+from utils.system.files import previous, write_json
 from utils.system.machine import CORES
 
 RETRY_SECONDS = 0.2

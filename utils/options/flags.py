@@ -151,7 +151,7 @@ def add_training(parser: OptionParser) -> None:
 
 def add_testing(parser: OptionParser) -> None:
     add, more = parser.add_section("testing")
-    more("--eval-batch", type=positive_int, default=32, help="segments of N snippets scored at "
+    more("--eval-batch", type=positive_int, default=32, help="chunks of N snippets scored at "
          "once; more need more memory")  # fmt: skip
     add("--temp", type=positive_float, help="temperature β of the class probabilities")
     add("--predictions", metavar="FILE.npz", help="write the scores of every snippet to this file")

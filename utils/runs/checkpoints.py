@@ -15,7 +15,7 @@ from utils.optim import Optimization
 from utils.system import group, parallel
 from utils.system.console import say
 from utils.system.errors import UserError
-from utils.system.files import remove_left_behind, set_aside
+from utils.system.files import previous, remove_left_behind, set_aside
 from utils.system.seeds import random_states, set_random_states
 
 
@@ -82,7 +82,7 @@ class Checkpoints:
             "random_states": random_states(),
             "options": self.fixed,
         }
-        group.main_only(checkpoint.save)(kept, self.path, keep=checkpoint.previous(self.path))
+        group.main_only(checkpoint.save)(kept, self.path, keep=previous(self.path))
         parallel.wait_for_all()
         self.saved = state.place
 
@@ -123,14 +123,14 @@ class Checkpoints:
 
     def was_restarted(self) -> bool:
         """Whether torchrun starts this run again, and there is something to go on from."""
-        kept = self.path.is_file() or checkpoint.previous(self.path).is_file()
+        kept = self.path.is_file() or previous(self.path).is_file()
         return kept and group.had_begun()
 
     def begin_anew(self) -> None:
         """Set an older run's aside: it must not be taken for this one's."""
         if aside := set_aside(self.path):
             say(f"begun anew: the checkpoint of an older run is now {aside}")
-        checkpoint.previous(self.path).unlink(missing_ok=True)
+        previous(self.path).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""

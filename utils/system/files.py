@@ -59,6 +59,12 @@ def older(path: Path | str) -> Path:
     return path.with_name(f"{path.stem}.older{path.suffix}")
 
 
+def previous(path: Path | str) -> Path:
+    """`x.pth` -> `x.previous.pth`, where the one before is kept."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
 def set_aside(path: Path | str) -> Path | None:
     """Rename `x.pth` to `x.older.pth`, if it is there, and say to what."""
     path = Path(path)
