@@ -1,3 +1,5 @@
+import gc
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,12 +10,26 @@ import ucf_option
 import xd_option
 from helpers.lists import UCF_ANNOTATIONS, UCF_FILES, features
 from helpers.scripts import SCRIPTS, SMALL, make_data
+from helpers.small_clip import small_clip
 from helpers.spoiling import World
 from model import build_model
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import Prediction
+
+
+def pytest_collection_finish():
+    """What was imported stays: collections need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clip_of_this_module(request):
+    """CLIP is small, but in modules that are marked `real_clip`."""
+    with nullcontext() if request.node.get_closest_marker("real_clip") else small_clip():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +42,14 @@ def xd_args():
     return xd_option.parser.parse_args(SMALL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ucf_model(ucf_args):
     """A freshly initialised small model; tests leave its weights as they are."""
     torch.manual_seed(0)
     return build_model(ucf_args, UCF_CRIME)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def xd_model(xd_args):
     torch.manual_seed(0)
     return build_model(xd_args, XD_VIOLENCE)
@@ -102,7 +118,8 @@ def bases(tmp_path_factory):
         options = make_data(folder, name, train_videos=3, test_videos=4)
         args = module.parser.parse_args([f"--{k}={v}" for k, v in options.items()])
         torch.manual_seed(0)
-        state = build_model(args, SCRIPTS[name].facts).state_dict()
+        with small_clip():
+            state = build_model(args, SCRIPTS[name].facts).state_dict()
         weights = tmp_path_factory.mktemp("weights") / "w.pth"
         torch.save(state, weights)
         made[name] = SimpleNamespace(folder=folder, options=options, weights=weights, state=state)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.scripts import exit_code
 from helpers.spoiling import (
     ANNOTATIONS,
     COMMANDS,
@@ -252,12 +253,11 @@ def error_of(command, world, more, capfd) -> str:
     """The one line that the command ends with."""
     capfd.readouterr()
     before = world.files()
-    with pytest.raises(SystemExit) as end:
-        COMMANDS[command](world, more)
+    code = exit_code(COMMANDS[command], world, more)
     error = capfd.readouterr().err
     found = [line for line in error.splitlines() if "text weights are RANDOM" not in line]
     assert len(found) == 1, error
-    assert end.value.code == 2, error
+    assert code == 2, error
     assert found[0].startswith("error: ")
     assert world.files() == before
     return found[0]

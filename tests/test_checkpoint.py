@@ -15,6 +15,8 @@ from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
+pytestmark = pytest.mark.real_clip
+
 
 @pytest.fixture
 def fresh(ucf_model):

@@ -18,7 +18,7 @@ from utils.detection_map import detection_map
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.optim import SGNM_PREFIX, StableAdamW, WarmCosineScheduler, dsanet_optimization
 
-pytestmark = golden.needs_goldens
+pytestmark = [golden.needs_goldens, pytest.mark.real_clip]
 
 DATASETS = {"ucf": (ucf_option, UCF_CRIME), "xd": (xd_option, XD_VIOLENCE)}
 SALT = "a/"

@@ -17,6 +17,8 @@ from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.network.clip_text import tokenize
 from utils.optim import make_optimization
 
+pytestmark = pytest.mark.real_clip
+
 DATASETS = {"ucf": (ucf_option, UCF_CRIME), "xd": (xd_option, XD_VIOLENCE)}
 SALT = "a/"
 SWITCHES = ["--text-tuning=prompt", "--DNP_use=False", "--DCSA_use=False"]

@@ -16,6 +16,7 @@ import torch
 import predict
 import utils.videos.live
 from helpers.predicting import error_of
+from helpers.processes import SMALL_CLIP
 from helpers.videos import brightness, levels, write_video
 from utils import PROJECT
 from utils.events.find import Timeline, find_events
@@ -168,7 +169,7 @@ def test_time_goes_on_where_the_clock_of_a_source_starts_anew(tmp_path):
 def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):
     server = Server(write_video(tmp_path / "v.ts", 100), times=1, endless=True)
     process = subprocess.Popen(
-        [sys.executable, "predict.py", "ucf", server.url, *command, "--pool=middle"],
+        [sys.executable, SMALL_CLIP, "predict.py", "ucf", server.url, *command, "--pool=middle"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
@@ -183,7 +184,7 @@ def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):
 
 def test_a_silent_pipe_can_be_stopped(command):
     process = subprocess.Popen(
-        [sys.executable, "predict.py", "ucf", "-", *command], stdin=subprocess.PIPE,
+        [sys.executable, SMALL_CLIP, "predict.py", "ucf", "-", *command], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT,
     )  # fmt: skip
     assert process.stdout.readline() == "watching standard input; Ctrl-C ends it\n"
@@ -265,7 +266,8 @@ def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):
 def test_a_file_through_a_pipe(command, tmp_path):
     video = write_video(tmp_path / "v.ts", 50)
     run = subprocess.run(
-        [sys.executable, "predict.py", "ucf", "-", *command, "--pool=middle", "--min-confidence=0"],
+        [sys.executable, SMALL_CLIP, "predict.py", "ucf", "-", *command, "--pool=middle",
+         "--min-confidence=0"],
         stdin=video.open("rb"), capture_output=True, text=True, cwd=PROJECT, timeout=120,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

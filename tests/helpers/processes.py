@@ -13,33 +13,39 @@ from utils import PROJECT
 
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
+# They run a script with a small CLIP, the second one in double precision, too.
+SMALL_CLIP, DOUBLE = "tests/helpers/small_clip.py", "tests/helpers/double.py"
+
 
 def start(name: str, folder: Path, options: dict, **how) -> subprocess.Popen:
     """A training run as a process of its own."""
     return subprocess.Popen(
-        [sys.executable, f"{name}_train.py", *options_of(folder, options)],
+        [sys.executable, SMALL_CLIP, f"{name}_train.py", *options_of(folder, options)],
         cwd=PROJECT,
         text=True,
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **how},
     )
 
 
-def double(folder: Path, script: str, options: dict, *torchrun_options: str, count: int = 1):
-    """A script in double precision, see double.py; alone, or by torchrun."""
-    arguments = [script, *options_of(folder, options)]
+def double(command: list[str], *torchrun_options: str, count: int = 1) -> subprocess.Popen:
+    """A script and its arguments, or several with `--` between them, in double precision; alone, or
+    by torchrun."""
     if count > 1:
-        return torchrun(count, "tests/helpers/double.py", arguments, *torchrun_options)
+        return torchrun(count, command, *torchrun_options, launcher=DOUBLE)
     return subprocess.Popen(
-        [sys.executable, "tests/helpers/double.py", *arguments],
+        [sys.executable, DOUBLE, *command],
         cwd=PROJECT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, **PIPES,
     )  # fmt: skip
 
 
-def torchrun(count: int, script: str, arguments: list[str], *how: str, **more) -> subprocess.Popen:
+def torchrun(
+    count: int, command: list[str], *how: str, launcher: str = SMALL_CLIP, **more
+) -> subprocess.Popen:
+    """A script and its arguments in so many processes."""
     # As `torchrun` itself, whose folder need not be on the PATH.
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}", *how]
+    run = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}", *how]
     return subprocess.Popen(
-        [*command, "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", script, *arguments],
+        [*run, "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", launcher, *command],
         cwd=PROJECT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, **PIPES, **more,
     )  # fmt: skip
 
@@ -51,7 +57,7 @@ def by_hand(script: str, of_each: list[list[str]]) -> list[subprocess.Popen]:
     common = {"WORLD_SIZE": str(len(of_each)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     return [
         subprocess.Popen(
-            [sys.executable, script, *arguments], cwd=PROJECT, text=True, **PIPES,
+            [sys.executable, SMALL_CLIP, script, *arguments], cwd=PROJECT, text=True, **PIPES,
             env={**os.environ, **common, "OMP_NUM_THREADS": "1", "RANK": str(rank)},
         )
         for rank, arguments in enumerate(of_each)

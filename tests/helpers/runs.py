@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import utils.runs.training
-from helpers.scripts import run
+from helpers.scripts import exit_code, run
 from utils.system.untrusted import load_tensors
 
 
@@ -20,10 +20,9 @@ def stop_at(place, number: int, train, folder, options) -> int:
             os.kill(os.getpid(), number)
         after_step(self, losses)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utils.runs.training.Run, "after_step", interrupted)
-        run(train, folder, options)
-    return end.value.code
+        return exit_code(run, train, folder, options)
 
 
 def assert_same_run(whole: Path, cut: Path) -> None:

@@ -12,7 +12,10 @@ from utils.network.clip_text import TextTransformer, load_text_transformer, toke
 from utils.system.errors import UserError
 
 # The official weights are a TorchScript archive, whatever torch thinks of these now.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
+    pytest.mark.real_clip,
+]
 
 
 @pytest.fixture(scope="module")
