@@ -1,0 +1,41 @@
+"""Grid files: the rows that they make."""
+
+import pytest
+
+from helpers.grids import ROWS, write
+from utils import PROJECT
+from utils.ablation.grid import read_grid
+
+
+def test_combinations(tmp_path):
+    grid = {"dataset": "xd", "grid": {"t_w": [0.1, 0.6], "text_adapt_until": [1, 2, 3]}}
+    read = read_grid(write(tmp_path, grid), None, [5], ["--lr=0.5"])
+    assert len(read.rows) == 6
+    assert read.rows[1].name == "t_w 0.1, text_adapt_until 2"
+    parsed = read.rows[-1].parsed
+    assert (parsed.t_w, parsed.text_adapt_until, parsed.lr, parsed.select_by) == (
+        0.6,
+        3,
+        0.5,
+        "ap1",
+    )
+    assert (read.metrics, read.seeds) == (["ap1", "average_map"], [5])
+
+
+def test_published_figures_are_of_the_files_data_set_only(tmp_path):
+    path = write(tmp_path, ROWS)
+    assert read_grid(path, "ucf", None, []).rows[0].paper == {"auc1": 84.51}
+    assert read_grid(path, "xd", None, []).rows[0].paper == {}
+
+
+NO_GRIDS = {"demo_ucf.yml", "demo_xd.yml", "manual_texts.yml"}
+GRIDS = sorted(p for p in (PROJECT / "configs").glob("*.yml") if p.name not in NO_GRIDS)
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
+def test_the_grids_of_the_project(path):
+    for dataset, title in (("ucf", "UCF-Crime"), ("xd", "XD-Violence")):
+        grid = read_grid(str(path), dataset, None, [])
+        assert grid.rows
+        assert grid.title.endswith(f", {title}")
+        assert f"`{path.name}`" in (PROJECT / "configs" / "README.md").read_text()
