@@ -23,7 +23,7 @@ from utils.events.tracker import EventTracker, Window, watch
 from utils.labels import UCF_CRIME
 from utils.metrics import Prediction
 from utils.videos.frames import Video
-from utils.videos.live import Live, Lost, Snippet, is_live, shown, timed_snippets
+from utils.videos.live import Live, Lost, TimedSnippet, is_live, shown, timed_snippets
 
 
 def follow(score, min_confidence=0.5, min_seconds=0.0, window=256, classes=None):
@@ -220,7 +220,7 @@ def test_the_window_holds_the_last_snippets(ucf_args, ucf_model):
     window = Window(ucf_model, Tower(), ucf_args)
     for i in range(40):
         images = torch.full((1, 3, 256, 340), i, dtype=torch.uint8)
-        prediction = window.add(Snippet(images, float(i), i + 1.0))
+        prediction = window.add(TimedSnippet(images, float(i), i + 1.0))
     assert list(window.starts) == list(range(8, 40))
     assert len(prediction.score) == ucf_args.visual_length == 32
     expected = predict.score(
@@ -230,7 +230,7 @@ def test_the_window_holds_the_last_snippets(ucf_args, ucf_model):
     assert np.array_equal(prediction.score, expected.score)
     assert np.array_equal(prediction.probabilities, expected.probabilities)
     window.clear()
-    assert len(window.add(Snippet(images, 0.0, 1.0)).score) == 1
+    assert len(window.add(TimedSnippet(images, 0.0, 1.0)).score) == 1
 
 
 def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):

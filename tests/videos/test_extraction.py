@@ -12,7 +12,8 @@ import extract_features
 from helpers.videos import brightness, levels, write_video
 from utils.network.clip_visual import MEAN, STD, VisualTower
 from utils.system.errors import UserError
-from utils.videos.extraction import Extraction, snippets
+from utils.videos.decoding import Ended, Failed, Opened, Snippet, snippets
+from utils.videos.extraction import Extraction, encoded
 from utils.videos.frames import CORNERS, Video, crop, find_videos, resize
 
 
@@ -100,6 +101,44 @@ def test_files_have_a_row_per_snippet_and_a_file_per_crop(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
         f"{name}__{k}.npy" for name in lengths for k in (0, 5)
     ]
+
+
+def test_messages_keep_their_order_and_wait_for_their_features():
+    a, b = Path("a"), Path("b")
+    images = [torch.full((2, 3, 256, 340), i, dtype=torch.uint8) for i in range(3)]
+    messages = [
+        Opened(a, 32), Snippet(a, images[0]), Opened(b, 0), Snippet(b, images[1]), Ended(a, 16),
+        Snippet(b, images[2]), Failed(b, "damaged"),
+    ]  # fmt: skip
+    read = 0
+
+    def one_by_one():
+        nonlocal read
+        for read, message in enumerate(messages, start=1):  # noqa: B007
+            yield message
+
+    network = Means()
+    told = [(m, [f[0] for f in features], read) for m, features in
+            encoded(one_by_one(), network, 5, [0, 9])]  # fmt: skip
+    assert network.batches == [5, 5, 2]
+    assert [message for message, _, _ in told] == messages
+    assert [features for _, features, _ in told] == [[], [0] * 4, [], [1] * 4, [], [2] * 4, []]
+    # Pictures 1 to 5 are there with message 4, 6 to 10 with message 6, the rest at the end.
+    assert [behind for _, _, behind in told] == [1, 4, 4, 6, 6, 7, 7]
+
+
+@pytest.mark.parametrize("batch_size, decoders", [(1, 1), (1000, 3)])
+def test_batches_and_decoders_change_no_feature(batch_size, decoders, tmp_path):
+    videos = {write_video(tmp_path / f"{n}.mp4", n): Path(f"{n}") for n in (5, 20, 50, 70)}
+    videos[tmp_path / "none.mp4"] = Path("none")
+    for out, sizes in (("a", (7, 2)), ("b", (batch_size, decoders))):
+        extraction, _ = extract(videos, tmp_path / out, (0, 5), "mean", *sizes)
+        assert (extraction.written, len(extraction.failures)) == (4, 1)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "b").iterdir())
+    assert len(files) == 8
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_a_short_video_is_one_row(tmp_path, capsys):

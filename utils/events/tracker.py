@@ -24,7 +24,7 @@ from utils.metrics import Prediction
 from utils.network.clip_visual import VisualTower
 from utils.system.errors import UserError
 from utils.videos.frames import CENTRE, crop
-from utils.videos.live import Live, Lost, Snippet
+from utils.videos.live import Live, Lost, TimedSnippet
 
 # Not `say`: where nobody reads it any more, there is nothing to watch for.
 show = partial(print, flush=True)
@@ -139,7 +139,7 @@ class Window:
         self.starts: deque = deque(maxlen=args.visual_length)
         self.ends: deque = deque(maxlen=args.visual_length)
 
-    def add(self, snippet: Snippet) -> Prediction:
+    def add(self, snippet: TimedSnippet) -> Prediction:
         """Scores of the window's snippets, the new one last."""
         features = self.tower(crop(snippet.images, CENTRE)).cpu()
         self.features.append(features.mean(dim=0))

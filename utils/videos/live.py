@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from utils.system.errors import UserError
-from utils.videos.extraction import QUEUED, snippets
+from utils.videos.decoding import QUEUED, snippets
 from utils.videos.frames import Video
 
 STDIN = "-"
@@ -29,7 +29,7 @@ USUAL_RATE = 25  # frames a second where the source tells no times
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
 
 
-class Snippet(NamedTuple):
+class TimedSnippet(NamedTuple):
     """Attributes:
     images: (F, 3, 256, 340) uint8.
     start, end: seconds since the source was first opened.
@@ -105,7 +105,7 @@ class Live:
         self.thread.start()
 
     def __iter__(self):
-        """Yields a Snippet, or Lost; ends where the source does.
+        """Yields a TimedSnippet, or Lost; ends where the source does.
 
         Raises:
             UserError: it cannot be opened the first time; standard input, or a file, cannot be read
@@ -150,7 +150,7 @@ class Live:
             self.stop.wait(wait)
             offset = time.monotonic() - self.began
 
-    def _hand_over(self, snippet: Snippet) -> None:
+    def _hand_over(self, snippet: TimedSnippet) -> None:
         if self.waits:
             self.found.put(snippet)
             return
@@ -180,5 +180,5 @@ def timed_snippets(video: Video, offset: float, pool: str):
 
     for images, _ in snippets(frames(), pool):
         period = float(np.median(np.diff(times))) if len(times) > 1 else 1 / USUAL_RATE
-        yield Snippet(images, times[0], times[-1] + period)
+        yield TimedSnippet(images, times[0], times[-1] + period)
         times.clear()
