@@ -34,12 +34,13 @@ from utils.events.find import (
     MIN_CONFIDENCE,
     Answer,
     Timeline,
-    describe,
+    event_line,
     find_events,
     write_answer,
 )
 from utils.events.page import write_index, write_page
-from utils.events.tracker import EventTracker, Window, watch
+from utils.events.tracker import EventTracker
+from utils.events.watch import Window, begin_log, watch
 from utils.figures.style import save_as
 from utils.labels import Dataset
 from utils.network.clip_visual import VisualTower
@@ -89,14 +90,10 @@ def require_apart(own, names) -> None:
 
 def watch_live(source: str, own, args, model, facts: Dataset, device) -> None:
     """Print the events of a live source as they start and end, and add them to the log."""
-    window = Window(model, VisualTower(args.clip_weights, device, args.precision), args)
+    tower = VisualTower(args.clip_weights, device, args.precision)
+    window = Window(model, tower, Scoring.of(args))
     tracker = EventTracker(facts, own.min_confidence, own.min_seconds)
-    log = None
-    if own.out:
-        log = own.out / "events.jsonl"
-        require_writable(log)
-        own.out.mkdir(parents=True, exist_ok=True)
-        log.touch()
+    log = own.out and begin_log(own.out)
     live = Live(source, own.pool)
     say(f"watching {live.name}; Ctrl-C ends it")
     watch(live, window, tracker, log)
@@ -134,7 +131,7 @@ def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, devi
         events = "1 event" if count == 1 else f"{count} events"
         say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
         for event in answer.events:
-            say(f"  {event.start:8.1f} to {event.end:.1f} s  {describe(event)}")
+            say(f"  {event.start:8.1f} to {event.end:.1f} s  {event_line(event)}")
     if known and answers and not any(answer.truth is not None for answer in answers):
         print(f"note: {own.truth} names none of these videos", file=sys.stderr)
     if index:
@@ -156,7 +153,7 @@ def main(argv=None):
         "a URL, the number of a camera, or -; before all options")  # fmt: skip
     add("--out", type=Path, help="folder to write to; of a live source the events, to "
         "events.jsonl")  # fmt: skip
-    add("--classes", metavar="FILE.yml", help="other classes to tell, with texts that describe "
+    add("--classes", metavar="FILE.yml", help="other classes to tell, with texts that event_line "
         "them; zero-shot and unmeasured")  # fmt: skip
     add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
         "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip

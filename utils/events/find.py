@@ -142,7 +142,7 @@ def likeliest(
     return facts.classes[best], facts.names[best], float(probabilities[best])
 
 
-def describe(event: Event) -> str:
+def event_line(event: Event) -> str:
     """`explosion (0.12)  0.97`: class, its probability, and the score."""
     certainty = "" if event.probability is None else f" ({event.probability:.2f})"
     return f"{event.name}{certainty}  {event.confidence:.2f}"
