@@ -23,8 +23,8 @@ from utils.system.device import set_up_device
 from utils.system.errors import UserError
 from utils.system.machine import CORES, PRECISIONS
 from utils.system.meeting import join_processes
-from utils.videos.extraction import POOLS, Extraction
-from utils.videos.frames import CROPS, find_videos
+from utils.videos.extraction import Extraction
+from utils.videos.inputs import CROPS, POOLS, find_videos
 
 DTYPES = ("float16", "float32")
 

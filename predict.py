@@ -51,10 +51,10 @@ from utils.system.console import say
 from utils.system.device import set_up_device
 from utils.system.errors import UserError
 from utils.system.files import require_writable
-from utils.videos.extraction import POOLS
 from utils.videos.feature_cache import extract
-from utils.videos.frames import find_videos, frame_times
-from utils.videos.live import Live, is_live, shown
+from utils.videos.frames import frame_times
+from utils.videos.inputs import POOLS, find_videos, is_live, shown
+from utils.videos.live import Live
 
 INDEX = "index"
 SUFFIXES = (".html", ".json", ".csv", ".png")  # of what is written

@@ -11,10 +11,9 @@ import torch
 import extract_features
 from helpers.videos import brightness, levels, write_video
 from utils.network.clip_visual import MEAN, STD, VisualTower
-from utils.system.errors import UserError
 from utils.videos.decoding import Ended, Failed, Opened, Snippet, snippets
 from utils.videos.extraction import Extraction, encoded
-from utils.videos.frames import Video, crop, find_videos, resize
+from utils.videos.frames import Video, crop, resize
 
 
 class Means:
@@ -181,28 +180,6 @@ def test_variable_frame_rate_changes_no_row(tmp_path):
     times = np.cumsum([1 + 3 * (i % 5 == 0) for i in range(48)]).tolist()
     video = write_video(tmp_path / "v.mkv", 48, times=times)
     assert len(list(snippets(Video(video).frames(), "mean"))) == 3
-
-
-def test_videos_are_found(tmp_path):
-    for name in ("a/x.mp4", "a/y.MKV", "b/x.avi"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "a" / "notes.txt").touch()
-    places = find_videos([tmp_path])
-    assert [str(p) for p in places.values()] == ["a/x", "a/y", "b/x"]
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"{tmp_path / 'b/x.avi'}\n\n")
-    assert list(find_videos([listed]).values()) == [Path("x")]
-    with pytest.raises(UserError, match=r"would both be written to x\.\*"):
-        find_videos([tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.avi"])
-    with pytest.raises(UserError, match="not found"):
-        find_videos([tmp_path / "c.mp4"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no videos"):
-        find_videos([tmp_path / "empty"])
-    listed.write_text("nowhere.mp4")
-    with pytest.raises(UserError, match=r"list\.txt: video nowhere\.mp4 not found"):
-        find_videos([listed])
 
 
 def test_the_script(tmp_path, capsys, monkeypatch):

@@ -9,18 +9,7 @@ import utils.videos.live
 from helpers.server import Server
 from helpers.videos import brightness, levels, write_video
 from utils.videos.frames import Video
-from utils.videos.live import Live, Lost, is_live, shown, timed_snippets
-
-
-def test_which_inputs_are_live(tmp_path, monkeypatch):
-    assert all(map(is_live, ("-", "0", "rtsp://host/path", "http://host")))
-    assert not any(map(is_live, ("0.mp4", "./0", "a-b.mp4", "videos")))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "2024").mkdir()
-    assert not is_live("2024")
-    assert shown("rtsp://me:p%40ss@host:554/a?b=c") == "rtsp://host:554/a?b=c"
-    assert shown("-") == "standard input"
-    assert shown("1") == "camera 1"
+from utils.videos.live import Live, Lost, timed_snippets
 
 
 def test_a_source_that_breaks_off_is_opened_again(tmp_path, monkeypatch):

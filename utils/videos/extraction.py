@@ -22,8 +22,6 @@ from utils.system.files import remove_left_behind, whole_file
 from utils.videos.decoding import Ended, Failed, Message, Opened, Snippet, decoded
 from utils.videos.frames import crop
 
-POOLS = ("mean", "middle")
-
 
 def encoded(
     messages: Iterable[Message], tower, batch_size: int, crops: list[int]

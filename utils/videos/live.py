@@ -10,9 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import torch
@@ -20,8 +18,8 @@ import torch
 from utils.system.errors import UserError
 from utils.videos.decoding import QUEUED, snippets
 from utils.videos.frames import Video
+from utils.videos.inputs import STDIN, shown
 
-STDIN = "-"
 TIMEOUT = 10  # seconds without anything from a URL, after which it counts as broken off
 PATIENCE = 2  # seconds for the thread to end
 FIRST_WAIT, LONGEST_WAIT = 1, 60  # seconds before it is opened again
@@ -45,21 +43,6 @@ class Lost(NamedTuple):
 
     reason: str
     wait: float
-
-
-def is_live(text: str) -> bool:
-    return text == STDIN or "://" in text or (text.isdecimal() and not Path(text).exists())
-
-
-def shown(source: str) -> str:
-    """What a source is called in messages: passwords stay out of them."""
-    if "://" not in source:
-        return {STDIN: "standard input"}.get(source, f"camera {source}")
-    try:
-        parts = urlsplit(source)
-    except ValueError as error:
-        raise UserError(f"'{source.partition('://')[0]}://…' is no URL: {error}") from None
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def open_source(source: str) -> Video:
