@@ -41,7 +41,7 @@ from utils.events.find import (
 from utils.events.page import write_index, write_page
 from utils.events.tracker import EventTracker
 from utils.events.watch import Window, begin_log, watch
-from utils.figures.style import save_as
+from utils.figures.style import save_figure
 from utils.labels import Dataset
 from utils.network.clip_visual import VisualTower
 from utils.options.flags import nonnegative_float, positive_float, share
@@ -125,7 +125,7 @@ def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, devi
     for answer in answers:
         place = own.out / answer.name
         write_answer(answer, place)
-        save_as(event_figure(answer), Path(f"{place}.png"))
+        save_figure(event_figure(answer), Path(f"{place}.png"))
         write_page(answer, place, index)
         count = len(answer.events)
         events = "1 event" if count == 1 else f"{count} events"

@@ -12,7 +12,7 @@ from utils.events.annotated import Segment
 from utils.events.find import FPS, MIN_CONFIDENCE, Answer, Timeline, find_events
 from utils.events.page import write_index, write_page
 from utils.figures.scores import choose_videos, score_curves
-from utils.figures.style import save
+from utils.figures.style import save_png_and_svg
 from utils.metrics import Prediction, compute_metrics, load_predictions_of
 from utils.system.command import command
 from utils.system.device import set_up_device
@@ -71,7 +71,7 @@ def main(argv=None) -> tuple[dict, dict]:
     trained = compute_metrics(predictions, test.truth, test.rows, facts)
     chosen = choose_videos(test.rows)
     curves = score_curves({"score": predictions}, test.truth, test.rows, facts, chosen)
-    figure, _ = save(curves, folder, "scores")
+    figure, _ = save_png_and_svg(curves, folder, "scores")
     pages = write_pages(test, predictions, chosen, args, folder / "pages")
 
     print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
