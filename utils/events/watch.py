@@ -13,6 +13,7 @@ from utils.events.find import Event, event_line
 from utils.events.tracker import EventTracker
 from utils.metrics import Prediction
 from utils.network.clip_visual import VisualTower
+from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import require_writable
 from utils.videos.frames import CENTRE, crop
@@ -53,20 +54,34 @@ class Window:
             of_snippets.clear()
 
 
-def begin_log(folder: Path) -> Path:
-    """The file of events, there and writable."""
-    log = folder / "events.jsonl"
-    require_writable(log)
-    folder.mkdir(parents=True, exist_ok=True)
-    log.touch()
-    return log
+def watch_live(
+    source: str, pool: str, window: Window, tracker: EventTracker, folder: Path | None
+) -> None:
+    """Tell the events of a live source until it ends.
+
+    Args:
+        source, pool: see `Live`.
+        window, tracker: that find the events.
+        folder: of the log, events.jsonl; None for no log.
+
+    Raises:
+        UserError: the log cannot be written, or the source not be read.
+    """
+    log = None
+    if folder:
+        log = folder / "events.jsonl"
+        require_writable(log)
+        folder.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    live = Live(source, pool)
+    say(f"watching {live.name}; Ctrl-C ends it")
+    watch(live, window, tracker, log)
 
 
 def watch(live: Live, window: Window, tracker: EventTracker, log: Path | None) -> None:
-    """Tell the events of a source until it ends.
-
+    """
     Args:
-        live: the source.
+        live: the source, being read.
         window, tracker: that find them.
         log: where events are added, a line of JSON each.
     """

@@ -1,4 +1,4 @@
-"""What can be asked for: videos, folders and lists of them, live sources, crops.
+"""What can be asked for: videos, folders and lists of them, feature files, live sources, crops.
 
 No PyTorch and no PyAV here, so that options are read, and checked, without them.
 """
@@ -49,6 +49,11 @@ def find_videos(inputs: list[Path]) -> dict[Path, Path]:
             raise UserError(f"{other} and {file} would both be written to {place}.*: rename one")
         places[place] = file
     return found
+
+
+def is_features(path: Path) -> bool:
+    """Whether an input is a feature file; else it is a video, or leads to some."""
+    return path.suffix == ".npy"
 
 
 def is_live(text: str) -> bool:
