@@ -47,6 +47,7 @@ shard.__name__ = "share, as in 0/4"
 
 
 def read_options(argv: list[str] | None) -> argparse.Namespace:
+    """The options of this command."""
     parser = OneLineParser(description="CLIP features of videos.", allow_abbrev=False)
     add = parser.add_argument
     add("inputs", nargs="+", metavar="input", type=Path, help="a video, folder, or .txt list of "

@@ -62,19 +62,12 @@ def extract(
         clip_weights, precision, device: of the visual tower, see `VisualTower`.
     """
     files = {name: folder / f"{name}__{CENTRE}.npy" for name in videos.values()}
-    made_of = {
-        name: {
-            "video": _stamp(video),
-            "clip_weights": _stamp(Path(clip_weights)),
-            "pool": pool,
-            "precision": precision,
-        }
-        for video, name in videos.items()
-    }
-    for name, file in files.items():
-        if _read(_record(folder, name)) != made_of[name]:
-            file.unlink(missing_ok=True)
-            write_json(_record(folder, name), made_of[name])
+    made_with = {"clip_weights": _stamp(Path(clip_weights)), "pool": pool, "precision": precision}
+    for video, name in videos.items():
+        made_of = {"video": _stamp(video), **made_with}
+        if _read(_record(folder, name)) != made_of:
+            files[name].unlink(missing_ok=True)
+            write_json(_record(folder, name), made_of)
     places = {video: Path(name) for video, name in videos.items()}
     extraction = Extraction(places, folder, [CENTRE], pool, "float32")
     if extraction.waiting:
