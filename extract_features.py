@@ -9,22 +9,20 @@ feature of CLIP ViT-B/16 for frames 16t … 16t+15, not normalised. A folder's s
 under --out. What is there already is left alone, so the same command goes on where it stopped.
 """
 
+import argparse
 import hashlib
+import os
 import sys
 from pathlib import Path
 
 from utils.network.backbone import CLIP_NAME, RANDOM
-from utils.network.clip_visual import VisualTower
 from utils.options.kinds import positive_int
-from utils.system import group, parallel
+from utils.system import group
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
-from utils.system.device import set_up_device
 from utils.system.errors import UserError
 from utils.system.machine import CORES, PRECISIONS
-from utils.system.meeting import join_processes
-from utils.videos.extraction import POOLS, Extraction
-from utils.videos.frames import CROPS, find_videos
+from utils.videos.inputs import CROPS, POOLS, find_videos
 
 DTYPES = ("float16", "float32")
 
@@ -48,42 +46,67 @@ crop_list.__name__ = f"list of crops, as in 0,5 (0…{CROPS - 1})"
 shard.__name__ = "share, as in 0/4"
 
 
+def read_options(argv: list[str] | None) -> argparse.Namespace:
+    """The options of this command."""
+    parser = OneLineParser(description="CLIP features of videos.", allow_abbrev=False)
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="input", type=Path, help="a video, folder, or .txt list of "
+        "videos")  # fmt: skip
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    add("--crops", type=crop_list, default=list(range(CROPS)), metavar="K,…", help="which "
+        "(default: all ten)")  # fmt: skip
+    add("--pool", choices=POOLS, default="mean", help="a row is the mean over its 16 frames' "
+        "features, or that of the middle frame, for a sixteenth of the work (default: "
+        "%(default)s)")  # fmt: skip
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="of the files (default: %(default)s)")
+    add("--clip-weights", default=CLIP_NAME, metavar="W", help=f"{CLIP_NAME} (the default, "
+        f"downloaded once), a file, or {RANDOM} (for tests)")  # fmt: skip
+    add("--shard", type=shard, metavar="I/N", help="every N-th video from the I-th on (default: "
+        "the share of this process under torchrun, else all)")  # fmt: skip
+    add("--batch-size", type=positive_int, default=64, metavar="B", help="pictures the network "
+        "sees at once (default: %(default)s)")  # fmt: skip
+    add("--decoders", type=positive_int, default=min(4, CORES), metavar="D", help="videos decoded "
+        "at once (default here: %(default)s)")  # fmt: skip
+    add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto (the default): cuda where "
+        "there is one")  # fmt: skip
+    add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products (default: "
+        "%(default)s)")  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def summary(videos: dict[Path, Path]) -> str:
+    """`3 videos (1a2b3c4d)`: their number, and what tells others from them."""
+    names = "\n".join(map(str, videos.values())).encode(errors="surrogateescape")
+    return f"{len(videos)} videos ({hashlib.sha256(names).hexdigest()[:8]})"
+
+
 @command
 def main(argv=None):
-    parser = OneLineParser(description="CLIP features of videos", allow_abbrev=False)
-    add = parser.add_argument
-    add("inputs", nargs="+", type=Path, help="videos, folders, or .txt lists of videos")
-    add("--out", type=Path, required=True, help="folder to write to")
-    add("--crops", type=crop_list, default=list(range(CROPS)), help="which (default: all ten)")
-    add("--pool", choices=POOLS, default="mean", help="a row is the mean over its 16 frames' "
-        "features, or that of the middle frame, for a sixteenth of the work")  # fmt: skip
-    add("--dtype", choices=DTYPES, default=DTYPES[0], help="of the files")
-    add("--clip-weights", default=CLIP_NAME, help=f"{CLIP_NAME} (downloaded once), a file, or "
-        f"{RANDOM} (for tests)")  # fmt: skip
-    add("--shard", type=shard, help="i/n: every n-th video from the i-th on (default: the share of "
-        "this process under torchrun, else all)")  # fmt: skip
-    add("--batch-size", type=positive_int, default=64, help="pictures the network sees at once")
-    add("--decoders", type=positive_int, default=min(4, CORES), help="videos decoded at once")
-    add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda where there is one")
-    add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products")
-    join_processes()
-    args = parser.parse_args(argv)
+    if "WORLD_SIZE" in os.environ:  # torchrun's processes meet first: one says what is wrong
+        from utils.system.meeting import join_processes
 
+        join_processes()
+    args = read_options(argv)
     if args.shard and group.processes() > 1:
         raise UserError("--shard is for processes started one by one: under torchrun leave it out")
-    index, count = args.shard or (group.rank(), group.processes())
-    together = parallel.patient_group()
     videos = find_videos(args.inputs)
-    names = "\n".join(map(str, videos.values())).encode(errors="surrogateescape")
-    found = f"{len(videos)} videos ({hashlib.sha256(names).hexdigest()[:8]})"
+
+    # Here, because PyTorch and PyAV come with these and take seconds, which --help and what is
+    # wrong with the options need not wait for.
+    from utils.network.clip_visual import VisualTower
+    from utils.system import parallel
+    from utils.system.device import set_up_device
+    from utils.videos.extraction import Extraction
+
+    together = parallel.patient_group()
     made_alike = {name: getattr(args, name) for name in ("crops", "pool", "dtype", "precision")}
-    parallel.require_same({**made_alike, "inputs": found})
+    parallel.require_same({**made_alike, "inputs": summary(videos)})
+    index, count = args.shard or (group.rank(), group.processes())
     videos = dict(list(videos.items())[index::count])
     extraction = Extraction(videos, args.out, args.crops, args.pool, args.dtype)
     if extraction.waiting:
-        tower = VisualTower(
-            args.clip_weights, set_up_device(args.device, args.precision), args.precision
-        )
+        device = set_up_device(args.device, args.precision)
+        tower = VisualTower(args.clip_weights, device, args.precision)
         extraction.run(tower, args.batch_size, args.decoders)
     for failure in extraction.failures:
         print(f"failed: {failure}", file=sys.stderr)

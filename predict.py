@@ -17,156 +17,45 @@ A live source is a URL, the number of a camera, or - for standard input. Its eve
 they start and when they end (utils/events/tracker.py), and with --out added to <out>/events.jsonl.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
-import torch
-
 from utils.both_datasets import DATASETS
-from utils.datasets.class_texts import custom_classes
-from utils.datasets.features import read_features
-from utils.datasets.lists import video_name
-from utils.engine import Scoring, Videos, score
-from utils.events.annotated import KnownEvents
-from utils.events.figure import event_figure
-from utils.events.find import (
-    FPS,
-    MIN_CONFIDENCE,
-    Answer,
-    Timeline,
-    describe,
-    find_events,
-    write_answer,
-)
-from utils.events.page import write_index, write_page
-from utils.events.tracker import EventTracker, Window, watch
-from utils.figures.style import save_as
+from utils.events.defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
+from utils.events.sources import find_sources, require_apart
 from utils.labels import Dataset
-from utils.network.clip_visual import VisualTower
 from utils.options.kinds import nonnegative_float, positive_float, share
-from utils.runs.testing import load_for_test
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
-from utils.system.console import say
-from utils.system.device import set_up_device
 from utils.system.errors import UserError
-from utils.system.files import require_writable
-from utils.videos.extraction import POOLS
-from utils.videos.feature_cache import extract
-from utils.videos.frames import find_videos, frame_times
-from utils.videos.live import Live, is_live, shown
-
-INDEX = "index"
-SUFFIXES = (".html", ".json", ".csv", ".png")  # of what is written
+from utils.videos.inputs import POOLS, is_live, shown
 
 
-def find_inputs(inputs: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
-    """Videos and feature files with the names of what is written about them."""
-    features = {path: path.stem for path in inputs if path.suffix == ".npy"}
-    if missing := [path for path in features if not path.is_file()]:
-        raise UserError(f"{missing[0]} not found")
-    videos = find_videos([path for path in inputs if path not in features])
-    videos = {path: place.as_posix() for path, place in videos.items()}
-    names = [*videos.values(), *features.values()]
-    for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"the name {name!a} is no UTF-8: rename the file") from None
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"two inputs are called {twice[0]}: give them to one --out each")
-    if INDEX in names and len(names) > 1:
-        raise UserError(f"an input is called {INDEX}, as the page that lists all: rename it")
-    return videos, features
-
-
-def require_apart(own, names) -> None:
-    """See that what will be written can be, and overwrites no input."""
-    written = {own.out / f"{name}{suffix}" for name in names for suffix in SUFFIXES}
-    if own.truth and own.truth.resolve() in {path.resolve() for path in written}:
-        raise UserError(f"--truth {own.truth} would be written over: choose another --out")
-    require_writable(own.out / f"{INDEX}.html", *written)
-
-
-def watch_live(source: str, own, args, model, facts: Dataset, device) -> None:
-    """Print the events of a live source as they start and end, and add them to the log."""
-    window = Window(model, VisualTower(args.clip_weights, device, args.precision), args)
-    tracker = EventTracker(facts, own.min_confidence, own.min_seconds)
-    log = None
-    if own.out:
-        log = own.out / "events.jsonl"
-        require_writable(log)
-        own.out.mkdir(parents=True, exist_ok=True)
-        log.touch()
-    live = Live(source, own.pool)
-    say(f"watching {live.name}; Ctrl-C ends it")
-    watch(live, window, tracker, log)
-
-
-def answer_all(own, args, model, facts: Dataset, known: KnownEvents | None, device):
-    """Write what there is to say of each input; returns the answers, and what failed and why."""
-    videos, features = find_inputs([Path(text) for text in own.inputs])
-    sources = {name: path for path, name in (videos | features).items()}
-    require_apart(own, sources)
-    given = {name: read_features(path) for path, name in features.items()}
-    files, failures = extract(videos, own.out / "features", own.pool, args, device)
-    given = {name: read_features(path) for name, path in files.items()} | given
-    values = [torch.from_numpy(of_video) for of_video in given.values()]
-    predictions = score(model, Videos(Scoring.of(args), list(given), values)) if given else []
-    about = {"weights": args.model_path, "method": args.method}
-    about |= {"min_confidence": own.min_confidence, "zero_shot": own.classes}
-    answers = []
-    for name, prediction in zip(given, predictions, strict=True):
-        source = sources[name]
-        times = None if source in features else frame_times(source)
-        timeline = Timeline(len(prediction.score), own.fps, times)
-        events = find_events(prediction, facts, timeline, own.min_confidence, own.min_seconds)
-        video = video_name(source) if source in features else source.stem
-        truth = known and known.of(video, timeline)
-        answers.append(Answer(name, source, facts, prediction, timeline, events, about, truth))
-
-    index = own.out / f"{INDEX}.html" if len(sources) > 1 else None
-    for answer in answers:
-        place = own.out / answer.name
-        write_answer(answer, place)
-        save_as(event_figure(answer), Path(f"{place}.png"))
-        write_page(answer, place, index)
-        count = len(answer.events)
-        events = "1 event" if count == 1 else f"{count} events"
-        say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
-        for event in answer.events:
-            say(f"  {event.start:8.1f} to {event.end:.1f} s  {describe(event)}")
-    if known and answers and not any(answer.truth is not None for answer in answers):
-        print(f"note: {own.truth} names none of these videos", file=sys.stderr)
-    if index:
-        write_index(answers, failures, index)
-        say(f"{index} lists all")
-    return answers, failures
-
-
-@command
-def main(argv=None):
+def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.Namespace, Dataset]:
+    """The options of this command, those of the test scripts, and the facts of the data set."""
     parser = OneLineParser(
-        description="when something abnormal happens in videos, and what", allow_abbrev=False,
+        description="When something abnormal happens in videos, and what.", allow_abbrev=False,
         epilog="Further options are those of ucf_test.py and xd_test.py: --model-path, --config, "
         "--method, --clip-weights, --device, ….",
     )  # fmt: skip
     add = parser.add_argument
     add("dataset", choices=DATASETS, help="whose classes the weights tell")
-    add("inputs", nargs="+", help="videos, folders, .txt lists, feature files; or a live source, "
-        "a URL, the number of a camera, or -; before all options")  # fmt: skip
-    add("--out", type=Path, help="folder to write to; of a live source the events, to "
-        "events.jsonl")  # fmt: skip
+    add("inputs", nargs="+", metavar="input", help="a video, folder, .txt list or feature file; or "
+        "a live source: a URL, the number of a camera, or -; before all options")  # fmt: skip
+    add("--out", type=Path, metavar="DIR", help="folder to write to; of a live source the events, "
+        "to events.jsonl")  # fmt: skip
     add("--classes", metavar="FILE.yml", help="other classes to tell, with texts that describe "
         "them; zero-shot and unmeasured")  # fmt: skip
     add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
         "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="see extract_features.py "
         "(default: %(default)s)")  # fmt: skip
-    add("--fps", type=positive_float, default=FPS, help="frames a second, of feature files "
-        "(default: %(default)s)")  # fmt: skip
-    add("--min-confidence", type=share, default=MIN_CONFIDENCE, help="of an event: its highest "
-        "score (default: %(default)s)")  # fmt: skip
-    add("--min-seconds", type=nonnegative_float, default=0.0, help="of an event")
+    add("--fps", type=positive_float, default=FPS, metavar="F", help="frames a second, of feature "
+        "files (default: %(default)s)")  # fmt: skip
+    add("--min-confidence", type=share, default=MIN_CONFIDENCE, metavar="C", help="of an event: "
+        "its highest score (default: %(default)s)")  # fmt: skip
+    add("--min-seconds", type=nonnegative_float, default=MIN_SECONDS, metavar="S", help="of an "
+        "event: its length (default: %(default)s)")  # fmt: skip
     own, options = parser.parse_known_args(argv)
     options_parser, facts = DATASETS[own.dataset]
     args = options_parser.parse_args(options)
@@ -176,30 +65,73 @@ def main(argv=None):
         raise UserError(f"{shown(live[0])} is a live source: give it alone, and no --truth")
     if not live and not own.out:
         raise UserError("--out is missing: name a folder to write to")
-    known = own.truth and KnownEvents(own.truth, facts)
+    if own.classes and args.method == "mil":
+        raise UserError("--classes: MIL ranking tells no classes; choose another --method")
+    return own, args, facts
+
+
+@command
+def main(argv=None):
+    own, args, facts = read_options(argv)
+    live = is_live(own.inputs[0])
+    if not live:
+        sources = find_sources([Path(text) for text in own.inputs])
+        require_apart(own.out, sources, own.truth)
+
+    # PyTorch, PyAV and Matplotlib come with these and take seconds. They are imported here, so that
+    # --help and what is wrong with the options need not wait for them.
+    from utils.engine import Scoring, Videos, score
+    from utils.events.annotated import KnownEvents
+    from utils.events.answer import About, answer_for
+    from utils.events.files import write_files
+    from utils.events.tracker import EventTracker
+    from utils.events.watch import Window, watch_live
+    from utils.network.clip_visual import VisualTower
+    from utils.runs.testing import load_for_test
+    from utils.system.device import set_up_device
+    from utils.videos.feature_cache import features_of
+
+    known = own.truth and KnownEvents.read(own.truth, facts)
     if own.classes:
-        facts = use_classes(own.classes, facts, args)
+        args, facts = with_classes(own.classes, args, facts)
     device = set_up_device(args.device, args.precision, args.deterministic)
     model = load_for_test(args, facts, device)  # before hours of work on videos
+    scoring = Scoring.of(args)
     if live:
-        return watch_live(live[0], own, args, model, facts, device)
-    answers, failures = answer_all(own, args, model, facts, known, device)
+        tower = VisualTower(args.clip_weights, device, args.precision)
+        tracker = EventTracker(facts, own.min_confidence, own.min_seconds)
+        return watch_live(own.inputs[0], own.pool, Window(model, tower, scoring), tracker, own.out)
+
+    clip = args.clip_weights, args.precision, device
+    features, failures = features_of(sources, own.out / "features", own.pool, *clip)
+    predictions = []
+    if features:
+        predictions = score(model, Videos(scoring, list(features), list(features.values())))
+    about = About(args.model_path, args.method, own.min_confidence, own.classes)
+    answers = [
+        answer_for(name, sources[name], prediction, facts, about, known, own.fps, own.min_seconds)
+        for name, prediction in zip(features, predictions, strict=True)
+    ]
+    write_files(answers, failures, own.out, listed=len(sources) > 1)
+
+    if known and answers and all(answer.truth is None for answer in answers):
+        print(f"note: {own.truth} names none of these videos", file=sys.stderr)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:
         sys.exit(1 if answers else EXIT_BAD_INPUT)
 
 
-def use_classes(path: str, facts: Dataset, args) -> Dataset:
-    """Tell these classes instead of the data set's."""
-    if args.method == "mil":
-        raise UserError("--classes: MIL ranking tells no classes; choose another --method")
+def with_classes(path: str, args, facts: Dataset) -> tuple[argparse.Namespace, Dataset]:
+    """Options and facts to tell the classes of a file instead of the data set's."""
+    from utils.datasets.class_texts import custom_classes
+
     facts = custom_classes(path, facts)
-    args.classes_num = len(facts.classes)
+    changed = {"classes_num": len(facts.classes)}
     if args.text_tuning == "manual":
-        args.text_tuning = "frozen"  # the same, but with these texts
+        changed["text_tuning"] = "frozen"  # the same, but with these texts
     print(f"note: the classes of {path} are zero-shot and unmeasured", file=sys.stderr)
-    return facts
+    return argparse.Namespace(**{**vars(args), **changed}), facts
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from utils.videos.extraction import Extraction
 from utils.videos.frames import Video, crop, resize
 
 SIZE = (852, 480)  # width and height of the video
-CROPS = (0, 5)
+PAIR = (0, 5)
 TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2}  # relative to the largest value
 
 
@@ -43,7 +43,7 @@ def make_video(path: Path, frames: int) -> None:
 
 def plain(path: Path, tower: VisualTower) -> np.ndarray:
     """(K, T, 512), frame by frame and crop by crop."""
-    rows = [[tower(crop(resize(f), k)[None])[0].cpu() for k in CROPS] for f in Video(path).frames()]
+    rows = [[tower(crop(resize(f), k)[None])[0].cpu() for k in PAIR] for f in Video(path).frames()]
     features = torch.stack([torch.stack(row) for row in rows])  # [F, K, 512]
     return features.unflatten(0, (-1, SNIPPET_FRAMES)).mean(dim=1).transpose(0, 1).numpy()
 
@@ -82,15 +82,15 @@ def main(argv=None):
         before = time.perf_counter() - begun
 
         timed = Timed(tower)
-        extraction = Extraction({path: Path("v")}, Path(folder), list(CROPS), "mean", "float32")
+        extraction = Extraction({path: Path("v")}, Path(folder), list(PAIR), "mean", "float32")
         begun = time.perf_counter()
         extraction.run(timed, args.batch_size, decoders=1)
         after = time.perf_counter() - begun
-        found = np.stack([np.load(Path(folder, f"v__{k}.npy")) for k in CROPS])
+        found = np.stack([np.load(Path(folder, f"v__{k}.npy")) for k in PAIR])
     error = np.abs(found - expected).max() / np.abs(expected).max()
     assert error <= TOLERANCE[args.precision], f"features differ by {error:.1e}"
     print(
-        f"{frames} frames of {SIZE[0]} by {SIZE[1]}, {len(CROPS)} crops, {args.precision}: plain "
+        f"{frames} frames of {SIZE[0]} by {SIZE[1]}, {len(PAIR)} crops, {args.precision}: plain "
         f"{frames / before:.2f} frames/s, ours {frames / after:.2f} ({before / after:.2f}x), "
         f"{100 * timed.seconds / after:.0f} % of it in CLIP's forward pass"
     )

@@ -5,78 +5,43 @@ python -m utils.demo_report ucf --config configs/demo_ucf.yml --predictions FILE
 
 from pathlib import Path
 
-from model import build_model
 from utils.both_datasets import parse
-from utils.engine import EvaluationSet, evaluate
-from utils.events.annotated import Segment
-from utils.events.find import FPS, MIN_CONFIDENCE, Answer, Timeline, find_events
-from utils.events.page import write_index, write_page
-from utils.figures.scores import choose_videos, score_curves
-from utils.figures.style import save
-from utils.metrics import Prediction, compute_metrics, load_predictions_of
+from utils.metric_names import METRICS
 from utils.system.command import command
-from utils.system.device import set_up_device
 from utils.system.errors import UserError
-from utils.system.seeds import set_seed
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
-SHOWN = {
-    "AUC1": "auc1",
-    "AP1": "ap1",
-    "Ano-AUC": "ano_auc",
-    "average mAP (%)": "average_map",
-    "average mAP, anomalies (%)": "average_anomaly_map",
-}
-
-
-def write_pages(
-    test: EvaluationSet, predictions: list[Prediction], indices: list[int], args, folder: Path
-) -> Path:
-    """A page for each of these videos, as predict.py writes them, and the one that lists them."""
-    about = {"weights": args.model_path, "method": args.method}
-    about |= {"min_confidence": MIN_CONFIDENCE, "zero_shot": None}
-    names = dict(zip(test.facts.classes, test.facts.names, strict=True))
-    index = folder / "index.html"
-    answers = []
-    for i in indices:
-        row, prediction, truth = test.rows[i], predictions[i], []
-        timeline = Timeline(len(prediction.score), FPS, None)
-        events = find_events(prediction, test.facts, timeline, MIN_CONFIDENCE, 0)
-        if not row.normal:
-            for pair, label in zip(test.truth.segments[i], test.truth.labels[i], strict=True):
-                truth.append(Segment(*timeline.seconds(pair).tolist(), names[label]))
-        answers.append(
-            Answer(row.video, row.path, test.facts, prediction, timeline, events, about, truth)
-        )
-        write_page(answers[-1], folder / row.video, index)
-    write_index(answers, [], index)
-    return index
-
-
-def _shown(value: float | None) -> str:
-    return f"{'n/a':>10}" if value is None else f"{value:10.3f}"
+SHOWN = ("auc1", "ap1", "ano_auc", "average_map", "average_anomaly_map")
 
 
 @command
 def main(argv=None) -> tuple[dict, dict]:
     """Print and draw; returns the metrics of the untrained and of the trained model."""
-    args, facts = parse(argv, "what training changed on the demo data, side by side")
+    description = "What training changed on the demo data, side by side."
+    args, facts = parse(argv, description, prog="python -m utils.demo_report")
     folder = Path(args.output_dir)
+
+    # Here, because PyTorch comes with these and takes seconds, which --help and what is wrong with
+    # the options need not wait for.
+    from model import build_model
+    from utils.engine import EvaluationSet, evaluate
+    from utils.metrics import compute_metrics, load_predictions_of
+    from utils.system.device import set_up_device
+    from utils.system.seeds import set_seed
+
     test = EvaluationSet(args, facts)
     set_seed(args.seed)
-    untrained, _ = evaluate(
-        build_model(args, facts, set_up_device(args.device, args.precision)), test
-    )
+    device = set_up_device(args.device, args.precision, args.deterministic)
+    untrained, _ = evaluate(build_model(args, facts, device), test)
     predictions = load_predictions_of(args.predictions, test.rows, test.lengths)
     trained = compute_metrics(predictions, test.truth, test.rows, facts)
-    chosen = choose_videos(test.rows)
-    curves = score_curves({"score": predictions}, test.truth, test.rows, facts, chosen)
-    figure, _ = save(curves, folder, "scores")
-    pages = write_pages(test, predictions, chosen, args, folder / "pages")
+    figure, pages = draw(test, predictions, args, folder)
 
     print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
-    for title, key in SHOWN.items():
-        print(f"{title:28}{_shown(untrained[key])}{_shown(trained[key])}")
+    for name in SHOWN:
+        metric = METRICS[name]
+        title = metric.title if metric.fraction else f"{metric.title} (%)"
+        print(f"{title:28}{_shown(untrained[name])}{_shown(trained[name])}")
     print()
     for title, path in (
         ("weights", args.model_path),
@@ -88,6 +53,54 @@ def main(argv=None) -> tuple[dict, dict]:
         ("pages to look at", pages),
     ):
         print(f"{title:20}{path}")
+    require_learned(untrained, trained)
+    return untrained, trained
+
+
+def _shown(value: float | None) -> str:
+    return f"{'n/a':>10}" if value is None else f"{value:10.3f}"
+
+
+def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
+    """Score curves of some test videos, and a page for each as predict.py writes them.
+
+    Args:
+        test: the EvaluationSet.
+        predictions: of its videos.
+        args: options.
+        folder: to write to.
+
+    Returns:
+        the picture, and the page that lists all.
+    """
+    from utils.events.annotated import KnownEvents
+    from utils.events.answer import About, answer_for
+    from utils.events.page import write_index, write_page
+    from utils.figures.scores import choose_videos, score_curves
+    from utils.figures.style import save_png_and_svg
+
+    chosen = choose_videos(test.rows)
+    curves = score_curves({"score": predictions}, test.truth, test.rows, test.facts, chosen)
+    figure, _ = save_png_and_svg(curves, folder, "scores")
+
+    about = About(args.model_path, args.method)
+    known = KnownEvents.of_test_list(test.rows, test.truth, test.facts)
+    index = folder / "pages" / "index.html"
+    answers = []
+    for i in chosen:
+        row = test.rows[i]
+        answer = answer_for(row.video, row.path, predictions[i], test.facts, about, known)
+        write_page(answer, index.with_name(row.video), index)
+        answers.append(answer)
+    write_index(answers, [], index)
+    return figure, index
+
+
+def require_learned(untrained: dict, trained: dict) -> None:
+    """
+    Raises:
+        UserError: training made too little of a difference.
+    """
     gained = trained["average_map"] is None or (
         trained["average_map"] >= LEARNED_GAIN * untrained["average_map"]
     )
@@ -96,7 +109,6 @@ def main(argv=None) -> tuple[dict, dict]:
             f"the demo did not learn: expected AUC1 ≥ {LEARNED_AUC} and {LEARNED_GAIN} times the "
             "untrained average mAP"
         )
-    return untrained, trained
 
 
 if __name__ == "__main__":

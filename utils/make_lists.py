@@ -25,8 +25,8 @@ from utils.labels import GROUND_TRUTH_NORMAL, UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.system.command import OneLineParser, command
 from utils.system.errors import UserError
 from utils.system.files import whole_file, write_json
+from utils.videos.inputs import CROPS
 
-CROPS = 10
 UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
 
 

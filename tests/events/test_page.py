@@ -15,7 +15,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from utils.events.annotated import Segment
-from utils.events.find import Answer, Timeline, find_events, write_answer
+from utils.events.answer import About, Answer
+from utils.events.files import write_answer
+from utils.events.find import Timeline, find_events
 from utils.events.page import clock, write_index, write_page
 from utils.labels import UCF_CRIME
 from utils.metrics import Prediction
@@ -53,7 +55,7 @@ def make_answer(name: str, source: Path, peak: float = 0.9, fps: float = FPS) ->
     prediction = Prediction(score, probabilities)
     timeline = Timeline(SNIPPETS, fps, None)
     events = find_events(prediction, UCF_CRIME, timeline, 0.5, 0)
-    about = {"weights": "w.pth", "method": "dsanet", "min_confidence": 0.5, "zero_shot": None}
+    about = About("w.pth", "dsanet", 0.5)
     truth = [Segment(11.0, 14.0, "explosion")]
     return Answer(name, source, UCF_CRIME, prediction, timeline, events, about, truth)
 

@@ -159,7 +159,7 @@ def test_annotations_of_the_data_sets_are_in_frames(facts, tmp_path):
     lines = {"ucf": "v.mp4 Arson 32 64 -1 -1\nn.mp4 Normal -1 -1 -1 -1\n", "xd": "v G 32 64\n"}
     path = tmp_path / "annotations.txt"
     path.write_text(lines[facts.name])
-    known = KnownEvents(path, facts)
+    known = KnownEvents.read(path, facts)
     name = "arson" if facts is UCF_CRIME else "explosion"
     assert known.of("v", Timeline(9, 16.0, None)) == [Segment(2, 4, name)]
     frames_at = np.cumsum(np.where(np.arange(144) < 32, 0.5, 0.1)) - 0.5  # slow, then quick

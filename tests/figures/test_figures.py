@@ -15,8 +15,8 @@ from utils.figures import __main__ as figures
 from utils.figures.analysis import prototype_distances, semantics, snippet_classes
 from utils.figures.confusion import confusion
 from utils.figures.prototypes import distance_histogram
-from utils.figures.scores import caption, choose_videos, score_curves
-from utils.figures.style import save
+from utils.figures.scores import caption, choose_videos, indices_of, score_curves
+from utils.figures.style import save_png_and_svg
 from utils.figures.training import read_log, training_curves
 from utils.labels import UCF_CRIME
 from utils.system.errors import UserError
@@ -38,7 +38,7 @@ def test_captions_name_the_likeliest_anomaly(scored):
 def test_a_picture_is_written(scored, tmp_path):
     predictions, truth, rows = scored
     figure = score_curves({"a": predictions}, truth, rows, UCF_CRIME, [0, 2])
-    png, svg = save(figure, tmp_path, "a")
+    png, svg = save_png_and_svg(figure, tmp_path, "a")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in svg.read_bytes()
 
@@ -57,6 +57,21 @@ def test_steps_of_a_log_go_on_over_epochs(tmp_path):
     assert [line.get_label() for line in left.get_lines()] == ["total", "mil"]  # none that is 0
     assert [line.get_label() for line in right.get_lines()] == ["AUC1 (%)", "AP1 (%)"]
     assert list(right.get_lines()[0].get_ydata()) == [50]
+
+
+def test_training_curves_have_the_title_that_is_given_and_percent():
+    metrics = {"auc1": 0.5, "ap1": 0.25, "average_map": 12.5}
+    figure = training_curves([*SIX[:1], {"epoch": 1, "step": 2, "metrics": metrics}], "runs/a")
+    assert figure.get_suptitle() == "runs/a"
+    drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[1].get_lines()}
+    assert drawn == {"AUC1 (%)": [50], "AP1 (%)": [25], "average mAP (%)": [12.5]}
+
+
+def test_no_test_video_of_that_name(scored):
+    _, _, rows = scored
+    assert indices_of(rows, ["Normal", "Abuse"]) == [2, 0]
+    with pytest.raises(UserError, match="no test video is called 'v'; the first of 3 is 'Abuse'"):
+        indices_of(rows, ["v"])
 
 
 @pytest.mark.parametrize("content", [None, "", "{", '{"epoch": 1}', '{"epoch": 1, "step": 1}'])

@@ -11,9 +11,9 @@ import torch
 import extract_features
 from helpers.videos import brightness, levels, write_video
 from utils.network.clip_visual import MEAN, STD, VisualTower
-from utils.system.errors import UserError
-from utils.videos.extraction import Extraction, snippets
-from utils.videos.frames import CORNERS, Video, crop, find_videos, resize
+from utils.videos.decoding import Ended, Failed, Opened, Snippet, snippets
+from utils.videos.extraction import Extraction, encoded
+from utils.videos.frames import Video, crop, resize
 
 
 class Means:
@@ -35,37 +35,6 @@ def extract(videos, out, crops=(0,), pool="mean", batch_size=7, decoders=2, dtyp
     network = Means()
     extraction.run(network, batch_size, decoders)
     return extraction, network
-
-
-def plain_resize(frame: np.ndarray) -> np.ndarray:
-    """Bilinear at half-pixel centres, written out: (H, W, 3) -> (256, 340, 3) float."""
-    picture = frame.astype(float)
-    for axis, size in ((0, 256), (1, 340)):
-        n = picture.shape[axis]
-        at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
-        low = at.astype(int)
-        high = np.minimum(low + 1, n - 1)
-        share = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        picture = picture.take(low, axis) * (1 - share) + picture.take(high, axis) * share
-    return picture
-
-
-@pytest.mark.parametrize("height, width", [(480, 852), (240, 320), (1080, 608), (77, 101), (1, 2)])
-def test_resizing_agrees_with_the_formula_to_one_grey_level(height, width, rng):
-    frame = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    found = resize(frame).permute(1, 2, 0).numpy()
-    assert found.shape == (256, 340, 3)
-    assert np.abs(found - plain_resize(frame)).max() <= 1
-
-
-def test_crops_are_the_ten_of_the_field_bit_for_bit():
-    image = torch.arange(256 * 340).view(1, 256, 340)
-    places = {0: (16, 58), 1: (0, 0), 2: (0, 116), 3: (32, 0), 4: (32, 116)}
-    assert places == dict(enumerate(CORNERS))
-    for k, (top, left) in places.items():
-        expected = image[:, top : top + 224, left : left + 224]
-        assert torch.equal(crop(image, k), expected)
-        assert torch.equal(crop(image, k + 5), expected[:, :, torch.arange(223, -1, -1)])
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
@@ -100,6 +69,44 @@ def test_files_have_a_row_per_snippet_and_a_file_per_crop(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
         f"{name}__{k}.npy" for name in lengths for k in (0, 5)
     ]
+
+
+def test_messages_keep_their_order_and_wait_for_their_features():
+    a, b = Path("a"), Path("b")
+    images = [torch.full((2, 3, 256, 340), i, dtype=torch.uint8) for i in range(3)]
+    messages = [
+        Opened(a, 32), Snippet(a, images[0]), Opened(b, 0), Snippet(b, images[1]), Ended(a, 16),
+        Snippet(b, images[2]), Failed(b, "damaged"),
+    ]  # fmt: skip
+    read = 0
+
+    def one_by_one():
+        nonlocal read
+        for read, message in enumerate(messages, start=1):  # noqa: B007
+            yield message
+
+    network = Means()
+    told = [(m, [f[0] for f in features], read) for m, features in
+            encoded(one_by_one(), network, 5, [0, 9])]  # fmt: skip
+    assert network.batches == [5, 5, 2]
+    assert [message for message, _, _ in told] == messages
+    assert [features for _, features, _ in told] == [[], [0] * 4, [], [1] * 4, [], [2] * 4, []]
+    # Pictures 1 to 5 are there with message 4, 6 to 10 with message 6, the rest at the end.
+    assert [behind for _, _, behind in told] == [1, 4, 4, 6, 6, 7, 7]
+
+
+@pytest.mark.parametrize("batch_size, decoders", [(1, 1), (1000, 3)])
+def test_batches_and_decoders_change_no_feature(batch_size, decoders, tmp_path):
+    videos = {write_video(tmp_path / f"{n}.mp4", n): Path(f"{n}") for n in (5, 20, 50, 70)}
+    videos[tmp_path / "none.mp4"] = Path("none")
+    for out, sizes in (("a", (7, 2)), ("b", (batch_size, decoders))):
+        extraction, _ = extract(videos, tmp_path / out, (0, 5), "mean", *sizes)
+        assert (extraction.written, len(extraction.failures)) == (4, 1)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "b").iterdir())
+    assert len(files) == 8
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_a_short_video_is_one_row(tmp_path, capsys):
@@ -169,57 +176,10 @@ def test_a_network_that_fails_leaves_no_thread_and_no_file(tmp_path):
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
 
 
-def rotate(path: Path) -> None:
-    """Have players turn the video by 90° clockwise, as phones do, by the track header's matrix."""
-    content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd") + 4 + 40
-    matrix = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]
-    content[at : at + 36] = np.array(matrix, dtype=">i4").tobytes()
-    path.write_bytes(content)
-
-
-def test_a_phones_video_is_turned_upright(tmp_path):
-    path = tmp_path / "v.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
-        picture = np.zeros((32, 64, 3), np.uint8)
-        picture[:, :32] = 200  # bright on the left: on top when turned clockwise
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    rotate(path)
-    (frame,) = Video(path).frames()
-    assert frame.shape == (64, 32, 3)
-    assert frame[:28].mean() > 180
-    assert frame[36:].mean() < 20
-
-
 def test_variable_frame_rate_changes_no_row(tmp_path):
     times = np.cumsum([1 + 3 * (i % 5 == 0) for i in range(48)]).tolist()
     video = write_video(tmp_path / "v.mkv", 48, times=times)
     assert len(list(snippets(Video(video).frames(), "mean"))) == 3
-
-
-def test_videos_are_found(tmp_path):
-    for name in ("a/x.mp4", "a/y.MKV", "b/x.avi"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "a" / "notes.txt").touch()
-    places = find_videos([tmp_path])
-    assert [str(p) for p in places.values()] == ["a/x", "a/y", "b/x"]
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"{tmp_path / 'b/x.avi'}\n\n")
-    assert list(find_videos([listed]).values()) == [Path("x")]
-    with pytest.raises(UserError, match=r"would both be written to x\.\*"):
-        find_videos([tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.avi"])
-    with pytest.raises(UserError, match="not found"):
-        find_videos([tmp_path / "c.mp4"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no videos"):
-        find_videos([tmp_path / "empty"])
-    listed.write_text("nowhere.mp4")
-    with pytest.raises(UserError, match=r"list\.txt: video nowhere\.mp4 not found"):
-        find_videos([listed])
 
 
 def test_the_script(tmp_path, capsys, monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.events.find import Answer
+from utils.events.answer import Answer
 from utils.figures.style import PALETTE, QUIET, TRUTH, new_figure
 
 KNOWN = PALETTE[2]
@@ -21,7 +21,7 @@ def event_figure(answer: Answer) -> Figure:
         gridspec_kw={"height_ratios": [2.2, 0.24 * len(names)][: 1 + told]},
     )[:, 0]  # fmt: skip
     axis = rows[0]
-    limit = answer.about["min_confidence"]
+    limit = answer.about.min_confidence
     axis.axhline(limit, color=QUIET, lw=1, ls="--", zorder=0)
     axis.stairs(prediction.score, edges, baseline=None, color=PALETTE[0], lw=1.6)
     for event in answer.events:

@@ -1,34 +1,33 @@
 """Events in the scores of a video: from when to when, what, and how sure."""
 
-import json
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from utils.datasets.features import SNIPPET_FRAMES
 from utils.detection_map import find_proposals
 from utils.labels import Dataset
 from utils.metrics import Prediction
-from utils.system.files import whole_file
 
 ANOMALY = "anomaly"  # an event's class where the method tells none
-FPS = 30.0  # frames a second of a video that is not there to ask
-MIN_CONFIDENCE = 0.5  # of an event
-FAINT = 0.2  # where all classes are less likely than this, none is shown in full colour
 
 
 class Event(NamedTuple):
-    """Something abnormal; times in seconds."""
+    """Something abnormal in a video.
+
+    Attributes:
+        start, end: seconds.
+        code, name: of the likeliest class; None and `anomaly` where the method tells none.
+        probability: of that class, on average; None where the method tells none.
+        confidence: highest detection score in it: how abnormal it is, whatever the class.
+    """
 
     start: float
     end: float
-    code: str | None  # of the likeliest class; None where the method tells none
+    code: str | None
     name: str
-    probability: float | None  # of that class, on average
-    confidence: float  # highest detection score in it: how abnormal it is, whatever the class
+    probability: float | None
+    confidence: float
 
 
 class Timeline:
@@ -61,39 +60,6 @@ class Timeline:
     @property
     def ends(self) -> np.ndarray:
         return self.edges[1:]
-
-
-@dataclass
-class Answer:
-    """What is said of one video.
-
-    Attributes:
-        name: path below the output folder, without suffix.
-        source: the video, or the feature file.
-        facts: whose classes are told.
-        prediction, timeline: of its snippets.
-        events: by time.
-        about: of the model, for the record.
-        truth: what is known to have happened, where that is given.
-    """
-
-    name: str
-    source: Path
-    facts: Dataset
-    prediction: Prediction
-    timeline: Timeline
-    events: list[Event]
-    about: dict = field(default_factory=dict)
-    truth: list | None = None
-
-    @property
-    def is_video(self) -> bool:
-        return self.source.suffix != ".npy"
-
-    @property
-    def full_colour(self) -> float:
-        """The probability of a class that is drawn in full colour."""
-        return max(FAINT, float(self.prediction.probabilities[:, 1:].max()))
 
 
 def find_events(
@@ -142,29 +108,7 @@ def likeliest(
     return facts.classes[best], facts.names[best], float(probabilities[best])
 
 
-def describe(event: Event) -> str:
+def event_line(event: Event) -> str:
     """`explosion (0.12)  0.97`: class, its probability, and the score."""
     certainty = "" if event.probability is None else f" ({event.probability:.2f})"
     return f"{event.name}{certainty}  {event.confidence:.2f}"
-
-
-def write_answer(answer: Answer, place: Path) -> None:
-    """`<place>.json` and `<place>.csv`, see predict.py."""
-    timeline, prediction, facts = answer.timeline, answer.prediction, answer.facts
-    columns = {"start": timeline.starts, "end": timeline.ends, "score": prediction.score}
-    if prediction.probabilities is not None:
-        columns |= dict(zip(facts.classes, prediction.probabilities.T, strict=True))
-    columns = {name: np.asarray(values, dtype=float).round(6) for name, values in columns.items()}
-    truth = {} if answer.truth is None else {"truth": [part._asdict() for part in answer.truth]}
-    record = {
-        "source": str(answer.source),
-        **answer.about,
-        "classes": dict(zip(facts.classes, facts.names, strict=True)),
-        "events": [event._asdict() for event in answer.events],
-        **truth,
-        "snippets": {name: values.tolist() for name, values in columns.items()},
-    }
-    with whole_file(Path(f"{place}.json")) as partial:
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    with whole_file(Path(f"{place}.csv")) as partial:
-        pd.DataFrame(columns).to_csv(partial, index_label="snippet")

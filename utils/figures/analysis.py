@@ -11,7 +11,7 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.engine import EvaluationSet, eval_mode, per_video, scored
 from utils.system.errors import UserError
 
-NORMAL = 0  # index of the class
+NORMAL_CLASS = 0  # its index
 
 
 class Semantics(NamedTuple):
@@ -23,25 +23,29 @@ class Semantics(NamedTuple):
     @property
     def background_accuracy(self) -> float:
         """Share of the backgrounds that are nearest to the normal text."""
-        return float((self.backgrounds == NORMAL).mean())
+        return float((self.backgrounds == NORMAL_CLASS).mean())
 
 
-def require_class_texts(args) -> None:
+def require_class_texts(method: str) -> None:
     """
     Raises:
         UserError: the method has none.
     """
-    if args.method == "mil":
+    if method == "mil":
         raise UserError("--method mil has neither visual features nor class texts")
 
 
-def require_prototypes(args) -> None:
+def require_prototypes(method: str, with_sgnm: bool) -> None:
     """
+    Args:
+        method: as `--method` names it.
+        with_sgnm: whether the options say that the weights were trained with it (the weights do not
+            say: its parameters are part of them in any case).
+
     Raises:
-        UserError: the options say that the weights were trained without SG-NM (the weights do not:
-            its parameters are part of them in any case).
+        UserError: there are none.
     """
-    if args.method != "dsanet" or not args.DNP_use:
+    if method != "dsanet" or not with_sgnm:
         raise UserError(
             "normal prototypes are part of SG-NM, which --method dsanet with --DNP_use True has"
         )

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.figures.style import ABNORMAL, NORMAL, new_figure
+from utils.figures.style import ABNORMAL_COLOUR, NORMAL_COLOUR, new_figure
 
 BINS = 40
 
@@ -22,8 +22,8 @@ def distance_histogram(distances: np.ndarray, anomalous: np.ndarray) -> tuple[Fi
     axis = figure.subplots()
     means = []
     for name, chosen, colour, style in (
-        ("normal", ~anomalous, NORMAL, {"alpha": 0.55}),
-        ("anomalous", anomalous, ABNORMAL, {"histtype": "step", "lw": 2, "hatch": "//"}),
+        ("normal", ~anomalous, NORMAL_COLOUR, {"alpha": 0.55}),
+        ("anomalous", anomalous, ABNORMAL_COLOUR, {"histtype": "step", "lw": 2, "hatch": "//"}),
     ):
         values = distances[chosen]
         mean = values.mean() if len(values) else float("nan")

@@ -11,7 +11,7 @@ from utils.labels import Dataset
 from utils.metrics import Prediction
 from utils.system.errors import UserError
 
-COLUMNS = 2
+PANELS_ABREAST = 2
 
 
 def choose_videos(rows: list[Row], anomalous: int = 6, normal: int = 2) -> list[int]:
@@ -29,7 +29,7 @@ def choose_videos(rows: list[Row], anomalous: int = 6, normal: int = 2) -> list[
     return chosen[:anomalous] + [i for i, row in enumerate(rows) if row.normal][:normal]
 
 
-def find_videos(rows: list[Row], names: list[str]) -> list[int]:
+def indices_of(rows: list[Row], names: list[str]) -> list[int]:
     """Indices of videos by name.
 
     Raises:
@@ -67,9 +67,9 @@ def score_curves(
         truth, rows, facts: of the test list.
         indices: of the videos to draw.
     """
-    height = -(-len(indices) // COLUMNS)
+    height = -(-len(indices) // PANELS_ABREAST)
     figure = new_figure(11, 1.9 * height + 0.4)
-    axes = figure.subplots(height, COLUMNS, squeeze=False).flatten()
+    axes = figure.subplots(height, PANELS_ABREAST, squeeze=False).flatten()
     first = next(iter(methods.values()))
     starts = np.cumsum([0] + [len(p.score) for p in first]) * SNIPPET_FRAMES
     for axis, i in zip(axes, indices, strict=False):
@@ -88,9 +88,9 @@ def score_curves(
         axis.set(xlim=(0, len(abnormal)), ylim=(0, 1.02))
     for axis in axes[len(indices) :]:
         axis.set_visible(False)
-    for axis in axes[::COLUMNS]:
+    for axis in axes[::PANELS_ABREAST]:
         axis.set_ylabel("score")
-    for axis in axes[max(0, len(indices) - COLUMNS) : len(indices)]:
+    for axis in axes[max(0, len(indices) - PANELS_ABREAST) : len(indices)]:
         axis.set_xlabel("frame")
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))

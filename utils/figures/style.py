@@ -13,8 +13,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
-TRUTH = "#E69F00"
-NORMAL, ABNORMAL = PALETTE[0], PALETTE[1]
+TRUTH = "#E69F00"  # shades what is annotated, or taken for an event
+NORMAL_COLOUR, ABNORMAL_COLOUR = PALETTE[:2]
 QUIET = "#999999"
 rcParams["text.parse_math"] = False  # a $ in a name is a $
 DPI = 200  # of the PNG: sharp in print at a column's width
@@ -25,15 +25,15 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """As PNG and as SVG whose text stays text; returns the two paths."""
-    paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
-    for path in paths:
-        save_as(figure, path)
-    return paths
-
-
-def save_as(figure: Figure, path: Path) -> None:
-    """As the suffix says."""
+def save_figure(figure: Figure, path: Path) -> None:
+    """In the format that the suffix names."""
     with whole_file(path) as partial, rc_context({"svg.fonttype": "none"}):
         figure.savefig(partial, dpi=DPI)
+
+
+def save_png_and_svg(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """As PNG and as SVG whose text stays text; returns the two paths."""
+    png, svg = (folder / f"{name}.{kind}" for kind in ("png", "svg"))
+    save_figure(figure, png)
+    save_figure(figure, svg)
+    return png, svg

@@ -6,9 +6,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from utils.figures.style import LINES, MARKERS, PALETTE, QUIET, new_figure
+from utils.metric_names import METRICS
 from utils.system.errors import UserError
 
-METRICS = {"auc1": "AUC1 (%)", "ap1": "AP1 (%)", "average_map": "average mAP (%)"}
+SHOWN = ("auc1", "ap1", "average_map")
 
 
 def read_log(path: Path) -> list[dict]:
@@ -50,13 +51,13 @@ def training_curves(lines: list[dict], title: str) -> Figure:
             left.plot(steps, values, label=term, **style)
     left.set(xlabel="step", ylabel="loss", yscale="log")
     left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    for (metric, title), colour, marker in zip(METRICS.items(), PALETTE, MARKERS, strict=False):
-        found = [(line["step"], line["metrics"].get(metric)) for line in evaluations]
-        found = [(step, value) for step, value in found if value is not None]
+    for name, colour, marker in zip(SHOWN, PALETTE, MARKERS, strict=False):
+        metric = METRICS[name]
+        found = [(line["step"], line["metrics"].get(name)) for line in evaluations]
+        found = [(step, metric.percent(value)) for step, value in found if value is not None]
         if found:
-            x, y = zip(*found, strict=True)
-            y = [value if metric == "average_map" else 100 * value for value in y]
-            right.plot(x, y, color=colour, marker=marker, ms=4, lw=1.3, label=title)
+            style = {"color": colour, "marker": marker, "ms": 4, "lw": 1.3}
+            right.plot(*zip(*found, strict=True), label=f"{metric.title} (%)", **style)
     right.set(xlabel="step", ylabel="on the test set", ylim=(0, 100))
     right.set_xlim(left.get_xlim())
     if evaluations:

@@ -19,12 +19,7 @@ from utils.system.errors import UserError
 
 FRAME_SIZE = (256, 340)  # height, width
 CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
-CROPS = 2 * len(CORNERS)
-CENTRE = 0
-SUFFIXES = (
-    ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
-    ".mts", ".ogv", ".ts", ".webm", ".wmv",
-)  # fmt: skip
+CENTRE = 0  # of the ten crops
 
 
 class Video:
@@ -86,40 +81,6 @@ class Video:
             raise UserError(
                 f"{self.name} ends after {count} of {self.expected - unseen} frames: truncated?"
             )
-
-
-def find_videos(inputs: list[Path]) -> dict[Path, Path]:
-    """Video files -> their paths without suffix below the output folder.
-
-    Args:
-        inputs: videos, folders to look through, or `.txt` lists with a path in each line.
-
-    Raises:
-        UserError: one is missing, holds no videos, or two would be written to one place.
-    """
-    found: dict[Path, Path] = {}
-    for path in inputs:
-        if path.is_dir():
-            files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
-            if not files:
-                raise UserError(f"{path} holds no videos: expected {' '.join(SUFFIXES)}")
-            found |= {file: file.relative_to(path).with_suffix("") for file in files}
-        elif not path.is_file():
-            raise UserError(f"video {path} not found")
-        elif path.suffix == ".txt":
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            files = [Path(line.strip()) for line in lines if line.strip()]
-            if missing := [file for file in files if not file.is_file()]:
-                raise UserError(f"{path}: video {missing[0]} not found")
-            found |= {file: Path(file.stem) for file in files}
-        else:
-            found[path] = Path(path.stem)
-    places: dict[Path, Path] = {}
-    for file, place in found.items():
-        if other := places.get(place):
-            raise UserError(f"{other} and {file} would both be written to {place}.*: rename one")
-        places[place] = file
-    return found
 
 
 def frame_times(path: Path) -> np.ndarray | None:

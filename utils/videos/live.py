@@ -10,18 +10,16 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import torch
 
 from utils.system.errors import UserError
-from utils.videos.extraction import QUEUED, snippets
+from utils.videos.decoding import QUEUED, snippets
 from utils.videos.frames import Video
+from utils.videos.inputs import STDIN, shown
 
-STDIN = "-"
 TIMEOUT = 10  # seconds without anything from a URL, after which it counts as broken off
 PATIENCE = 2  # seconds for the thread to end
 FIRST_WAIT, LONGEST_WAIT = 1, 60  # seconds before it is opened again
@@ -29,7 +27,7 @@ USUAL_RATE = 25  # frames a second where the source tells no times
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
 
 
-class Snippet(NamedTuple):
+class TimedSnippet(NamedTuple):
     """Attributes:
     images: (F, 3, 256, 340) uint8.
     start, end: seconds since the source was first opened.
@@ -45,21 +43,6 @@ class Lost(NamedTuple):
 
     reason: str
     wait: float
-
-
-def is_live(text: str) -> bool:
-    return text == STDIN or "://" in text or (text.isdecimal() and not Path(text).exists())
-
-
-def shown(source: str) -> str:
-    """What a source is called in messages: passwords stay out of them."""
-    if "://" not in source:
-        return {STDIN: "standard input"}.get(source, f"camera {source}")
-    try:
-        parts = urlsplit(source)
-    except ValueError as error:
-        raise UserError(f"'{source.partition('://')[0]}://…' is no URL: {error}") from None
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def open_source(source: str) -> Video:
@@ -105,7 +88,7 @@ class Live:
         self.thread.start()
 
     def __iter__(self):
-        """Yields a Snippet, or Lost; ends where the source does.
+        """Yields a TimedSnippet, or Lost; ends where the source does.
 
         Raises:
             UserError: it cannot be opened the first time; standard input, or a file, cannot be read
@@ -150,7 +133,7 @@ class Live:
             self.stop.wait(wait)
             offset = time.monotonic() - self.began
 
-    def _hand_over(self, snippet: Snippet) -> None:
+    def _hand_over(self, snippet: TimedSnippet) -> None:
         if self.waits:
             self.found.put(snippet)
             return
@@ -180,5 +163,5 @@ def timed_snippets(video: Video, offset: float, pool: str):
 
     for images, _ in snippets(frames(), pool):
         period = float(np.median(np.diff(times))) if len(times) > 1 else 1 / USUAL_RATE
-        yield Snippet(images, times[0], times[-1] + period)
+        yield TimedSnippet(images, times[0], times[-1] + period)
         times.clear()

@@ -15,7 +15,7 @@ import jinja2
 import numpy as np
 from matplotlib.image import imsave
 
-from utils.events.find import Answer
+from utils.events.answer import Answer
 from utils.system.files import whole_file
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels

@@ -1,0 +1,26 @@
+"""What predict.py is asked about."""
+
+import pytest
+
+from utils.events.sources import find_sources, require_apart
+from utils.system.errors import UserError
+
+
+def test_sources_have_names_videos_first(tmp_path):
+    for name in ("walk.npy", "in/a/x.mp4", "in/y.avi"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    walk = tmp_path / "walk.npy"
+    sources = find_sources([walk, tmp_path / "in", walk])
+    assert list(sources.items()) == [
+        ("a/x", tmp_path / "in/a/x.mp4"), ("y", tmp_path / "in/y.avi"), ("walk", walk),
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"gone\.npy not found"):
+        find_sources([tmp_path / "gone.npy"])
+
+
+def test_the_truth_is_not_written_over(tmp_path):
+    sources = {"v": tmp_path / "v.npy"}
+    require_apart(tmp_path, sources, tmp_path / "truth.csv")
+    with pytest.raises(UserError, match="would be written over"):
+        require_apart(tmp_path, sources, tmp_path / "a" / ".." / "v.csv")

@@ -1,0 +1,120 @@
+"""What the figures of a test run are made from."""
+
+from functools import cached_property
+from pathlib import Path
+
+from utils.engine import EvaluationSet
+from utils.figures.analysis import (
+    clip_features,
+    prototype_distances,
+    require_class_texts,
+    require_prototypes,
+    semantics,
+    snippet_classes,
+    visual_features,
+)
+from utils.figures.classes import class_bars
+from utils.figures.confusion import confusion_matrices
+from utils.figures.prototypes import distance_histogram
+from utils.figures.scores import choose_videos, indices_of, score_curves
+from utils.figures.style import PALETTE
+from utils.figures.training import read_log, training_curves
+from utils.figures.tsne import sample, snippet_maps
+from utils.labels import Dataset
+from utils.metrics import Prediction, compute_metrics, load_predictions_of
+from utils.runs.testing import load_for_test
+from utils.system.device import set_up_device
+from utils.system.errors import UserError
+
+
+class Source:
+    """What figures are made from, read when it is asked for. Each kind of figure is a method of
+    that name: it gives the figure, and what it shows in a line, or None.
+
+    Args:
+        args: options of the test script.
+        facts: of the data set.
+        methods: `NAME=FILE.npz` of predictions; None for `--predictions` of the options.
+        videos: names of those to draw scores of; None for some that are chosen.
+    """
+
+    def __init__(
+        self,
+        args,
+        facts: Dataset,
+        methods: list[str] | None = None,
+        videos: list[str] | None = None,
+    ):
+        self.args = args
+        self.facts = facts
+        self.named = methods or []
+        self.videos = videos
+
+    @cached_property
+    def test(self) -> EvaluationSet:
+        return EvaluationSet(self.args, self.facts)
+
+    @cached_property
+    def methods(self) -> dict[str, list[Prediction]]:
+        named = [method.partition("=") for method in self.named]
+        if odd := [name for name, equals, path in named if not (name and equals and path)]:
+            raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
+        files = {name: path for name, _, path in named}
+        if len(files) < len(named):
+            raise UserError("--methods: every name must be another")
+        if len(files) > len(PALETTE):
+            raise UserError(f"--methods: {len(files)}, more than the {len(PALETTE)} told apart")
+        if not files and self.args.predictions:
+            files["score"] = self.args.predictions
+        if not files:
+            raise UserError(
+                "this figure is drawn from predictions: test with --predictions FILE.npz and name "
+                "the file with the same option here"
+            )
+        return {
+            name: load_predictions_of(path, self.test.rows, self.test.lengths)
+            for name, path in files.items()
+        }
+
+    @cached_property
+    def model(self):
+        args = self.args
+        device = set_up_device(args.device, args.precision, args.deterministic)
+        return load_for_test(args, self.facts, device)
+
+    def scores(self):
+        rows = self.test.rows
+        indices = indices_of(rows, self.videos) if self.videos else choose_videos(rows)
+        return score_curves(self.methods, self.test.truth, rows, self.facts, indices), None
+
+    def classes(self):
+        metrics = {
+            name: compute_metrics(predictions, self.test.truth, self.test.rows, self.facts)
+            for name, predictions in self.methods.items()
+        }
+        if not any(m["per_class_ap"] for m in metrics.values()):
+            raise UserError("none of these methods tells classes")
+        without = [name for name, m in metrics.items() if not m["per_class_ap"]]
+        left_out = f"without {', '.join(without)}, which tells no classes" if without else None
+        return class_bars(metrics, self.facts), left_out
+
+    def training(self):
+        log = Path(self.args.output_dir) / "log.jsonl"
+        return training_curves(read_log(log), str(log)), f"from {log}"
+
+    def prototypes(self):
+        require_prototypes(self.args.method, self.args.DNP_use)
+        distances = prototype_distances(self.model, self.test)
+        return distance_histogram(distances, snippet_classes(self.test) > 0)
+
+    def confusion(self):
+        require_class_texts(self.args.method)
+        found = semantics(self.model, self.test)
+        return confusion_matrices(self.test.rows, found, self.facts)
+
+    def tsne(self):
+        require_class_texts(self.args.method)
+        classes = snippet_classes(self.test)
+        chosen = sample(classes)
+        before, after = clip_features(self.test), visual_features(self.model, self.test)
+        return snippet_maps(before[chosen], after[chosen], classes[chosen], self.facts), None

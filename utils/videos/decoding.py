@@ -1,0 +1,147 @@
+"""Videos decoded on threads of their own, into snippets of resized frames.
+
+Decoders may be a few snippets ahead of who takes them. None holds more of a video than that,
+however long it is.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from utils.datasets.features import SNIPPET_FRAMES
+from utils.system.errors import UserError
+from utils.videos.frames import Video, resize
+
+MIDDLE = SNIPPET_FRAMES // 2
+QUEUED = 8  # snippets that a decoder may be ahead
+
+
+class Opened(NamedTuple):
+    """A video is open; its container announces so many frames, 0 where it does not say."""
+
+    path: Path
+    frames: int
+
+
+class Snippet(NamedTuple):
+    """The next snippet of a video, (F, 3, 256, 340) uint8."""
+
+    path: Path
+    images: torch.Tensor
+
+
+class Ended(NamedTuple):
+    """A video was decoded to its end; its snippets stand for so many frames."""
+
+    path: Path
+    frames: int
+
+
+class Failed(NamedTuple):
+    """A video cannot be read to its end, and why."""
+
+    path: Path
+    reason: str
+
+
+Message = Opened | Snippet | Ended | Failed
+
+
+def snippets(frames: Iterable[np.ndarray], pool: str) -> Iterator[tuple[torch.Tensor, int]]:
+    """The frames that the rows of a video are made of, resized, and how many the row stands for.
+
+    Args:
+        frames: (H, W, 3) uint8 of the whole video.
+        pool: `mean`, all 16 of each row; `middle`, one.
+
+    Yields:
+        (F, 3, 256, 340) uint8 and 16; frames behind the last 16 are left out, but a video of fewer
+        than 16 is one row.
+    """
+    held: list[torch.Tensor] = []
+    count = 0
+    for count, frame in enumerate(frames, start=1):
+        place = (count - 1) % SNIPPET_FRAMES
+        # Of the first 16 all, since they may be all there are.
+        if pool == "mean" or place == MIDDLE or count <= SNIPPET_FRAMES:
+            held.append(resize(frame))
+        if place == SNIPPET_FRAMES - 1:
+            yield _pooled(held, pool), SNIPPET_FRAMES
+            held = []
+    if count < SNIPPET_FRAMES:
+        yield _pooled(held, pool), count
+
+
+def _pooled(held: list[torch.Tensor], pool: str) -> torch.Tensor:
+    middle = len(held) // 2
+    return torch.stack(held if pool == "mean" else held[middle : middle + 1])
+
+
+@contextmanager
+def decoded(videos: Iterable[Path], pool: str, decoders: int) -> Iterator[Iterator[Message]]:
+    """While this context lasts, videos are being decoded; it gives what there is to tell of them.
+
+    Args:
+        videos: in the order in which they are begun.
+        pool: see `snippets`.
+        decoders: videos decoded at once.
+
+    Yields:
+        an iterator of messages: of each video Opened, its Snippets and Ended in this order, or
+        Failed instead of what is still to come; those of several videos mixed.
+    """
+    todo = deque(videos)
+    told: queue.Queue = queue.Queue(maxsize=QUEUED * decoders)
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=_decode, args=(todo, pool, told, stop), daemon=True)
+        for _ in range(min(decoders, len(todo)))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield _messages(told, len(threads))
+    finally:
+        stop.set()
+        while any(thread.is_alive() for thread in threads):
+            with suppress(queue.Empty):
+                told.get(timeout=0.1)  # a thread may wait for room there
+
+
+def _decode(todo: deque[Path], pool: str, told: queue.Queue, stop: threading.Event) -> None:
+    """A thread: one video after another, and None when there are no more."""
+    while not stop.is_set():
+        try:
+            path = todo.popleft()
+        except IndexError:
+            break
+        try:
+            video, frames = Video(path), 0
+            told.put(Opened(path, video.expected))
+            for images, of_row in snippets(video.frames(), pool):
+                if stop.is_set():
+                    return
+                told.put(Snippet(path, images))
+                frames += of_row
+            told.put(Ended(path, frames))
+        except UserError as error:
+            told.put(Failed(path, str(error)))
+        except Exception as error:  # whatever a file does to a decoder, the others go on
+            told.put(Failed(path, f"video {path} cannot be read: {error!r}"))
+    told.put(None)
+
+
+def _messages(told: queue.Queue, decoders: int) -> Iterator[Message]:
+    while decoders:
+        message = told.get()
+        if message is None:
+            decoders -= 1
+        else:
+            yield message
