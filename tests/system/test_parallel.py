@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,26 +15,27 @@ import numpy as np
 import pytest
 import torch
 
+import ucf_train
 from helpers.processes import by_hand, double, ended, torchrun, wait_until, workers
-from helpers.scripts import drop_checkpoints, make_data, options_of
+from helpers.scripts import drop_checkpoints, exit_code, make_data, options_of
 from helpers.videos import write_video
 from utils.datasets import order as orders
 from utils.datasets.features import read_features
 from utils.datasets.order import Order, Parts, Shuffled
-from utils.system import meeting
+from utils.system import group, meeting
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
-STEPS = 20
+STEPS = 8
 OPTIONS = {"max-epoch": 1, "log-every": 1, "select": "last", "lr": 1e-5}
-OPTIONS |= {"checkpoint-every": 8, "eval-every": 0}
-BATCH = {"ucf": 2, "xd": 6}  # for 2 and for 3 processes
-VIDEOS = {"ucf": 12, "xd": 13}  # so that an epoch has twenty steps
+OPTIONS |= {"checkpoint-every": 3, "eval-every": 0}
+BATCH = {"ucf": 2, "xd": 9}  # for 2 and for 3 processes
+VIDEOS = {"ucf": 4, "xd": 7}  # so that an epoch has eight steps or more
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Options by data set; an epoch has five steps or more, the last one of XD's is not full."""
+    """Options by data set; the last step of an epoch of XD's is not full."""
     made = {}
 
     def of(name):
@@ -48,12 +50,29 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(data, tmp_path_factory):
-    """The folder of a run of one process."""
+    """The folder of a run of one process, which tests what it has trained."""
     folder = tmp_path_factory.mktemp("alone")
-    code, _, errors = ended(double(folder, "ucf_train.py", data("ucf")))
+    options = options_of(folder, data("ucf"))
+    test = ["ucf_test.py", *options, "--eval-batch=5"]
+    code, _, errors = ended(double(["ucf_train.py", *options, "--", *test]))
     assert code == 0, errors
     drop_checkpoints(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def together(data, alone, tmp_path_factory):
+    """The folder of a run of two processes and what it printed. They test the weights of the other
+    run, and train. One is killed; torchrun starts both again."""
+    folder = tmp_path_factory.mktemp("together")
+    options = options_of(folder, data("ucf"))
+    test = ["ucf_test.py", *options, "--eval-batch=5", f"--model-path={alone / 'model.pth'}"]
+    begun = double([*test, "--", "ucf_train.py", *options], "--max-restarts=1", count=2)
+    wait_until((folder / "checkpoint.pth").exists, begun)
+    os.kill(workers(begun)[1], signal.SIGKILL)
+    code, out, errors = ended(begun)
+    assert code == 0, errors
+    return folder, out
 
 
 def logged(folder: Path, kind: str) -> list[dict]:
@@ -81,8 +100,11 @@ def assert_agree(one: Path, several: Path) -> None:
 def test_three_processes_train_as_one(data, tmp_path):
     """The last batch of an epoch cannot be shared evenly."""
     options = data("xd") | {"select-normal": "video", "num-workers": 1}
-    one = double(tmp_path / "one", "xd_train.py", options)
-    code, out, errors = ended(double(tmp_path / "three", "xd_train.py", options, count=3))
+    one, three = (
+        double(["xd_train.py", *options_of(tmp_path / name, options)], count=count)
+        for name, count in (("one", 1), ("three", 3))
+    )
+    code, out, errors = ended(three)
     assert code == ended(one)[0] == 0, errors
     assert_agree(tmp_path / "one", tmp_path / "three")
     rows = len(Path(options["train-list"]).read_text().splitlines()) - 1
@@ -90,50 +112,50 @@ def test_three_processes_train_as_one(data, tmp_path):
     assert len(out.split("epoch: 1 | step: 1 |")) == 2  # one process prints
 
 
-def test_metrics_are_those_of_one_process(data, alone, tmp_path):
+needs_pgrep = pytest.mark.skipif(
+    not os.path.exists("/usr/bin/pgrep"), reason="pgrep is not installed"
+)
+
+
+@needs_pgrep
+def test_metrics_are_those_of_one_process(alone, together):
     results = []
-    for count in (1, 2):
-        folder = tmp_path / str(count)
-        folder.mkdir()
-        (folder / "model.pth").symlink_to(alone / "model.pth")
-        options = data("ucf") | {"eval-batch": 5}
-        code, _, errors = ended(double(folder, "ucf_test.py", options, count=count))
-        assert code == 0, errors
+    for folder, count in ((alone, 1), (together[0], 2)):
         results.append(json.loads((folder / "results.json").read_text()))
         assert results[-1].pop("provenance")["processes"] == count
-        del results[-1]["weights"]
+        assert results[-1].pop("weights") == str(alone / "model.pth")
     assert results[0] == results[1]
 
 
-@pytest.mark.skipif(not os.path.exists("/usr/bin/pgrep"), reason="pgrep is not installed")
-@pytest.mark.parametrize("restarts, victim", [(0, 0), (1, 1)])
-def test_two_processes_train_as_one_although_one_is_killed(restarts, victim, data, alone, tmp_path):
-    """The run ends within a minute. With --max-restarts it goes on by itself, else when told to, in
-    one process this time."""
-    options = data("ucf")
-    begun = double(tmp_path, "ucf_train.py", options, f"--max-restarts={restarts}", count=2)
+@needs_pgrep
+def test_two_processes_train_as_one_and_go_on_when_one_was_killed(alone, together):
+    folder, out = together
+    assert "resuming" in out
+    assert "processes: 2" in (folder / "provenance.yml").read_text()
+    assert_agree(alone, folder)
+
+
+@needs_pgrep
+def test_a_run_that_lost_a_process_ends_and_goes_on_when_told_to(data, alone, tmp_path):
+    """Within a minute; in one process this time."""
+    command = ["ucf_train.py", *options_of(tmp_path, data("ucf"))]
+    begun = double(command, "--max-restarts=0", count=2)
     wait_until((tmp_path / "checkpoint.pth").exists, begun)
-    os.kill(workers(begun)[victim], signal.SIGKILL)
+    os.kill(workers(begun)[0], signal.SIGKILL)
     killed = time.monotonic()
     code, out, errors = ended(begun)
-    if restarts:
-        assert code == 0, errors
-        assert "resuming" in out
-        assert "processes: 2" in (tmp_path / "provenance.yml").read_text()
-    else:
-        assert time.monotonic() - killed < 60
-        assert code == 1
-        told = r"to go on after \d epochs and \d+ steps, give the same command and --resume"
-        assert re.search(told, out + errors)
-        options = options | {"use-checkpoint": True}
-        code, _, errors = ended(double(tmp_path, "ucf_train.py", options))
-        assert code == 0, errors
+    assert time.monotonic() - killed < 60
+    assert code == 1
+    told = r"to go on after \d epochs and \d+ steps, give the same command and --resume"
+    assert re.search(told, out + errors)
+    code, _, errors = ended(double([*command, "--resume"]))
+    assert code == 0, errors
     assert_agree(alone, tmp_path)
 
 
 def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
     begun = torchrun(
-        2, "ucf_train.py", options_of(tmp_path, data("ucf") | {"max-epoch": 50}),
+        2, ["ucf_train.py", *options_of(tmp_path, data("ucf") | {"max-epoch": 50})],
         start_new_session=True,
     )  # fmt: skip
     wait_until((tmp_path / "checkpoint.pth").exists, begun)
@@ -150,13 +172,26 @@ def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
     "options, message",
     [
         ({"batch-size": 3}, "--batch-size 3 cannot be shared evenly by 2 processes"),
-        ({"method": "mil"}, "--method mil trains in one process"),
         ({"lr": "much"}, "invalid"),
         ({"check-data": True}, "--check-data is for one process"),
     ],
 )
-def test_what_all_refuse_one_says(options, message, data, tmp_path):
-    assert message in refused(options_of(tmp_path, data("ucf") | options))
+def test_what_all_refuse_one_says(options, message, data, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(os, "_exit", sys.exit)  # this process stands for both
+    store = torch.distributed.HashStore()
+    for rank in range(2):
+        monkeypatch.setattr(group, "_group", group.Group(rank, 2, store))
+        code = exit_code(ucf_train.main, options_of(tmp_path, data("ucf") | options))
+        assert code == 2
+    errors = capfd.readouterr().err.splitlines()
+    (said,) = (line for line in errors if line.startswith("error: "))
+    assert message in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_two_processes_refuse_one_says(data, tmp_path):
+    arguments = options_of(tmp_path, data("ucf") | {"method": "mil"})
+    assert "--method mil trains in one process" in refused(arguments)
     assert not list(tmp_path.iterdir())
 
 
@@ -167,7 +202,7 @@ def test_what_the_first_refuses_ends_all(data, tmp_path):
 
 def refused(arguments: list[str]) -> str:
     """The one line that two processes end with."""
-    code, _, errors = ended(torchrun(2, "ucf_train.py", arguments))
+    code, _, errors = ended(torchrun(2, ["ucf_train.py", *arguments]))
     assert code != 0
     (said,) = (line for line in errors.splitlines() if line.startswith("error: "))
     return said
@@ -234,7 +269,7 @@ def test_extraction_is_shared(tmp_path):
     (tmp_path / "videos" / "bad.mp4").write_text("no")  # the first one's
     arguments = [str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--crops=0"]
     arguments += ["--pool=middle", "--clip-weights=random"]
-    code, out, errors = ended(torchrun(2, "extract_features.py", arguments))
+    code, out, errors = ended(torchrun(2, ["extract_features.py", *arguments]))
     assert code == 1
     assert out.splitlines()[-1] == "5 videos extracted, 0 before, 1 failed"
     assert errors.count("failed: video") == 1
