@@ -1,4 +1,5 @@
-"""Both data sets through their own scripts: prepare, train, resume, test; and bad input."""
+"""Both data sets through their own scripts: prepare, train, test. Whether anything is learned is
+what `make demo` shows."""
 
 import json
 import os
@@ -12,12 +13,11 @@ import ucf_option
 import ucf_train
 import xd_test
 import xd_train
-from helpers.scripts import SCRIPTS, run
-from utils import PROJECT, demo_report
-from utils.demo_data import generate
+from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, run
+from utils import demo_report
 from utils.engine import EvaluationSet
-from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.metrics import load_predictions
+from utils.labels import UCF_CRIME
+from utils.metrics import Prediction, load_predictions
 from utils.system.files import sha256
 from utils.system.untrusted import load_tensors
 
@@ -87,26 +87,48 @@ def test_without_sgnm(small_ucf, tmp_path):
     assert losses["consistency"] == losses["compactness"] == 0
 
 
-def test_xd_learns(tmp_path, monkeypatch, capsys):
-    """The demo of XD-Violence, a little smaller; that of UCF-Crime is `make demo`."""
-    monkeypatch.chdir(tmp_path)
-    generate(XD_VIOLENCE, Path("demo/xd"), train_videos=80)
-    config = ["--config", str(PROJECT / "configs" / "demo_xd.yml")]
-    xd_train.main(config)
-    xd_test.main([*config, "--predictions", "demo/xd/run/predictions.npz"])
-    untrained, trained = demo_report.main(
-        ["xd", *config, "--predictions", "demo/xd/run/predictions.npz"]
-    )
-    # demo_report has ended in an error already if AUC1 or mAP are too low.
-    printed = capsys.readouterr().out
-    assert f"{untrained['auc1']:10.3f}{trained['auc1']:10.3f}" in printed
-    assert Path("demo/xd/run/scores.png").is_file()
+@pytest.fixture(scope="module")
+def xd_run(tmp_path_factory):
+    """Options of a test run, and of the training run whose weights it tests: some scores are near
+    0, some near 1."""
+    folder = tmp_path_factory.mktemp("xd_run")
+    options = make_data(folder, "xd", train_videos=8, test_videos=12)
+    options |= {"max-epoch": 1, "lr": 3e-5, "eval-every": 0, "select": "last"}
+    run(xd_train.main, folder / "run", options)
+    drop_checkpoints(folder / "run")
+    return {**options, "model-path": folder / "run" / "model.pth"}
 
+
+def tested(options, folder, **more) -> tuple[float, list[Prediction]]:
+    """AUC1 and predictions of a test run."""
+    options = {**options, **more, "output-dir": folder, "predictions": folder / "p.npz"}
+    xd_test.main([f"--{name}={value}" for name, value in options.items()])
+    auc = json.loads((folder / "results.json").read_text())["auc1"]
+    return auc, load_predictions(folder / "p.npz")[1]
+
+
+def test_bfloat16_scores_as_float32_does(xd_run, tmp_path):
+    exact_auc, exact = tested(xd_run, tmp_path / "exact")
+    rounded_auc, rounded = tested(xd_run, tmp_path / "rounded", precision="bf16")
     # mAP and AP of so few videos would turn on single snippets that change places.
-    xd_test.main([*config, "--precision", "bf16", "--predictions", "bf16.npz"])
-    rounded = json.loads(Path("demo/xd/run/results.json").read_text())
-    assert rounded["auc1"] == pytest.approx(trained["auc1"], abs=1e-3)
-    exact = load_predictions("demo/xd/run/predictions.npz")[1]
-    for a, b in zip(exact, load_predictions("bf16.npz")[1], strict=True):
+    assert rounded_auc == pytest.approx(exact_auc, abs=1e-3)
+    for a, b in zip(exact, rounded, strict=True):
         np.testing.assert_allclose(b.score, a.score, atol=0.02)
         np.testing.assert_allclose(b.probabilities, a.probabilities, atol=0.02)
+
+
+def test_what_a_demo_reports(xd_run, tmp_path, monkeypatch, capsys):
+    tested(xd_run, tmp_path)
+    options = {**xd_run, "output-dir": tmp_path, "predictions": tmp_path / "p.npz"}
+    command = ["xd", *(f"--{name}={value}" for name, value in options.items())]
+    with monkeypatch.context() as patch:
+        for least in ("LEARNED_AUC", "LEARNED_GAIN"):
+            patch.setattr(demo_report, least, 0)
+        untrained, trained = demo_report.main(command)
+    printed = capsys.readouterr().out
+    assert f"{untrained['auc1']:10.3f}{trained['auc1']:10.3f}" in printed
+    assert (tmp_path / "scores.png").is_file()
+
+    monkeypatch.setattr(demo_report, "draw", lambda *_: ("", ""))  # which takes the time
+    assert exit_code(demo_report.main, command) == 2
+    assert "error: the demo did not learn: expected AUC1" in capsys.readouterr().err
