@@ -1,5 +1,6 @@
 """`--help` comes at once: no command imports a large library before it has read its options."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 from utils import PROJECT
 
-SLOW_TO_IMPORT = {"torch", "sklearn", "matplotlib"}
+SLOW_TO_IMPORT = {"torch", "sklearn", "matplotlib", "av", "jinja2"}
 SCRIPTS = (
     "ucf_train.py", "xd_train.py", "ucf_test.py", "xd_test.py", "predict.py", "ablate.py",
     "extract_features.py",
@@ -20,15 +21,54 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_waits_for_no_large_library(command):
+OWN_HELP = ("predict.py", "extract_features.py", "python -m utils.figures")
+FIGURES, REPORT = (COMMANDS[f"python -m utils.{module}"] for module in ("figures", "demo_report"))
+
+
+def ended_light(arguments: list[str]) -> subprocess.CompletedProcess:
+    """A command that has ended without a large library; stderr has what it imported, too."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", *COMMANDS[command], "--help"],
-        cwd=PROJECT, capture_output=True, text=True,
+        [sys.executable, "-X", "importtime", *arguments],
+        env={**os.environ, "COLUMNS": "80"}, cwd=PROJECT, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.startswith("usage: ")
     imported = set(re.findall(r"^import time: .*\| +(\S+)$", done.stderr, re.MULTILINE))
     assert "argparse" in imported
     slow = imported & SLOW_TO_IMPORT
     assert not slow
+    return done
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_waits_for_no_large_library(command):
+    done = ended_light([*COMMANDS[command], "--help"])
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("usage: ")
+
+
+@pytest.mark.parametrize("command", OWN_HELP)
+def test_help_fits_a_terminal(command):
+    printed = ended_light([*COMMANDS[command], "--help"]).stdout
+    assert printed.startswith(f"usage: {command} ")
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["predict.py", "ucf", "a.mp4"], "--out is missing"),
+        (["predict.py", "ucf", "nowhere.mp4", "--out=o"], "nowhere.mp4 not found"),
+        (["predict.py", "ucf", "0", "1", "--out=o"], "camera 0 is a live source"),
+        (["predict.py", "ucf", "a.npy", "--out=o", "--temp=0"], "--temp: 0 is not a positive"),
+        (["predict.py", "ucf", "a.npy", "--out=o", "--classes=c.yml", "--method=mil"], "MIL"),
+        (["extract_features.py", "nowhere", "--out=o"], "nowhere not found"),
+        (["extract_features.py", "nowhere", "--out=o", "--crops=10"], "list of crops"),
+        ([*FIGURES, "nothing", "ucf"], "invalid choice: 'nothing'"),
+        ([*FIGURES, "scores", "ucf", "--out=/dev/null"], "cannot be written"),
+        ([*REPORT, "ucf", "--eval-batch=none"], "--eval-batch"),
+    ],
+)
+def test_what_is_wrong_with_options_waits_for_none_either(arguments, message):
+    done = ended_light(arguments)
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in error

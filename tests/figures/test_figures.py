@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import ucf_option
 import ucf_test
@@ -65,6 +66,19 @@ def test_training_curves_have_the_title_that_is_given_and_percent():
     assert figure.get_suptitle() == "runs/a"
     drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[1].get_lines()}
     assert drawn == {"AUC1 (%)": [50], "AP1 (%)": [25], "average mAP (%)": [12.5]}
+
+
+@pytest.mark.parametrize(
+    "losses, ticks", [((0.9, 0.3), {"0.3", "0.4", "0.6"}), ((90, 0.01), {"0.1", "1", "10"})]
+)
+def test_losses_are_on_an_axis_of_plain_numbers(losses, ticks):
+    lines = [{"step": step, "losses": {"total": loss}} for step, loss in enumerate(losses)]
+    figure = training_curves(lines, "")
+    FigureCanvasAgg(figure).draw()
+    axis = figure.axes[0].yaxis
+    shown = {label.get_text() for label in axis.get_ticklabels(which="both")}
+    assert ticks <= shown
+    assert not any("$" in text for text in shown)
 
 
 def test_no_test_video_of_that_name(scored):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from utils.system.files import whole_file
 
@@ -23,6 +24,14 @@ DPI = 200  # of the PNG: sharp in print at a column's width
 def new_figure(width: float, height: float) -> Figure:
     """Size in inches."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+class PlainLogFormatter(LogFormatter):
+    """Ticks of a logarithmic axis as plain numbers; Matplotlib's own are formulas, which are not
+    set here."""
+
+    def __call__(self, x, pos=None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from utils.figures.style import LINES, MARKERS, PALETTE, QUIET, new_figure
+from utils.figures.style import LINES, MARKERS, PALETTE, QUIET, PlainLogFormatter, new_figure
 from utils.metric_names import METRICS
 from utils.system.errors import UserError
 
@@ -50,6 +50,8 @@ def training_curves(lines: list[dict], title: str) -> Figure:
         if any(value > 0 for value in values):
             left.plot(steps, values, label=term, **style)
     left.set(xlabel="step", ylabel="loss", yscale="log")
+    left.yaxis.set_major_formatter(PlainLogFormatter())
+    left.yaxis.set_minor_formatter(PlainLogFormatter())
     left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     for name, colour, marker in zip(SHOWN, PALETTE, MARKERS, strict=False):
         metric = METRICS[name]
