@@ -99,7 +99,7 @@ def xd_run(tmp_path_factory):
     return {**options, "model-path": folder / "run" / "model.pth"}
 
 
-def tested(options, folder, **more) -> tuple[float, list[Prediction]]:
+def metrics_of(options, folder, **more) -> tuple[float, list[Prediction]]:
     """AUC1 and predictions of a test run."""
     options = {**options, **more, "output-dir": folder, "predictions": folder / "p.npz"}
     xd_test.main([f"--{name}={value}" for name, value in options.items()])
@@ -108,8 +108,8 @@ def tested(options, folder, **more) -> tuple[float, list[Prediction]]:
 
 
 def test_bfloat16_scores_as_float32_does(xd_run, tmp_path):
-    exact_auc, exact = tested(xd_run, tmp_path / "exact")
-    rounded_auc, rounded = tested(xd_run, tmp_path / "rounded", precision="bf16")
+    exact_auc, exact = metrics_of(xd_run, tmp_path / "exact")
+    rounded_auc, rounded = metrics_of(xd_run, tmp_path / "rounded", precision="bf16")
     # mAP and AP of so few videos would turn on single snippets that change places.
     assert rounded_auc == pytest.approx(exact_auc, abs=1e-3)
     for a, b in zip(exact, rounded, strict=True):
@@ -118,7 +118,7 @@ def test_bfloat16_scores_as_float32_does(xd_run, tmp_path):
 
 
 def test_what_a_demo_reports(xd_run, tmp_path, monkeypatch, capsys):
-    tested(xd_run, tmp_path)
+    metrics_of(xd_run, tmp_path)
     options = {**xd_run, "output-dir": tmp_path, "predictions": tmp_path / "p.npz"}
     command = ["xd", *(f"--{name}={value}" for name, value in options.items())]
     with monkeypatch.context() as patch:

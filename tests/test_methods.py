@@ -61,7 +61,7 @@ def test_train_and_test(case, small_ucf, tmp_path, capsys):
         assert predictions[0].probabilities.shape[1] == 14
 
 
-@pytest.mark.parametrize("case", ["mil", "vadclip"])
+@pytest.mark.parametrize("case", ["mil", pytest.param("vadclip", marks=pytest.mark.slow)])
 def test_a_baseline_resumes_as_if_it_had_never_stopped(case, small_ucf, tmp_path):
     options = {**small_ucf, **OPTIONS[case], "batch-size": 2, "scheduler-milestones": 1}
     train = SCRIPTS["ucf"].train

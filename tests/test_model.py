@@ -37,6 +37,7 @@ def test_outputs_are_those_of_the_plain_network(ucf_model, batch):
         torch.testing.assert_close(ucf_model(*batch), plain(*batch), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiling_meets_no_break_in_the_graph(ucf_args, batch):
     torch.manual_seed(0)
     model = build_model(SimpleNamespace(**{**vars(ucf_args), "compile": True}), UCF_CRIME)

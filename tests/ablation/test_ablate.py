@@ -116,6 +116,7 @@ def test_ablate_does_without_pytorch():
     subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
 
 
+@pytest.mark.slow
 def test_the_real_training_script(small_ucf, tmp_path):
     grid = {**ROWS, "seeds": [1, 2], "rows": {"MIL": ROWS["rows"]["MIL"], "bad": {}}}
     grid["rows"]["bad"] = {"options": {"feature-root": "nowhere", "method": "mil"}}

@@ -119,6 +119,7 @@ def has_pictures(browser) -> bool:
     return WebDriverWait(browser, 5).until(lambda _: browser.execute_script(script) == 64)
 
 
+@pytest.mark.slow
 @needs_browser
 def test_events_are_those_of_the_json(browser, pages):
     out, name = pages
@@ -141,6 +142,7 @@ def test_events_are_those_of_the_json(browser, pages):
     assert complaints(browser) == []
 
 
+@pytest.mark.slow
 @needs_browser
 def test_clicks_and_keys_seek(browser, pages):
     out, name = pages
@@ -180,6 +182,7 @@ def test_clicks_and_keys_seek(browser, pages):
     assert complaints(browser) == []
 
 
+@pytest.mark.slow
 @needs_browser
 def test_an_event_begins_where_it_is_said_to(browser, pages):
     """Frames of 1001/30000 s, so that no time is a round number."""
@@ -202,6 +205,7 @@ def test_an_event_begins_where_it_is_said_to(browser, pages):
     WebDriverWait(browser, 5).until_not(lambda b: b.execute_script(paused))
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_playhead_moves_with_the_video(browser, pages):
     out, name = pages
@@ -215,6 +219,7 @@ def test_the_playhead_moves_with_the_video(browser, pages):
     assert float(at.removesuffix("%")) == pytest.approx(100 * time_of(browser) / SNIPPETS, abs=1)
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_page_without_its_video_still_answers(browser, pages):
     out, _ = pages
@@ -246,6 +251,7 @@ def test_a_page_without_its_video_still_answers(browser, pages):
     assert complaints(browser) == []
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_reaches_over_the_edge(browser, pages, width):
@@ -259,6 +265,7 @@ def test_nothing_reaches_over_the_edge(browser, pages, width):
         assert shown <= width, page
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_list_leads_to_every_page(browser, pages):
     out, name = pages
@@ -274,6 +281,7 @@ def test_the_list_leads_to_every_page(browser, pages):
     assert complaints(browser) == []
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_screen_reader_is_told(browser, pages):
     out, name = pages

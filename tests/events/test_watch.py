@@ -22,6 +22,7 @@ from utils.metrics import Prediction
 from utils.videos.live import Lost, TimedSnippet
 
 
+@pytest.mark.slow
 def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):
     server = Server(write_video(tmp_path / "v.ts", 100), times=1, endless=True)
     process = subprocess.Popen(
@@ -38,6 +39,7 @@ def test_a_watch_is_ended_by_ctrl_c(command, tmp_path):
     assert "Error" not in errors and "terminate" not in errors
 
 
+@pytest.mark.slow
 def test_a_silent_pipe_can_be_stopped(command):
     process = subprocess.Popen(
         [sys.executable, SMALL_CLIP, "predict.py", "ucf", "-", *command], stdin=subprocess.PIPE,

@@ -64,6 +64,7 @@ def whole_runs(tmp_path_factory):
     return whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", range(KILLS))
 def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_path):
     chance = random.Random(point)
@@ -97,7 +98,7 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
     )
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", ["ucf", pytest.param("xd", marks=pytest.mark.slow)])
 def test_a_stopped_run_ends_like_one_that_never_stopped(name, whole_runs, tmp_path, capfd):
     """Neither the cache nor the processes that read features make a difference."""
     options, whole, _ = whole_runs(name)
@@ -124,6 +125,7 @@ def test_a_stopped_run_ends_like_one_that_never_stopped(name, whole_runs, tmp_pa
     assert parts[1] == "after 0 epochs and 3 steps:"
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_whole_process_group(stopped, tmp_path):
     """As Ctrl-C is, which ends `| tee`, too: nobody reads what is printed."""
     options = {**stopped[0], "use-checkpoint": False, "num-workers": 2, "max-epoch": 50}

@@ -97,6 +97,7 @@ def assert_agree(one: Path, several: Path) -> None:
     assert max(off)[0] <= 1e-8, max(off)
 
 
+@pytest.mark.slow
 def test_three_processes_train_as_one(data, tmp_path):
     """The last batch of an epoch cannot be shared evenly."""
     options = data("xd") | {"select-normal": "video", "num-workers": 1}
@@ -117,6 +118,7 @@ needs_pgrep = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_pgrep
 def test_metrics_are_those_of_one_process(alone, together):
     results = []
@@ -127,6 +129,7 @@ def test_metrics_are_those_of_one_process(alone, together):
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 @needs_pgrep
 def test_two_processes_train_as_one_and_go_on_when_one_was_killed(alone, together):
     folder, out = together
@@ -135,6 +138,7 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_killed(alone, togethe
     assert_agree(alone, folder)
 
 
+@pytest.mark.slow
 @needs_pgrep
 def test_a_run_that_lost_a_process_ends_and_goes_on_when_told_to(data, alone, tmp_path):
     """Within a minute; in one process this time."""
@@ -153,6 +157,7 @@ def test_a_run_that_lost_a_process_ends_and_goes_on_when_told_to(data, alone, tm
     assert_agree(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_signal_stops_all_after_the_same_step(data, tmp_path):
     begun = torchrun(
         2, ["ucf_train.py", *options_of(tmp_path, data("ucf") | {"max-epoch": 50})],
@@ -195,6 +200,7 @@ def test_what_two_processes_refuse_one_says(data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_the_first_refuses_ends_all(data, tmp_path):
     (tmp_path / "model.pth").mkdir()
     assert "model.pth' cannot be written" in refused(options_of(tmp_path, data("ucf")))
@@ -263,6 +269,7 @@ def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatc
             assert of_each[0] == batch[:2] + batch[half : half + 2]
 
 
+@pytest.mark.slow
 def test_extraction_is_shared(tmp_path):
     for i in range(5):
         write_video(tmp_path / "videos" / f"v{i}.mp4", 20 + 16 * i)
