@@ -229,9 +229,9 @@ def run_cells(cells: list[Cell], script: Path, jobs: int, keep_weights: bool, te
         tell: function of a finished cell and the seconds it took.
 
     Returns:
-        what failed and why.
+        what failed and why, in the order of the cells.
     """
-    trainer, failures = Trainer(script, jobs), []
+    trainer, failures = Trainer(script, jobs), {}
     pool = ThreadPoolExecutor(len(cells) or 1)  # a thread for each, with a job or without
     try:
         for future in as_completed([pool.submit(trainer.train, cell) for cell in cells]):
@@ -240,14 +240,14 @@ def run_cells(cells: list[Cell], script: Path, jobs: int, keep_weights: bool, te
                 clear(cell, keep_weights)
                 tell(cell, seconds)
             else:
-                failures.append(f"{cell.name}: {reason(cell, exit_code)}")
-                say(f"failed: {failures[-1]}")
+                failures[cell.name] = f"{cell.name}: {reason(cell, exit_code)}"
+                say(f"failed: {failures[cell.name]}")
     finally:
         any_stopped = trainer.stop()
         pool.shutdown()
         if any_stopped:
             say("stopped; the same command goes on")
-    return failures
+    return [failures[cell.name] for cell in cells if cell.name in failures]
 
 
 def reason(cell: Cell, exit_code: int) -> str:
