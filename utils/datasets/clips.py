@@ -41,6 +41,8 @@ def process_feat(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
         (N, D) float32, `shorten` with zeros behind it, and the number of valid rows.
     """
     clip = shorten(feat, length)
+    if len(feat) > length:
+        return clip, length
     return np.pad(clip, ((0, length - len(clip)), (0, 0))), len(clip)
 
 
