@@ -9,6 +9,7 @@ import torch
 import ucf_option
 import xd_option
 from helpers.lists import UCF_ANNOTATIONS, UCF_FILES, features
+from helpers.memory import give_back
 from helpers.scripts import SCRIPTS, SMALL, make_data
 from helpers.small_clip import small_clip
 from helpers.spoiling import World
@@ -23,6 +24,12 @@ def pytest_collection_finish():
     """What was imported stays: collections need not look at it."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_is_given_back():
+    yield
+    give_back()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,6 +1,5 @@
 """The scripts of both data sets on data of a few videos."""
 
-import gc
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +8,7 @@ import ucf_test
 import ucf_train
 import xd_test
 import xd_train
+from helpers.memory import give_back
 from utils.demo_data import generate
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
@@ -68,7 +68,7 @@ def exit_code(main, *arguments) -> int:
         main(*arguments)
     code = end.value.code
     del end
-    gc.collect()
+    give_back()
     return code
 
 

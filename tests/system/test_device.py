@@ -8,6 +8,8 @@ from utils.system.errors import UserError
 
 CPU = torch.device("cpu")
 
+pytestmark = pytest.mark.real_clip
+
 
 @pytest.mark.parametrize("precision, expected", [("fp32", "ieee"), ("tf32", "tf32")])
 def test_precision_of_float32_products(precision, expected):
