@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.runs import stop_at
-from helpers.scripts import SCRIPTS, make_data, run
+from helpers.scripts import SCRIPTS, exit_code, make_data, run
 from utils.network.clip_text import load_text_transformer
 from utils.system.untrusted import load_tensors
 
@@ -33,9 +33,7 @@ def other_clip(tmp_path_factory):
 
 def error_of(script, folder, options, capfd) -> str:
     capfd.readouterr()
-    with pytest.raises(SystemExit) as end:
-        run(script, folder, options)
-    assert end.value.code == 2
+    assert exit_code(run, script, folder, options) == 2
     (line,) = (s for s in capfd.readouterr().err.splitlines() if "RANDOM" not in s)
     return line
 

@@ -52,7 +52,7 @@ def data(tmp_path_factory):
 def alone(data, tmp_path_factory):
     """The folder of a run of one process, which tests what it has trained."""
     folder = tmp_path_factory.mktemp("alone")
-    options = options_of(folder, data("ucf"))
+    options = options_of(folder, data("ucf") | {"checkpoint-every": 0})
     test = ["ucf_test.py", *options, "--eval-batch=5"]
     code, _, errors = ended(double(["ucf_train.py", *options, "--", *test]))
     assert code == 0, errors
@@ -100,7 +100,7 @@ def assert_agree(one: Path, several: Path) -> None:
 @pytest.mark.slow
 def test_three_processes_train_as_one(data, tmp_path):
     """The last batch of an epoch cannot be shared evenly."""
-    options = data("xd") | {"select-normal": "video", "num-workers": 1}
+    options = data("xd") | {"select-normal": "video", "num-workers": 1, "checkpoint-every": 5}
     one, three = (
         double(["xd_train.py", *options_of(tmp_path / name, options)], count=count)
         for name, count in (("one", 1), ("three", 3))
