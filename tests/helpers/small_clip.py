@@ -1,4 +1,4 @@
-"""CLIP with few words and a quarter of its blocks, on both sides: quick, and its weights small.
+"""CLIP with few words and few of its blocks, on both sides: quick, and its weights small.
 
 Tests have it by themselves, see conftest.py, unless their module is marked `real_clip`. A process
 of its own takes it by `python tests/helpers/small_clip.py SCRIPT OPTION ...`, of several scripts
@@ -17,9 +17,10 @@ from unittest.mock import patch
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from utils.network import clip_text, clip_visual
+from utils.network import clip_text
+from utils.network.backbone import BACKBONES
 
-LAYERS = 3  # of each side's twelve
+LAYERS = 3  # of each side, instead of twelve or more
 
 
 class FewWords:
@@ -33,8 +34,9 @@ class FewWords:
 
 @contextmanager
 def small_clip():
-    text = patch.multiple(clip_text, VOCABULARY=258, LAYERS=LAYERS, _tokenizer=FewWords)
-    with text, patch.object(clip_visual, "VISUAL_LAYERS", LAYERS):
+    words = patch.multiple(clip_text, VOCABULARY=258, _tokenizer=FewWords)
+    few = {"text_layers": LAYERS, "visual_layers": LAYERS}
+    with words, patch.dict(BACKBONES, {n: b._replace(**few) for n, b in BACKBONES.items()}):
         yield
 
 

@@ -5,9 +5,9 @@ import sys
 import pytest
 import torch
 
-from utils.network import clip_weights
-from utils.network.backbone import CONTEXT_LENGTH, LAYERS
-from utils.network.clip_file import download
+from utils.network import clip_file, clip_weights
+from utils.network.backbone import BACKBONES, CONTEXT_LENGTH, TEXT_LAYERS
+from utils.network.clip_file import download, weights_file
 from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
 from utils.system.errors import UserError
 
@@ -44,7 +44,7 @@ def test_leaving_out_the_common_padding_changes_nothing(random_text):
     def encode(tokens):
         x = random_text.embed(tokens)
         mask = torch.nn.Transformer.generate_square_subsequent_mask(len(x))
-        for i in range(LAYERS):
+        for i in range(TEXT_LAYERS):
             x = random_text.block(i, x, mask)
         return x[tokens.argmax(-1), torch.arange(len(tokens))]
 
@@ -74,7 +74,11 @@ def official_state(text: TextTransformer) -> dict:
     """As an official file has it: half precision, a visual tower, sizes."""
     state = {k: v.half() if v.ndim > 1 else v for k, v in text.state_dict().items()}
     sizes = {k: torch.tensor(1) for k in ("input_resolution", "context_length", "vocab_size")}
-    return {**state, "visual.conv1.weight": torch.zeros(4, 3, 2, 2), **sizes}
+    tower = {"conv1.weight": (768, 3, 16, 16), "positional_embedding": (197, 768)}
+    tower |= {"proj": (768, 512)}
+    tower |= {f"transformer.resblocks.{i}.attn.in_proj_weight": (1,) for i in range(12)}
+    visual = {f"visual.{name}": torch.zeros(shape) for name, shape in tower.items()}
+    return {**state, **visual, **sizes}
 
 
 def test_weights_from_a_state_dict(random_text, tmp_path):
@@ -105,13 +109,15 @@ class Archive(torch.nn.Module):
         return x
 
 
-def test_weights_from_the_official_archive(random_text, tmp_path, monkeypatch):
+@pytest.mark.parametrize("official", ["ViT-B/16", "ViT-L/14"])
+def test_weights_from_the_official_archive(random_text, official, tmp_path, monkeypatch):
     path = tmp_path / "clip.pt"
     torch.jit.script(Archive(official_state(random_text))).save(path)
     with pytest.raises(UserError, match="is refused"):
         load_text_transformer(str(path))
     address = f"https://host/{clip_weights.sha256(path)}/clip.pt"
-    monkeypatch.setattr(clip_weights, "official_url", lambda name: address)
+    addresses = dict.fromkeys(BACKBONES, "https://host/0/clip.pt") | {official: address}
+    monkeypatch.setattr(clip_weights, "official_url", addresses.get)
     text = load_text_transformer(str(path))
     block = "transformer.resblocks.11.attn.in_proj_bias"
     assert torch.equal(text.state_dict()[block], random_text.state_dict()[block])
@@ -132,10 +138,21 @@ def test_files_that_are_not_clip(tmp_path):
         load_text_transformer(str(tmp_path / "other.pt"))
 
 
-def test_the_official_address_carries_its_checksum():
-    digest, name = clip_weights.official_url("ViT-B/16").split("/")[-2:]
-    assert name == "ViT-B-16.pt"
+DIGESTS = {"ViT-B/32": "40d36571", "ViT-B/16": "5806e77c", "ViT-L/14": "b8cca3fd"}
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_the_official_address_carries_its_checksum(backbone):
+    digest, name = clip_weights.official_url(backbone).split("/")[-2:]
+    assert name == f"{backbone.replace('/', '-')}.pt"
     assert len(digest) == 64
+    assert digest.startswith(DIGESTS[backbone])
+
+
+def test_a_name_stands_for_its_official_file(monkeypatch):
+    monkeypatch.setattr(clip_file, "download", lambda url: url)
+    for backbone in BACKBONES:
+        assert weights_file(backbone) == clip_weights.official_url(backbone)
 
 
 def served(folder, content: bytes) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.network.backbone import CLIP_NAME
+from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM
 from utils.system.errors import UserError
 from utils.system.files import sha256
 
@@ -34,7 +34,7 @@ def package_file(name: str) -> Path:
 
 
 def official_url(name: str) -> str:
-    """Address of CLIP's weights, read from the table in `clip/clip.py` without executing it."""
+    """Address of a backbone's weights, from the table in `clip/clip.py`, which is not executed."""
     for node in ast.parse(package_file("clip.py").read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "_MODELS":
             return ast.literal_eval(node.value)[name]
@@ -79,13 +79,28 @@ def download(url: str, folder: Path = CACHE_DIR) -> Path:
 
 
 def weights_file(source: str) -> Path:
-    """The file of `ViT-B/16`, downloaded if need be, or the path that `source` is.
+    """The file of a backbone, downloaded if need be, or the path that `source` is.
 
     Raises:
         UserError: it cannot be fetched, or there is none.
     """
-    if source == CLIP_NAME:
-        return download(official_url(CLIP_NAME))
+    if source in BACKBONES:
+        return download(official_url(source))
     if not os.path.isfile(source):
-        raise UserError(f"CLIP weights {source} not found: give {CLIP_NAME} or the path of a file")
+        names = ", ".join(BACKBONES)
+        raise UserError(f"CLIP weights {source} not found: give {names} or the path of a file")
     return Path(source)
+
+
+def weights_identity(source: str, backbone: str = CLIP_NAME) -> str:
+    """What tells CLIP's weights from others, without a download: the sha256 of their file, or
+    `random` (and which backbone, where it is not the usual one).
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if source == RANDOM:
+        return RANDOM if backbone == CLIP_NAME else f"{RANDOM} {backbone}"
+    if source in BACKBONES:
+        return official_url(source).split("/")[-2]
+    return sha256(weights_file(source))

@@ -1,4 +1,4 @@
-"""CLIP ViT-B/16's text side, from the package `openai-clip`: texts -> tokens -> text features."""
+"""CLIP's text side, from the package `openai-clip`: texts -> tokens -> text features."""
 
 import math
 from functools import cache
@@ -7,13 +7,12 @@ import torch
 from torch import nn
 
 from utils.network.backbone import (
+    BACKBONES,
     CLIP_NAME,
     CONTEXT_LENGTH,
-    HEADS,
-    LAYERS,
     RANDOM,
     VOCABULARY,
-    WIDTH,
+    Backbone,
 )
 from utils.network.clip_file import weights_file
 from utils.network.clip_weights import random_weights, read_clip
@@ -56,30 +55,39 @@ def tokenize(texts: list[str], prompt: int = 0) -> torch.Tensor:
 
 
 class TextTransformer(nn.Module):
-    """CLIP's text transformer. Parameters are named as in CLIP, so its weights load as they are."""
+    """CLIP's text transformer. Parameters are named as in CLIP, so its weights load as they are.
 
-    def __init__(self):
+    Args:
+        shape: the numbers of the CLIP that it is of.
+
+    Attributes:
+        width: of the text features. D below is `transformer.width`, in all of `BACKBONES` the same.
+    """
+
+    def __init__(self, shape: Backbone):
         super().__init__()
-        self.token_embedding = nn.Embedding(VOCABULARY, WIDTH)
-        self.positional_embedding = nn.Parameter(torch.empty(CONTEXT_LENGTH, WIDTH))
-        self.transformer = clip_model.Transformer(WIDTH, LAYERS, HEADS)
-        self.ln_final = clip_model.LayerNorm(WIDTH)
+        self.width, d = shape.width, shape.text_width
+        self.token_embedding = nn.Embedding(VOCABULARY, d)
+        self.positional_embedding = nn.Parameter(torch.empty(CONTEXT_LENGTH, d))
+        self.transformer = clip_model.Transformer(d, shape.text_layers, shape.text_heads)
+        self.ln_final = clip_model.LayerNorm(d)
         # The adapters take the projection's place; nothing reads the scale.
-        self.text_projection = nn.Parameter(torch.empty(WIDTH, WIDTH))
+        self.text_projection = nn.Parameter(torch.empty(d, self.width))
         self.logit_scale = nn.Parameter(torch.empty(()))
 
     def initialize(self) -> None:
         """CLIP's own initialisation, from the current random state."""
+        d = self.transformer.width
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
-        nn.init.normal_(self.text_projection, std=WIDTH**-0.5)
+        nn.init.normal_(self.text_projection, std=d**-0.5)
         nn.init.constant_(self.logit_scale, math.log(1 / 0.07))
-        residual_std = WIDTH**-0.5 * (2 * LAYERS) ** -0.5
+        residual_std = d**-0.5 * (2 * self.transformer.layers) ** -0.5
         for block in self.transformer.resblocks:
-            nn.init.normal_(block.attn.in_proj_weight, std=WIDTH**-0.5)
+            nn.init.normal_(block.attn.in_proj_weight, std=d**-0.5)
             nn.init.zeros_(block.attn.in_proj_bias)
             nn.init.normal_(block.attn.out_proj.weight, std=residual_std)
-            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * WIDTH) ** -0.5)
+            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * d) ** -0.5)
             nn.init.normal_(block.mlp.c_proj.weight, std=residual_std)
             for layer in (block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj):
                 nn.init.zeros_(layer.bias)
@@ -88,12 +96,12 @@ class TextTransformer(nn.Module):
         self.ln_final.reset_parameters()
 
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(P, L) token ids -> (L, P, 512), what the first block reads."""
+        """(P, L) token ids -> (L, P, D), what the first block reads."""
         x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         return x.transpose(0, 1)  # [P, L, D] -> [L, P, D]
 
     def block(self, index: int, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Block `index` on (L, P, 512), under the causal mask (L, L)."""
+        """Block `index` on (L, P, D), under the causal mask (L, L)."""
         layer = self.transformer.resblocks[index]
         y = layer.ln_1(x)
         x = x + layer.attn(y, y, y, need_weights=False, attn_mask=mask, is_causal=True)[0]
@@ -103,45 +111,49 @@ class TextTransformer(nn.Module):
         """All blocks and the final LayerNorm.
 
         Args:
-            x: (L, P, 512), what the first block reads.
+            x: (L, P, D), what the first block reads.
             end: (P,) position of each text's end-of-text token.
-            adapt: function of a block's index and what it gave, (L, P, 512) -> (L, P, 512).
+            adapt: function of a block's index and what it gave, (L, P, D) -> (L, P, D).
 
         Returns:
-            (P, 512), what stands at `end`.
+            (P, D), what stands at `end`.
         """
         mask = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device)
-        for i in range(LAYERS):
+        for i in range(self.transformer.layers):
             x = self.block(i, x, mask)
             if adapt is not None:
                 x = adapt(i, x)
         return self.ln_final(x)[end, torch.arange(x.shape[1], device=x.device)]
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(P, L) token ids -> (P, 512), CLIP's own text features, not normalised."""
+        """(P, L) token ids -> (P, width), CLIP's own text features, not normalised."""
         return self.transform(self.embed(tokens), tokens.argmax(dim=-1)) @ self.text_projection
 
 
-def load_text_transformer(source: str | None) -> TextTransformer:
+def load_text_transformer(source: str | None, backbone: str = CLIP_NAME) -> TextTransformer:
     """The frozen text transformer, fp32, on the CPU.
 
     Args:
-        source: `ViT-B/16` (downloaded to ~/.cache/clip if need be), the path of a weight file,
-            `random` (seeded, for the demo and tests only), or None for weights that the caller
-            loads afterwards.
+        source: a name of `BACKBONES` (downloaded to ~/.cache/clip if need be), the path of a weight
+            file, `random` (seeded, for the demo and tests only), or None for weights that the
+            caller loads afterwards.
+        backbone: which CLIP.
+
+    Raises:
+        UserError: the weights cannot be had, or are another CLIP's.
     """
     with torch.device("meta"):  # no memory and no initialisation: weights come next
-        text = TextTransformer()
+        text = TextTransformer(BACKBONES[backbone])
     if source in (None, RANDOM):
         text.to_empty(device="cpu")
     else:
         path = weights_file(source)
         try:
-            weights = read_clip(path, lambda name: not name.startswith(NOT_TEXT))
+            weights = read_clip(path, backbone, lambda name: not name.startswith(NOT_TEXT))
             text.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             raise UserError(
-                f"{path} is not CLIP {CLIP_NAME}: {' '.join(str(error).split())[:200]}"
+                f"{path} is not CLIP {backbone}: {' '.join(str(error).split())[:200]}"
             ) from None
     if source == RANDOM:
         with random_weights("text"):
