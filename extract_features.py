@@ -5,8 +5,10 @@
     python extract_features.py VIDEOS --out FEATURES --shard 0/4         a quarter of the videos
 
 For each video and crop `<video>__<crop>.npy`, (T, 512), T = frames // 16: row t is the image
-feature of CLIP ViT-B/16 for frames 16t … 16t+15, not normalised. A folder's sub-folders come back
-under --out. What is there already is left alone, so the same command goes on where it stopped.
+feature of CLIP ViT-B/16 for frames 16t … 16t+15, not normalised. --backbone ViT-L/14 makes rows of
+768. A folder's sub-folders come back under --out. What is there already is left alone, so the same
+command goes on where it stopped. `<video>__features.json` says how they were made: nothing is added
+to what was made otherwise.
 """
 
 import argparse
@@ -15,7 +17,10 @@ import os
 import sys
 from pathlib import Path
 
-from utils.network.backbone import CLIP_NAME, RANDOM
+from utils.datasets.features import SNIPPET_FRAMES
+from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM
+from utils.network.clip_file import weights_identity
+from utils.options.clip import clip_options
 from utils.options.kinds import positive_int
 from utils.system import group
 from utils.system.command import OneLineParser, command
@@ -23,6 +28,7 @@ from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.machine import CORES, PRECISIONS
 from utils.videos.inputs import CROPS, POOLS, find_videos
+from utils.videos.records import Recipe, require_made_alike
 
 DTYPES = ("float16", "float32")
 
@@ -55,12 +61,15 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     add("--crops", type=crop_list, default=list(range(CROPS)), metavar="K,…", help="which "
         "(default: all ten)")  # fmt: skip
-    add("--pool", choices=POOLS, default="mean", help="a row is the mean over its 16 frames' "
-        "features, or that of the middle frame, for a sixteenth of the work (default: "
+    add("--pool", choices=POOLS, default="mean", help="a row is the mean over its frames' "
+        "features, or that of the middle frame, for 1/N of the work (default: "
         "%(default)s)")  # fmt: skip
+    add("--snippet-frames", type=positive_int, default=SNIPPET_FRAMES, metavar="N", help="frames "
+        "that a row stands for (default: %(default)s)")  # fmt: skip
     add("--dtype", choices=DTYPES, default=DTYPES[0], help="of the files (default: %(default)s)")
-    add("--clip-weights", default=CLIP_NAME, metavar="W", help=f"{CLIP_NAME} (the default, "
-        f"downloaded once), a file, or {RANDOM} (for tests)")  # fmt: skip
+    add("--backbone", choices=BACKBONES, help=f"which CLIP (default: {CLIP_NAME})")
+    add("--clip-weights", metavar="W", help="its weights: its name (the default, downloaded once), "
+        f"a file, or {RANDOM} (for tests)")  # fmt: skip
     add("--shard", type=shard, metavar="I/N", help="every N-th video from the I-th on (default: "
         "the share of this process under torchrun, else all)")  # fmt: skip
     add("--batch-size", type=positive_int, default=64, metavar="B", help="pictures the network "
@@ -71,7 +80,8 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
         "there is one")  # fmt: skip
     add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products (default: "
         "%(default)s)")  # fmt: skip
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    return argparse.Namespace(**vars(args) | clip_options(vars(args)))
 
 
 def summary(videos: dict[Path, Path]) -> str:
@@ -99,14 +109,24 @@ def main(argv=None):
     from utils.videos.extraction import Extraction
 
     together = parallel.patient_group()
-    made_alike = {name: getattr(args, name) for name in ("crops", "pool", "dtype", "precision")}
-    parallel.require_same({**made_alike, "inputs": summary(videos)})
+    clip = weights_identity(args.clip_weights, args.backbone)
+    recipe = Recipe(clip, args.pool, args.precision, args.dtype, args.snippet_frames)
+    same = {"crops": args.crops, **recipe._asdict(), "inputs": summary(videos)}
+    parallel.require_same(same)
+    unrecorded = parallel.from_main(
+        lambda: require_made_alike(videos, args.out, args.crops, recipe)
+    )
+    if unrecorded:
+        say(
+            f"note: {unrecorded} feature files in {args.out} have no record of how they were made; "
+            "they are taken as they are"
+        )
     index, count = args.shard or (group.rank(), group.processes())
     videos = dict(list(videos.items())[index::count])
-    extraction = Extraction(videos, args.out, args.crops, args.pool, args.dtype)
+    extraction = Extraction(videos, args.out, args.crops, recipe)
     if extraction.waiting:
         device = set_up_device(args.device, args.precision)
-        tower = VisualTower(args.clip_weights, device, args.precision)
+        tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
         extraction.run(tower, args.batch_size, args.decoders)
     for failure in extraction.failures:
         print(f"failed: {failure}", file=sys.stderr)

@@ -22,6 +22,7 @@ from utils.system.device import set_up_device
 from utils.system.machine import PRECISIONS
 from utils.videos.extraction import Extraction
 from utils.videos.frames import Video, crop, resize
+from utils.videos.records import Recipe
 
 SIZE = (852, 480)  # width and height of the video
 PAIR = (0, 5)
@@ -53,6 +54,7 @@ class Timed:
 
     def __init__(self, tower: VisualTower):
         self.tower = tower
+        self.width = tower.width
         self.seconds = 0.0
 
     def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -82,7 +84,8 @@ def main(argv=None):
         before = time.perf_counter() - begun
 
         timed = Timed(tower)
-        extraction = Extraction({path: Path("v")}, Path(folder), list(PAIR), "mean", "float32")
+        recipe = Recipe(RANDOM, "mean", args.precision, "float32")
+        extraction = Extraction({path: Path("v")}, Path(folder), list(PAIR), recipe)
         begun = time.perf_counter()
         extraction.run(timed, args.batch_size, decoders=1)
         after = time.perf_counter() - begun

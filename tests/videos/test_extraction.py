@@ -14,10 +14,13 @@ from utils.network.clip_visual import MEAN, STD, VisualTower
 from utils.videos.decoding import Ended, Failed, Opened, Snippet, snippets
 from utils.videos.extraction import Extraction, encoded
 from utils.videos.frames import Video, crop, resize
+from utils.videos.records import Recipe
 
 
 class Means:
     """A network that says how bright a picture is."""
+
+    width = 512
 
     def __init__(self):
         self.batches = []
@@ -30,8 +33,9 @@ class Means:
         return features
 
 
-def extract(videos, out, crops=(0,), pool="mean", batch_size=7, decoders=2, dtype="float32"):
-    extraction = Extraction(videos, out, list(crops), pool, dtype)
+def extract(videos, out, crops=(0,), pool="mean", batch_size=7, decoders=2, size=16):
+    recipe = Recipe("the means", pool, "fp32", "float32", size)
+    extraction = Extraction(videos, out, list(crops), recipe)
     network = Means()
     extraction.run(network, batch_size, decoders)
     return extraction, network
@@ -47,6 +51,20 @@ def test_a_row_stands_for_its_sixteen_frames(suffix, tmp_path):
         assert np.abs(np.array(levels(images)) - expected).max() < 4
     middle = [levels(images) for images, _ in snippets(Video(video).frames(), "middle")]
     assert np.abs(np.array(middle)[:, 0] - [brightness(16 * t + 8) for t in range(3)]).max() < 4
+
+
+def test_a_row_may_stand_for_another_number_of_frames(tmp_path, capsys):
+    """Ten frames differ by 10 each; the middle one of N is the one with N // 2 before it."""
+    videos = {write_video(tmp_path / f"{n}.mp4", n): Path(f"{n}") for n in (3, 10)}
+    for size, means, middles in ((4, [35, 75], [40, 80]), (5, [40, 90], [40, 90]), (1, None, None)):
+        means, middles = (found or [brightness(i) for i in range(10)] for found in (means, middles))
+        for pool, expected in (("mean", means), ("middle", middles)):
+            extract(videos, tmp_path / f"{pool}{size}", pool=pool, size=size)
+            found = np.load(tmp_path / f"{pool}{size}" / "10__0.npy")[:, 0]
+            assert found == pytest.approx(expected, abs=4)
+            short = f"3.mp4 has 3 frames, fewer than {size}: one row"
+            assert (short in capsys.readouterr().out) == (size > 3)
+            assert len(np.load(tmp_path / f"{pool}{size}" / "3__0.npy")) == max(1, 3 // size)
 
 
 def test_files_have_a_row_per_snippet_and_a_file_per_crop(tmp_path):
@@ -67,13 +85,13 @@ def test_files_have_a_row_per_snippet_and_a_file_per_crop(tmp_path):
             ]
             assert np.abs(features[:, 0] - expected).max() < 4
     assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
-        f"{name}__{k}.npy" for name in lengths for k in (0, 5)
+        f"{name}__{rest}" for name in lengths for rest in ("0.npy", "5.npy", "features.json")
     ]
 
 
 def test_messages_keep_their_order_and_wait_for_their_features():
     a, b = Path("a"), Path("b")
-    images = [torch.full((2, 3, 256, 340), i, dtype=torch.uint8) for i in range(3)]
+    images = [torch.full((2 + 2 * (i > 0), 3, 256, 340), i, dtype=torch.uint8) for i in range(3)]
     messages = [
         Opened(a, 32), Snippet(a, images[0]), Opened(b, 0), Snippet(b, images[1]), Ended(a, 16),
         Snippet(b, images[2]), Failed(b, "damaged"),
@@ -87,7 +105,7 @@ def test_messages_keep_their_order_and_wait_for_their_features():
 
     network = Means()
     told = [(m, [f[0] for f in features], read) for m, features in
-            encoded(one_by_one(), network, 5, [0, 9])]  # fmt: skip
+            encoded(one_by_one(), network, 5, {a: [0, 9], b: [9]})]  # fmt: skip
     assert network.batches == [5, 5, 2]
     assert [message for message, _, _ in told] == messages
     assert [features for _, features, _ in told] == [[], [0] * 4, [], [1] * 4, [], [2] * 4, []]
@@ -104,7 +122,7 @@ def test_batches_and_decoders_change_no_feature(batch_size, decoders, tmp_path):
         assert (extraction.written, len(extraction.failures)) == (4, 1)
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert files == sorted(path.name for path in (tmp_path / "b").iterdir())
-    assert len(files) == 8
+    assert len(files) == 8 + 4
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -140,15 +158,19 @@ def test_what_is_done_is_left_alone_and_a_bad_video_stops_no_other(tmp_path):
     for path in (text, empty):
         assert f"video {path} cannot be opened" in told
     assert str(cut) in told
-    assert [p.name for p in out.rglob("*") if p.is_file()] == ["good__0.npy"]
+    files = sorted(p.name for p in out.rglob("*") if p.is_file())
+    assert files == ["good__0.npy", "good__features.json"]
 
     before = (out / "good__0.npy").stat().st_mtime_ns
     (out / ".good__0.4711.npy").write_bytes(b"left by a kill")
-    again = Extraction({good: Path("good")}, out, [0], "mean", "float32")
+    again = extract({good: Path("good")}, out)[0]
     assert (again.waiting, again.skipped) == ([], 1)
-    more = extract({good: Path("good")}, out, crops=(0, 1))[0]  # a crop is missing: both anew
+    more = extract({good: Path("good")}, out, crops=(0, 1))[0]  # a crop is missing: that one alone
     assert more.written == 1
-    assert (out / "good__0.npy").stat().st_mtime_ns > before
+    assert (out / "good__0.npy").stat().st_mtime_ns == before
+    assert np.load(out / "good__1.npy").shape == np.load(out / "good__0.npy").shape
+    (out / "good__0.npy").unlink()
+    extract({good: Path("good")}, out)
     assert not list(out.glob(".*"))
 
 
@@ -168,8 +190,10 @@ def test_a_network_that_fails_leaves_no_thread_and_no_file(tmp_path):
     def broken(pictures):
         raise RuntimeError("out of memory")
 
+    broken.width = 512
     before = threading.active_count()
-    extraction = Extraction({video: Path("v")}, tmp_path / "out", [0], "mean", "float32")
+    recipe = Recipe("broken", "mean", "fp32", "float32")
+    extraction = Extraction({video: Path("v")}, tmp_path / "out", [0], recipe)
     with pytest.raises(RuntimeError, match="out of memory"):
         extraction.run(broken, 64, 2)
     assert threading.active_count() == before
@@ -215,6 +239,17 @@ def test_the_script(tmp_path, capsys, monkeypatch):
         extract_features.main([*command[:2], str(tmp_path / f"s{index}"), *options, share])
         shares += [p.name for p in (tmp_path / f"s{index}").rglob("*__0.npy")]
     assert sorted(shares) == ["v0__0.npy", "v1__0.npy"]
+
+
+def test_rows_are_as_wide_as_the_backbones_features(tmp_path):
+    video = write_video(tmp_path / "v.mp4", 20)
+    for backbone, width in (("ViT-B/32", 512), ("ViT-L/14", 768)):
+        out = tmp_path / str(width)
+        options = ["--clip-weights=random", f"--backbone={backbone}", "--device=cpu"]
+        extract_features.main(
+            [str(video), "--out", str(out), *options, "--crops=0", "--pool=middle"]
+        )
+        assert np.load(out / "v__0.npy").shape == (1, width)
 
 
 @pytest.mark.parametrize(

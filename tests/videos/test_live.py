@@ -46,6 +46,17 @@ def test_time_goes_on_where_the_clock_of_a_source_starts_anew(tmp_path):
         assert snippet.end - snippet.start == pytest.approx(0.64, abs=0.05)
 
 
+def test_snippets_may_have_another_number_of_frames(tmp_path):
+    write_video(tmp_path / "v.ts", 30)
+    live = Live((tmp_path / "v.ts").as_uri(), "middle", size=10)
+    snippets = list(live)
+    assert [levels(snippet.images)[0] for snippet in snippets] == pytest.approx(
+        [brightness(5), brightness(15), brightness(25)], abs=5
+    )
+    found = [(snippet.start, snippet.end) for snippet in snippets]
+    assert np.ravel(found) == pytest.approx([0, 0.4, 0.4, 0.8, 0.8, 1.2], abs=0.01)
+
+
 def test_a_source_that_is_too_quick_loses_snippets_and_keeps_its_time(tmp_path):
     server = Server(write_video(tmp_path / "v.ts", 16 * 40), times=1)
     live = Live(server.url, "middle")

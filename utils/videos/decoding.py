@@ -19,7 +19,6 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.system.errors import UserError
 from utils.videos.frames import Video, resize
 
-MIDDLE = SNIPPET_FRAMES // 2
 QUEUED = 8  # snippets that a decoder may be ahead
 
 
@@ -54,28 +53,31 @@ class Failed(NamedTuple):
 Message = Opened | Snippet | Ended | Failed
 
 
-def snippets(frames: Iterable[np.ndarray], pool: str) -> Iterator[tuple[torch.Tensor, int]]:
+def snippets(
+    frames: Iterable[np.ndarray], pool: str, size: int = SNIPPET_FRAMES
+) -> Iterator[tuple[torch.Tensor, int]]:
     """The frames that the rows of a video are made of, resized, and how many the row stands for.
 
     Args:
         frames: (H, W, 3) uint8 of the whole video.
-        pool: `mean`, all 16 of each row; `middle`, one.
+        pool: `mean`, all frames of each row; `middle`, one.
+        size: frames that a row stands for, N.
 
     Yields:
-        (F, 3, 256, 340) uint8 and 16; frames behind the last 16 are left out, but a video of fewer
-        than 16 is one row.
+        (F, 3, 256, 340) uint8 and N; frames behind the last N are left out, but a video of fewer
+        than N is one row.
     """
     held: list[torch.Tensor] = []
     count = 0
     for count, frame in enumerate(frames, start=1):
-        place = (count - 1) % SNIPPET_FRAMES
-        # Of the first 16 all, since they may be all there are.
-        if pool == "mean" or place == MIDDLE or count <= SNIPPET_FRAMES:
+        place = (count - 1) % size
+        # Of the first N all, since they may be all there are.
+        if pool == "mean" or place == size // 2 or count <= size:
             held.append(resize(frame))
-        if place == SNIPPET_FRAMES - 1:
-            yield _pooled(held, pool), SNIPPET_FRAMES
+        if place == size - 1:
+            yield _pooled(held, pool), size
             held = []
-    if count < SNIPPET_FRAMES:
+    if count < size:
         yield _pooled(held, pool), count
 
 
@@ -85,12 +87,14 @@ def _pooled(held: list[torch.Tensor], pool: str) -> torch.Tensor:
 
 
 @contextmanager
-def decoded(videos: Iterable[Path], pool: str, decoders: int) -> Iterator[Iterator[Message]]:
+def decoded(
+    videos: Iterable[Path], pool: str, size: int, decoders: int
+) -> Iterator[Iterator[Message]]:
     """While this context lasts, videos are being decoded; it gives what there is to tell of them.
 
     Args:
         videos: in the order in which they are begun.
-        pool: see `snippets`.
+        pool, size: see `snippets`.
         decoders: videos decoded at once.
 
     Yields:
@@ -101,7 +105,7 @@ def decoded(videos: Iterable[Path], pool: str, decoders: int) -> Iterator[Iterat
     told: queue.Queue = queue.Queue(maxsize=QUEUED * decoders)
     stop = threading.Event()
     threads = [
-        threading.Thread(target=_decode, args=(todo, pool, told, stop), daemon=True)
+        threading.Thread(target=_decode, args=(todo, pool, size, told, stop), daemon=True)
         for _ in range(min(decoders, len(todo)))
     ]
     for thread in threads:
@@ -115,7 +119,9 @@ def decoded(videos: Iterable[Path], pool: str, decoders: int) -> Iterator[Iterat
                 told.get(timeout=0.1)  # a thread may wait for room there
 
 
-def _decode(todo: deque[Path], pool: str, told: queue.Queue, stop: threading.Event) -> None:
+def _decode(
+    todo: deque[Path], pool: str, size: int, told: queue.Queue, stop: threading.Event
+) -> None:
     """A thread: one video after another, and None when there are no more."""
     while not stop.is_set():
         try:
@@ -125,7 +131,7 @@ def _decode(todo: deque[Path], pool: str, told: queue.Queue, stop: threading.Eve
         try:
             video, frames = Video(path), 0
             told.put(Opened(path, video.expected))
-            for images, of_row in snippets(video.frames(), pool):
+            for images, of_row in snippets(video.frames(), pool, size):
                 if stop.is_set():
                     return
                 told.put(Snippet(path, images))

@@ -14,28 +14,27 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from utils.datasets.features import SNIPPET_FRAMES
-from utils.network.backbone import WIDTH
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file
 from utils.videos.decoding import Ended, Failed, Message, Opened, Snippet, decoded
 from utils.videos.frames import crop
+from utils.videos.records import Recipe, feature_file, made_of, write_record
 
 
 def encoded(
-    messages: Iterable[Message], tower, batch_size: int, crops: list[int]
+    messages: Iterable[Message], tower, batch_size: int, crops: dict[Path, list[int]]
 ) -> Iterator[tuple[Message, list[torch.Tensor]]]:
     """Put the pictures of snippets through the network.
 
     Args:
         messages: of decoders.
-        tower: function of (B, 3, 224, 224) uint8 pictures, -> (B, 512) features.
+        tower: function of (B, 3, 224, 224) uint8 pictures, -> (B, D) features.
         batch_size: pictures it sees at once; the last time there may be fewer.
-        crops: which of the ten are made of each image.
+        crops: which of the ten are made of the images of each video.
 
     Yields:
-        every message in its order, with the features of a Snippet's pictures, (512,) each, crop by
+        every message in its order, with the features of a Snippet's pictures, (D,) each, crop by
         crop; a list that is empty for the others.
     """
     told: deque[tuple[Message, list]] = deque()  # still without some features, or behind such
@@ -45,7 +44,7 @@ def encoded(
         if message is not None:
             told.append((message, features))
         if isinstance(message, Snippet):
-            parts = (crop(message.images, k) for k in crops)
+            parts = (crop(message.images, k) for k in crops[message.path])
             pictures.extend((picture, features) for part in parts for picture in part)
         while len(pictures) >= batch_size or (message is None and pictures):
             batch = [pictures.popleft() for _ in range(min(batch_size, len(pictures)))]
@@ -63,10 +62,12 @@ class FeatureFiles:
     Args:
         paths: of the K files.
         dtype: of their values.
+        width: D, values of a row.
         expected: frames of the video, as its container announces them.
     """
 
-    def __init__(self, paths: list[Path], dtype: str, expected: int):
+    def __init__(self, paths: list[Path], dtype: str, width: int, expected: int):
+        self.width = width
         self.expected = expected
         self.rows = 0
         self.dtype = np.dtype(dtype)
@@ -78,12 +79,12 @@ class FeatureFiles:
         self._write_headers()
 
     def _write_headers(self) -> None:
-        shape = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.rows, WIDTH)}
+        shape = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.rows, self.width)}
         for file in self.files:
             np.lib.format.write_array_header_1_0(file, shape)  # with room for any number of rows
 
     def add(self, features: torch.Tensor) -> None:
-        """A row of each crop, (K, 512)."""
+        """A row of each crop, (K, D)."""
         self.rows += 1
         for file, row in zip(self.files, features.numpy().astype(self.dtype), strict=True):
             file.write(row.tobytes())
@@ -106,8 +107,8 @@ class Extraction:
     Args:
         videos: files and their paths without suffix below `out`.
         out: folder of the features.
-        crops: which of the ten.
-        pool, dtype: see extract_features.py.
+        crops: which of the ten. Those of a video that have a file already are left alone.
+        recipe: how they are made; what the network is, it only records.
 
     Attributes:
         waiting: videos to extract.
@@ -115,19 +116,14 @@ class Extraction:
         failures: what could not be extracted and why.
     """
 
-    def __init__(
-        self, videos: dict[Path, Path], out: Path, crops: list[int], pool: str, dtype: str
-    ):
-        self.crops = crops
-        self.pool = pool
-        self.dtype = dtype
-        self.paths = {
-            file: [out / place.with_name(f"{place.name}__{k}.npy") for k in crops]
-            for file, place in videos.items()
+    def __init__(self, videos: dict[Path, Path], out: Path, crops: list[int], recipe: Recipe):
+        self.recipe = recipe
+        self.places = {file: out / place for file, place in videos.items()}
+        self.crops = {
+            file: [k for k in crops if not feature_file(place, k).is_file()]
+            for file, place in self.places.items()
         }
-        self.waiting = [
-            file for file, paths in self.paths.items() if not all(p.is_file() for p in paths)
-        ]
+        self.waiting = [file for file, missing in self.crops.items() if missing]
         self.skipped = len(videos) - len(self.waiting)
         self.written = 0
         self.failures: list[str] = []
@@ -136,33 +132,40 @@ class Extraction:
         """Extract the videos that wait.
 
         Args:
-            tower, batch_size: the network, and the pictures it sees at once, see `encoded`.
+            tower, batch_size: the network, and the pictures it sees at once, see `encoded`;
+                `tower.width` is D.
             decoders: videos decoded at once.
         """
-        with decoded(self.waiting, self.pool, decoders) as messages:
-            self._write(encoded(messages, tower, batch_size, self.crops))
+        pool, size = self.recipe.pool, self.recipe.snippet_frames
+        with decoded(self.waiting, pool, size, decoders) as messages:
+            self._write(encoded(messages, tower, batch_size, self.crops), tower.width)
 
-    def _write(self, told: Iterable[tuple[Message, list[torch.Tensor]]]) -> None:
+    def _write(self, told: Iterable[tuple[Message, list[torch.Tensor]]], width: int) -> None:
         files: dict[Path, FeatureFiles] = {}
+        made: dict[Path, dict] = {}  # for the records
+        size = self.recipe.snippet_frames
         bar = tqdm(unit="frame", unit_scale=True, smoothing=0.1, disable=None)
         with bar, ExitStack() as unfinished:
             for message, features in told:
                 match message:
                     case Opened(path, frames):
-                        files[path] = FeatureFiles(self.paths[path], self.dtype, frames)
+                        made[path] = made_of(path, self.recipe)
+                        paths = [feature_file(self.places[path], k) for k in self.crops[path]]
+                        files[path] = FeatureFiles(paths, self.recipe.dtype, width, frames)
                         unfinished.callback(files[path].discard)
                         known = [of_video.expected for of_video in files.values()]
                         bar.total = round(sum(known) / len(known) * len(self.waiting))
                     case Snippet(path):
-                        # [K·F, 512] -> [K, F, 512] -> [K, 512]
-                        rows = torch.stack(features).unflatten(0, (len(self.crops), -1))
+                        # [K·F, D] -> [K, F, D] -> [K, D]
+                        rows = torch.stack(features).unflatten(0, (len(self.crops[path]), -1))
                         files[path].add(rows.mean(dim=1))
-                        bar.update(SNIPPET_FRAMES)
+                        bar.update(size)
                     case Ended(path, frames):
+                        write_record(self.places[path], made[path], self.crops[path])
                         files[path].finish()
                         self.written += 1
-                        if frames < SNIPPET_FRAMES:
-                            say(f"{path} has {frames} frames, fewer than {SNIPPET_FRAMES}: one row")
+                        if frames < size:
+                            say(f"{path} has {frames} frames, fewer than {size}: one row")
                     case Failed(path, reason):
                         if path in files:
                             files[path].discard()

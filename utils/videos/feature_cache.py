@@ -1,17 +1,17 @@
 """Features of videos, kept beside what is predicted from them, so that asking again is quick."""
 
-import json
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-from utils.datasets.features import read_features
+from utils.datasets.features import SNIPPET_FRAMES, read_features
+from utils.network.backbone import WIDTH
+from utils.network.clip_file import weights_identity
 from utils.network.clip_visual import VisualTower
-from utils.system.files import write_json
 from utils.videos.extraction import Extraction
 from utils.videos.frames import CENTRE
 from utils.videos.inputs import is_features
+from utils.videos.records import Recipe, feature_file, is_made_so
 
 DECODERS = 1
 PICTURES = 64  # that the visual tower sees at once
@@ -24,74 +24,64 @@ def features_of(
     clip_weights: str,
     precision: str,
     device: torch.device,
+    backbone: str,
+    size: int = SNIPPET_FRAMES,
+    width: int = WIDTH,
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """Features (T, 512) by name, those of videos first, and which videos failed and why.
+    """Features (T, D) by name, those of videos first, and which videos failed and why.
 
     Args:
         sources: videos and feature files by name. The latter are read before the hours of work that
             the former may be.
-        folder, pool, clip_weights, precision, device: see `extract`.
+        folder, pool, clip_weights, precision, device, backbone, size: see `extract`.
+        width: of the features, D.
 
     Raises:
         UserError: a feature file cannot be used.
     """
-    given = {name: read_features(path) for name, path in sources.items() if is_features(path)}
-    videos = {path: name for name, path in sources.items() if name not in given}
-    files, failures = extract(videos, folder, pool, clip_weights, precision, device)
-    found = {name: read_features(path) for name, path in files.items()} | given
-    return {name: torch.from_numpy(rows) for name, rows in found.items()}, failures
+    given = {
+        name: read_features(path, width=width)
+        for name, path in sources.items()
+        if is_features(path)
+    }
+    videos = {path: Path(name) for name, path in sources.items() if name not in given}
+    found, failures = {}, []
+    if videos:
+        clip = clip_weights, precision, device, backbone
+        files, failures = extract(videos, folder, pool, *clip, size)
+        found = {name: read_features(path, width=width) for name, path in files.items()}
+    return {name: torch.from_numpy(rows) for name, rows in (found | given).items()}, failures
 
 
 def extract(
-    videos: dict[Path, str],
+    videos: dict[Path, Path],
     folder: Path,
     pool: str,
     clip_weights: str,
     precision: str,
     device: torch.device,
+    backbone: str,
+    size: int,
 ) -> tuple[dict[str, Path], list[str]]:
-    """Feature files by name, and what failed and why.
-
-    `<name>__0.json` beside a file says what it was made of. If that is no longer so, it is made
-    anew.
+    """Feature files by name, and what failed and why. What its record does not vouch for, or not in
+    the way that is asked for now, is made anew.
 
     Args:
         videos: files and their names.
         folder: of the features.
         pool: see extract_features.py.
-        clip_weights, precision, device: of the visual tower, see `VisualTower`.
+        clip_weights, precision, device, backbone: of the visual tower, see `VisualTower`.
+        size: frames that a row stands for.
     """
-    files = {name: folder / f"{name}__{CENTRE}.npy" for name in videos.values()}
-    made_with = {"clip_weights": _stamp(Path(clip_weights)), "pool": pool, "precision": precision}
+    clip = weights_identity(clip_weights, backbone)
+    recipe = Recipe(clip, pool, precision, "float32", size)
+    files = {video: feature_file(folder / name, CENTRE) for video, name in videos.items()}
     for video, name in videos.items():
-        made_of = {"video": _stamp(video), **made_with}
-        if _read(_record(folder, name)) != made_of:
-            files[name].unlink(missing_ok=True)
-            write_json(_record(folder, name), made_of)
-    places = {video: Path(name) for video, name in videos.items()}
-    extraction = Extraction(places, folder, [CENTRE], pool, "float32")
+        if not is_made_so(folder / name, CENTRE, video, recipe):
+            files[video].unlink(missing_ok=True)
+    extraction = Extraction(videos, folder, [CENTRE], recipe)
     if extraction.waiting:
-        tower = VisualTower(clip_weights, device, precision)
+        tower = VisualTower(clip_weights, device, precision, backbone)
         extraction.run(tower, PICTURES, DECODERS)
-    for name, file in list(files.items()):
-        if not file.is_file():
-            _record(folder, name).unlink(missing_ok=True)
-            del files[name]
-    return files, extraction.failures
-
-
-def _record(folder: Path, name: str) -> Path:
-    return folder / f"{name}__{CENTRE}.json"
-
-
-def _read(path: Path):
-    with suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _stamp(path: Path) -> list:
-    """What tells a file from another or a later one; a name that is no file, as it is."""
-    if not path.is_file():
-        return [str(path)]
-    found = path.stat()
-    return [str(path.absolute()), found.st_size, found.st_mtime_ns]
+    done = {name.as_posix(): files[video] for video, name in videos.items()}
+    return {name: file for name, file in done.items() if file.is_file()}, extraction.failures

@@ -14,7 +14,7 @@ import torch
 from av.stream import Disposition
 from torch.nn import functional as F
 
-from utils.network.clip_visual import PICTURE_SIZE
+from utils.network.backbone import PICTURE_SIZE
 from utils.system.errors import UserError
 
 FRAME_SIZE = (256, 340)  # height, width

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from utils.system.errors import UserError
 
 CROPS = 10  # that can be made of a frame, see utils/videos/frames.py
-POOLS = ("mean", "middle")  # what a row of features is made of: its 16 frames, or one
+POOLS = ("mean", "middle")  # what a row of features is made of: all its frames, or one
 STDIN = "-"
 VIDEO_SUFFIXES = (
     ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.system.errors import UserError
 from utils.videos.decoding import QUEUED, snippets
 from utils.videos.frames import Video
@@ -67,16 +68,18 @@ class Live:
     Args:
         source: a URL, the number of a camera, or `-`.
         pool: see extract_features.py.
+        size: frames of a snippet.
 
     Attributes:
         name: what it is called in messages.
         left_out: snippets that came too quickly.
     """
 
-    def __init__(self, source: str, pool: str):
+    def __init__(self, source: str, pool: str, size: int = SNIPPET_FRAMES):
         self.source = source
         self.name = shown(source)
         self.pool = pool
+        self.size = size
         self.left_out = 0
         self.stop = threading.Event()
         self.found: queue.Queue = queue.Queue(maxsize=QUEUED)
@@ -115,7 +118,7 @@ class Live:
             try:
                 video = open_source(self.source)
                 self.waits = self.source == STDIN or bool(video.container.duration)
-                for snippet in timed_snippets(video, offset, self.pool):
+                for snippet in timed_snippets(video, offset, self.pool, self.size):
                     if self.stop.is_set():
                         return
                     wait = 0
@@ -143,8 +146,9 @@ class Live:
             self.left_out += 1
 
 
-def timed_snippets(video: Video, offset: float, pool: str):
-    """Snippets of a source that was opened `offset` seconds after the first time."""
+def timed_snippets(video: Video, offset: float, pool: str, size: int = SNIPPET_FRAMES):
+    """Snippets of a source that was opened `offset` seconds after the first time; `pool` and `size`
+    as for `Live`."""
     times: list[float] = []  # of the snippet's frames
 
     def frames():
@@ -161,7 +165,7 @@ def timed_snippets(video: Video, offset: float, pool: str):
             times.append(last)
             yield picture
 
-    for images, _ in snippets(frames(), pool):
+    for images, _ in snippets(frames(), pool, size):
         period = float(np.median(np.diff(times))) if len(times) > 1 else 1 / USUAL_RATE
         yield TimedSnippet(images, times[0], times[-1] + period)
         times.clear()

@@ -1,0 +1,76 @@
+"""The feature files in a folder, by video, crop and how they were pooled. No PyTorch here."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.network.backbone import RANDOM
+from utils.system.errors import UserError
+from utils.videos.records import read_record
+
+NAME = re.compile(r"(.+)__(\d+)", re.ASCII | re.DOTALL)  # of a file with a crop
+
+
+class Kind(NamedTuple):
+    """What a feature file is of its video; None where that is not known."""
+
+    pool: str | None
+    crop: int | None
+
+
+class Features(NamedTuple):
+    """Attributes:
+    videos: files by video and kind.
+    random: how many files were made with random CLIP weights.
+    """
+
+    videos: dict[str, dict[Kind, Path]]
+    random: int
+
+
+def find_features(path: Path, with_records: bool) -> Features:
+    """The feature files at a path: it is one, or a folder to look through.
+
+    Args:
+        path: of files `<video>__<crop>.npy`; without `__<crop>` the crop is not known.
+        with_records: see what their records say. Files of one crop are told apart by their pool.
+
+    Raises:
+        UserError: there are none, or two are the same crop of the same video.
+    """
+    record_of = cache(read_record)
+    videos: dict[str, dict[Kind, Path]] = {}
+    random = 0
+    for file in _files(path):
+        named = NAME.fullmatch(file.stem)
+        video, crop = (named[1], int(named[2])) if named else (file.stem, None)
+        record = record_of(file.with_name(video)) if with_records else None
+        recorded = record if record and crop in record["crops"] else {}
+        random += recorded.get("clip_weights") == RANDOM
+        kind = Kind(recorded.get("pool"), crop)
+        files = videos.setdefault(video, {})
+        if kind in files:
+            raise UserError(
+                f"{files[kind]} and {file} are both of a video {video}: compare their folders one "
+                "by one"
+            )
+        files[kind] = file
+    return Features(videos, random)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path} not found: expected a feature file, or a folder of them")
+    files = sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(path, followlinks=True)
+        for name in names
+        if name.endswith(".npy")
+    )
+    if not files:
+        raise UserError(f"{path} holds no features: expected files <video>__<crop>.npy in it")
+    return files
