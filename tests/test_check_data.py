@@ -97,6 +97,34 @@ def test_every_problem_is_in_the_table(broken, tmp_path, capsys):
     assert lines[-2].startswith(f"{broken['test-list']}, line 2 ")
 
 
+def test_normalised_features_are_a_warning(broken, tmp_path, capsys):
+    """CLIP's norms are near 10: rows of norm 1 are no mistake that a single row would prove."""
+    train = Path(broken["train-list"]).read_text().splitlines()
+    files = [feature(broken, line) for line in train[1:]]
+    for path, change in {
+        files[3]: lambda rows, norms: rows / norms,
+        files[5]: lambda rows, norms: rows / norms * (np.arange(len(rows)) > 0)[:, None] + 1e-4,
+        files[6]: lambda rows, norms: rows / norms * 1.02,
+        files[7]: lambda rows, norms: np.where(np.arange(len(rows))[:, None], rows, rows / norms),
+    }.items():
+        rows = np.load(path).astype(np.float32)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        np.save(path, change(rows, norms).astype(np.float16))
+    code, lines = check(broken, tmp_path, capsys)
+    assert code == 0
+    assert lines[0] == "warnings:"
+    assert lines[1].startswith(
+        f"{broken['train-list']}  2 of 30 feature files have rows of norm 1, first {files[3]} in "
+        "line 5: they seem normalised"
+    )
+    assert lines[2:] == ["34 files read, no problems, 1 warning"]
+    files[0].unlink()
+    code, lines = check(broken, tmp_path, capsys)
+    assert code == 1
+    assert "not found" in lines[0] and lines[1] == "warnings:"
+    assert lines[-1] == "33 files read, 1 problem, 1 warning"
+
+
 def test_ground_truth_that_does_not_fit(broken, tmp_path, capsys):
     np.save(broken["gt-path"], np.zeros(16))
     code, lines = check(broken, tmp_path, capsys)

@@ -3,9 +3,10 @@
     python -m utils.make_lists ucf --features DIR --annotations Temporal_Anomaly_Annotation.txt
     python -m utils.make_lists xd --features TRAIN_DIR --test-features TEST_DIR \\
         --annotations annotations.txt annotations_multiclasses.txt
+    python -m utils.make_lists --dataset FILE.yml                       a data set of your own
 
-Order as in the official lists: anomalous videos by name, then normal ones by name. A training list
-has all crops of a video, a test list one.
+The order of the first two is that of the official lists: anomalous videos by name, then normal ones
+by name. A training list has all crops of a video, a test list one.
 """
 
 import os
@@ -21,12 +22,15 @@ from utils.datasets.annotations import Annotation, read_ucf_annotations, read_xd
 from utils.datasets.features import SNIPPET_FRAMES, read_features
 from utils.datasets.ground_truth import rasterize
 from utils.datasets.lists import COLUMNS, video_name
-from utils.labels import GROUND_TRUTH_NORMAL, UCF_CRIME, XD_VIOLENCE, Dataset
+from utils.datasets.own_lists import build_own, with_places
+from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
+from utils.options.kinds import count, part
 from utils.system.command import OneLineParser, command
 from utils.system.errors import UserError
 from utils.system.files import whole_file, write_json
 from utils.videos.inputs import CROPS
 
+TEST_SHARE = 0.3
 UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
 
 
@@ -111,10 +115,10 @@ def write_test_side(
             )
         path = video.crops[crop]
         count = len(read_features(path, header_only=True))
-        normal = Annotation([], [(0, SNIPPET_FRAMES * count)], [GROUND_TRUTH_NORMAL])
+        normal = Annotation([], [(0, SNIPPET_FRAMES * count)], [facts.ground_truth_normal])
         annotation = normal if video.label == facts.normal else annotations[video.name]
         rows.append((path, video.label))
-        frames.append(rasterize(annotation.frames, count))
+        frames.append(rasterize(annotation.frames, SNIPPET_FRAMES * count))
         segments[video.name] = annotation.segments
         labels[video.name] = annotation.labels
     write_list(rows, out / facts.test_list)
@@ -210,26 +214,50 @@ def require_all(annotated, videos: list[VideoCrops], features: Path, annotations
 @command
 def main(argv=None) -> None:
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", choices=("ucf", "xd"))
-    parser.add_argument("--features", type=Path, help="feature folder (XD: of the training videos)")
-    parser.add_argument("--test-features", type=Path, help="XD: feature folder of the test videos")
-    parser.add_argument("--annotations", type=Path, nargs="+", required=True, help="one file for "
-                        "ucf; annotations.txt annotations_multiclasses.txt for xd")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("list"), help="folder to write to")
-    parser.add_argument("--test-crop", type=int, help="crop in the test list (ucf 5, xd 0)")
+    add = parser.add_argument
+    add("dataset", nargs="?", choices=("ucf", "xd"), help="or --dataset")
+    add("--dataset", dest="file", metavar="FILE.yml", help="a data set of your own, as this file "
+        "describes it")  # fmt: skip
+    add("--features", type=Path, metavar="DIR", help="feature folder (XD: of the training videos; "
+        "--dataset: the file's)")  # fmt: skip
+    add("--test-features", type=Path, metavar="DIR", help="XD: feature folder of the test videos")
+    add("--annotations", type=Path, nargs="+", metavar="FILE", help="one file for ucf; "
+        "annotations.txt annotations_multiclasses.txt for xd")  # fmt: skip
+    add("--out", type=Path, metavar="DIR", help="folder to write to (default: list; --dataset: the "
+        "file's)")  # fmt: skip
+    add("--test-crop", type=count, metavar="K", help="crop in the test list (ucf 5, xd 0)")
+    add("--test-share", type=part, default=TEST_SHARE, metavar="X", help="--dataset: share of the "
+        "videos to test on where the table of videos has no split; 0: none (default: "
+        "%(default)s)")  # fmt: skip
+    add("--seed", type=count, default=0, metavar="N", help="--dataset: of that split (default: "
+        "%(default)s)")  # fmt: skip
     args = parser.parse_args(argv)
+    if (args.dataset is None) == (args.file is None):
+        parser.error("name one data set: ucf, xd, or --dataset FILE.yml")
+    if args.file:
+        if args.annotations or args.test_features or args.test_crop is not None:
+            parser.error("--annotations, --test-features and --test-crop are for ucf and xd: the "
+                         "file of --dataset says where its events are")  # fmt: skip
+        facts = read_dataset(args.file)
+        return build_own(with_places(facts, args.features, args.out), args.test_share, args.seed)
+    build_published(parser, args)
+
+
+def build_published(parser: OneLineParser, args) -> None:
+    """Lists of UCF-Crime or XD-Violence."""
     ucf = args.dataset == "ucf"
-    if len(args.annotations) != (1 if ucf else 2):
+    if not args.annotations or len(args.annotations) != (1 if ucf else 2):
         parser.error(f"--annotations: {args.dataset} has {'one file' if ucf else 'two files'}")
     if ucf and (args.features is None or args.test_features is not None):
         parser.error("ucf takes --features, with training and test videos together")
     if not ucf and args.test_features is None:
         parser.error("xd takes --test-features (and --features for the training list)")
     crop = {} if args.test_crop is None else {"test_crop": args.test_crop}
+    out = args.out or Path("list")
     if ucf:
-        build_ucf(args.features, *args.annotations, args.out, **crop)
+        build_ucf(args.features, *args.annotations, out, **crop)
     else:
-        build_xd(args.features, args.test_features, *args.annotations, args.out, **crop)
+        build_xd(args.features, args.test_features, *args.annotations, out, **crop)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from helpers import golden
 from helpers.lists import features, official_features, run_ucf
+from helpers.truth import frames_of
 from utils.datasets.ground_truth import TruthFiles, rasterize, read_ground_truth
 from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
@@ -51,11 +52,11 @@ def test_json_and_official_arrays_are_the_same_ground_truth(lists):
     theirs = read(lists)
     assert ours.segments == theirs.segments
     assert ours.labels == theirs.labels
-    assert ours.abnormal_frames().tolist() == ours.frames.reshape(11, 16).sum(axis=1).tolist()
+    assert ours.abnormal.tolist() == frames_of(ours).reshape(11, 16).sum(axis=1).tolist()
 
 
 def test_rasterize():
-    assert rasterize([(2, 5), (30, 90)], 2).tolist() == [0.0] * 2 + [1] * 3 + [0] * 25 + [1] * 2
+    assert rasterize([(2, 5), (30, 90)], 32).tolist() == [0.0] * 2 + [1] * 3 + [0] * 25 + [1] * 2
 
 
 def edit_list(lists, edit):

@@ -32,7 +32,7 @@ def training_clips(
 def training_batches(
     clips: FeatureClips | CachedClips, batch_sampler, workers: int, device: torch.device
 ) -> DataLoader:
-    """Batches of snippets (V, 512), labels (B, C), lengths (B,): the clips' valid rows one after
+    """Batches of snippets (V, D), labels (B, C), lengths (B,): the clips' valid rows one after
     another.
 
     Args:
@@ -63,7 +63,7 @@ def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def video_loader(rows: list[Row], workers: int) -> DataLoader:
-    """The features of one test video after another, (T, 512)."""
+    """The features of one test video after another, (T, D)."""
     return DataLoader(
         VideoFeatures(rows),
         batch_size=None,

@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils import PROJECT
+from utils.data_set_file import RESERVED
 from utils.labels import Dataset
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
 MANUAL_TEXTS = PROJECT / "configs" / "manual_texts.yml"
 NORMAL = "normal"
-RESERVED = ("snippet", "start", "end", "score")  # columns beside the classes' own
 
 
 def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...]:
@@ -18,15 +18,18 @@ def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...
 
     Args:
         path: YAML, data set -> class code -> a sentence or a list of them; None for
-            configs/manual_texts.yml.
+            configs/manual_texts.yml or, where a data set is not in it, its own texts.
         facts: of the data set.
 
     Raises:
         UserError: the file cannot be read, or the classes in it are not the data set's.
     """
+    given = path
     path = path or MANUAL_TEXTS
     written = read_yaml(path, "texts")
     of_classes = written.get(facts.name) if isinstance(written, dict) else None
+    if of_classes is None and given is None:
+        return facts.texts
     if not isinstance(of_classes, dict):
         raise UserError(f"texts {path} have no entry '{facts.name}' with a line per class code")
     if odd := [str(code) for code in of_classes if code not in facts.classes]:

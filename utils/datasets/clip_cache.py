@@ -1,6 +1,6 @@
 """Training clips packed into one file, as `--cache DIR` has them:
 
-<DIR>/<list>_N256_<key>.f32    the clips' valid rows one after another, (R, 512) float32
+<DIR>/<list>_N256_<key>.f32    the clips' valid rows one after another, (R, D) float32
 <DIR>/<list>_N256_<key>.json   {"lengths": rows of each clip in list order}; its presence says that
                                the packing was finished
 
@@ -23,12 +23,11 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from utils.datasets.clips import FeatureClips
-from utils.network.backbone import WIDTH
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file, write_json
 from utils.system.signals import step_aside
 
-ROW_BYTES = WIDTH * np.dtype(np.float32).itemsize
+VALUE_BYTES = np.dtype(np.float32).itemsize
 CACHE_VERSION = 1  # another one wherever clips are cut or packed in another way
 
 
@@ -50,6 +49,7 @@ class CachedClips:
 
     def __init__(self, clips: FeatureClips, train_list: str, folder: str, workers: int):
         self.rows = clips.rows
+        self.width = clips.width
         key = cache_key(clips, train_list)
         name = f"{Path(train_list).stem}_N{clips.visual_length}_{key}"
         self.path, self.index = Path(folder, f"{name}.f32"), Path(folder, f"{name}.json")
@@ -68,14 +68,14 @@ class CachedClips:
 
     @cached_property
     def _packed(self) -> np.ndarray:
-        """(R, 512), opened by each process for itself."""
-        return np.memmap(self.path, np.float32, "r").reshape(-1, WIDTH)
+        """(R, D), opened by each process for itself."""
+        return np.memmap(self.path, np.float32, "r").reshape(-1, self.width)
 
     def _finished(self) -> list[int] | None:
         """Rows of each clip, where the cache is whole."""
         try:
             lengths = json.loads(self.index.read_text(encoding="utf-8"))["lengths"]
-            whole = self.path.stat().st_size == sum(lengths) * ROW_BYTES
+            whole = self.path.stat().st_size == sum(lengths) * self.width * VALUE_BYTES
             return lengths if whole and len(lengths) == len(self) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -65,10 +65,11 @@ def process_split(feat: np.ndarray, length: int) -> tuple[np.ndarray, int]:
 
 
 class FeatureClips:
-    """The valid rows of a training clip and its label per row: (≤ N, 512) float32, (C,)."""
+    """The valid rows of a training clip and its label per row: (≤ N, D) float32, (C,)."""
 
     def __init__(self, rows: list[Row], visual_length: int):
         self.rows = rows
+        self.width = rows[0].width
         self.visual_length = visual_length
 
     def __len__(self) -> int:
@@ -80,7 +81,7 @@ class FeatureClips:
 
 
 class VideoFeatures:
-    """The features of a video per row: (T, 512) float32."""
+    """The features of a video per row: (T, D) float32."""
 
     def __init__(self, rows: list[Row]):
         self.rows = rows

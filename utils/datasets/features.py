@@ -1,4 +1,4 @@
-"""Feature files: a row for each snippet, 16 frames, of a video."""
+"""Feature files: a row for each snippet of a video, 16 frames unless a data set says otherwise."""
 
 from pathlib import Path
 
@@ -11,25 +11,28 @@ from utils.system.untrusted import load_array
 SNIPPET_FRAMES = 16
 
 
-def read_features(path: Path, header_only: bool = False) -> np.ndarray:
+def read_features(path: Path, header_only: bool = False, width: int = WIDTH) -> np.ndarray:
     """Read a feature file.
 
     Args:
-        path: `.npy`, (T, 512), any floating type.
+        path: `.npy`, (T, D), any floating type.
         header_only: leave the values on disk, where only the shape is wanted.
+        width: D, as the data set has it.
 
     Returns:
-        (T, 512) float32 (as the file has it with `header_only`).
+        (T, D) float32 (as the file has it with `header_only`).
 
     Raises:
         UserError: the file is missing, empty, damaged, of another shape or type, or not finite.
     """
     features = load_array(path, "feature file", mmap_mode="r" if header_only else None)
     shape = features.shape
-    if len(shape) != 2 or shape[1] != WIDTH or not shape[0]:
+    if len(shape) != 2 or shape[1] != width or not shape[0]:
+        usual = f" with a row per {SNIPPET_FRAMES} frames: CLIP ViT-B/16 image features"
         raise UserError(
-            f"feature file {path} has shape {shape}; expected (T, {WIDTH}) with a row per "
-            f"{SNIPPET_FRAMES} frames: CLIP ViT-B/16 image features"
+            f"feature file {path} has shape {shape}; expected (T, {width})"
+            f"{usual if width == WIDTH else ''}; the width of others is said in the file of "
+            "--dataset"
         )
     if features.dtype.kind != "f":
         raise UserError(

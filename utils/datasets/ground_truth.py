@@ -1,20 +1,23 @@
-"""Ground truth of the test videos: a 0 or 1 per frame, and segments with their class."""
+"""Ground truth of the test videos: what is abnormal in them, and segments with their class. It is
+read from a table of events, or from the official files, which have a 0 or 1 per frame."""
 
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from utils.datasets.features import SNIPPET_FRAMES
+from utils.datasets.event_table import events_of
 from utils.datasets.lists import Row
-from utils.labels import GROUND_TRUTH_NORMAL, Dataset
+from utils.labels import Dataset
+from utils.row_time import MOST
+from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_array, load_object_array
 
-MOST_FRAMES = 2**31  # more than a year of video
 MAKE_IT = "make it with 'python -m utils.make_lists', see list/README.md"
 
 
@@ -32,26 +35,61 @@ class TruthFiles(NamedTuple):
 
 @dataclass
 class GroundTruth:
-    """Ground truth of the V videos of a test list, in its order.
+    """Ground truth of the V videos of a test list, in its order. Times are in the data set's unit,
+    frames or seconds.
 
     Attributes:
-        frames: (Σ 16·T,) float32, 1 inside an annotated segment.
-        segments: per video, frames [start, end).
-        labels: per video, the class of each segment; `A` where the video is normal.
+        edges: per video (T + 1,), when its rows begin and end.
+        spans: per video, [start, end) of what is abnormal; disjoint, by time.
+        segments: per video, [start, end) of what happens, by class.
+        labels: per video, the class of each segment; of a normal video what the data set calls it.
     """
 
-    frames: np.ndarray
-    segments: list[list[tuple[int, int]]]
+    edges: list[np.ndarray]
+    spans: list[list[tuple[float, float]]]
+    segments: list[list[tuple[float, float]]]
     labels: list[list[str]]
 
-    def abnormal_frames(self) -> np.ndarray:
-        """(Σ T,), the abnormal frames among the 16 of each snippet."""
-        return self.frames.reshape(-1, SNIPPET_FRAMES).sum(axis=1, dtype=np.int64)
+    @cached_property
+    def durations(self) -> np.ndarray:
+        """(Σ T,), the frames, or seconds, of each row."""
+        return np.concatenate([np.diff(edges) for edges in self.edges])
+
+    @cached_property
+    def abnormal(self) -> np.ndarray:
+        """(Σ T,), how many of them are abnormal."""
+        videos = zip(self.edges, self.spans, strict=True)
+        return np.concatenate([covered(edges, spans) for edges, spans in videos])
 
 
-def rasterize(segments, snippets: int) -> np.ndarray:
-    """Segments of a video of `snippets` snippets -> (16·snippets,) float32 of 0 and 1."""
-    frames = np.zeros(SNIPPET_FRAMES * snippets, dtype=np.float32)
+def covered(edges: np.ndarray, spans) -> np.ndarray:
+    """How much of each row disjoint spans cover: (T + 1,) -> (T,)."""
+    total = np.zeros(len(edges) - 1, dtype=edges.dtype)
+    for start, end in spans:
+        total += np.diff(np.clip(edges, start, end).astype(edges.dtype))
+    return total
+
+
+def union(segments) -> list[tuple[float, float]]:
+    """Segments, by time and joined where they overlap or touch."""
+    spans: list[tuple[float, float]] = []
+    for start, end in sorted(segments):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], end)
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def runs_of_ones(frames: np.ndarray) -> list[tuple[int, int]]:
+    """(F,) of 0 and 1 -> [start, end) of the ones."""
+    steps = np.flatnonzero(np.diff(frames, prepend=0, append=0))
+    return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
+
+
+def rasterize(segments, count: int) -> np.ndarray:
+    """Segments of a video of `count` frames -> (count,) float32 of 0 and 1."""
+    frames = np.zeros(count, dtype=np.float32)
     for start, end in segments:
         frames[start:end] = 1
     return frames
@@ -103,83 +141,158 @@ def read_frames(path: str) -> np.ndarray:
 
 
 def read_ground_truth(
-    files: TruthFiles, test_list: str, rows: list[Row], facts: Dataset
-) -> GroundTruth:
-    """Read the three ground-truth files of a test list and see that they belong to it.
+    files: TruthFiles,
+    test_list: str,
+    rows: list[Row],
+    facts: Dataset,
+    others: set[str] | None = None,
+) -> GroundTruth | None:
+    """The ground truth of a test list, see that it belongs to it. None if the data set has none.
 
     Args:
-        files: to read.
+        files: of the official form.
         test_list: path of the test list, for errors.
         rows: of the test list.
         facts: of the data set.
+        others: as for `events_of`.
 
     Raises:
         UserError: a file is missing or damaged, or does not fit the list.
     """
+    if not facts.has_events:
+        return None
+    if facts.events:
+        truth = from_events(rows, facts, others)
+    else:
+        truth = from_files(files, test_list, rows, facts)
+    if not 0 < truth.abnormal.sum() < truth.durations.sum():
+        remedy = "are these the events of the test videos?" if facts.events else MAKE_IT
+        raise UserError(
+            f"{facts.events or files.frames} has only one kind of frame, so AUC and AP are not "
+            f"defined: {remedy}"
+        )
+    return truth
+
+
+def edges_of(row: Row, facts: Dataset) -> np.ndarray:
+    """When the rows of a video's features begin and end.
+
+    Raises:
+        UserError: the features cannot be read, or do not fit the video's length.
+    """
+    count = len(row.features(header_only=True))
+    try:
+        return facts.row.edges(count, row.length)
+    except UserError as error:
+        raise UserError(f"{row.place}: video {row.video}: {error}") from None
+
+
+def _require_apart(rows: list[Row]) -> None:
+    """
+    Raises:
+        UserError: a video is there twice.
+    """
+    places: dict[str, str] = {}
+    for row in rows:
+        if row.video in places:
+            raise UserError(
+                f"{row.place}: video {row.video} is there already, see {places[row.video]}: a test "
+                "list has one row per video, not all of its crops"
+            )
+        places[row.video] = row.place
+
+
+def from_events(rows: list[Row], facts: Dataset, others: set[str] | None = None) -> GroundTruth:
+    """From the data set's table of events."""
+    _require_apart(rows)
+    edges = [edges_of(row, facts) for row in rows]
+    ends = [of_video[-1].item() for of_video in edges]
+    events = events_of(rows, ends, facts, others)
+    videos = list(zip(events, ends, strict=True))
+    if behind := [e.place for of_video, end in videos for e in of_video if e.start >= end]:
+        note(
+            f"{len(behind)} events lie behind the last row of their video, where nothing is "
+            f"scored, first that of {behind[0]}: left out"
+        )
+    events = [
+        [e._replace(end=min(e.end, end)) for e in of_video if e.start < end]
+        for of_video, end in videos
+    ]
+    segments = [[(e.start, e.end) for e in of_video] for of_video in events]
+    labels = [[e.code for e in of_video] for of_video in events]
+    spans = [union(of_video) for of_video in segments]
+    for i, row in enumerate(rows):
+        if row.normal:
+            segments[i], labels[i] = [(0, ends[i])], [facts.ground_truth_normal]
+    return GroundTruth(edges, spans, segments, labels)
+
+
+def from_files(files: TruthFiles, test_list: str, rows: list[Row], facts: Dataset) -> GroundTruth:
+    """From the official files."""
     frames = read_frames(files.frames)
     segments, names = read_per_video(files.segments)
     labels, label_names = read_per_video(files.labels)
     try:
         segments = [[(int(start), int(end)) for start, end in video] for video in segments]
-        if any(not 0 <= start < end < MOST_FRAMES for video in segments for start, end in video):
+        if any(not 0 <= start < end < MOST for video in segments for start, end in video):
             raise ValueError
     except (OverflowError, TypeError, ValueError):
         raise UserError(
-            f"{files.segments}: expected pairs of frames 0 ≤ start < end < {MOST_FRAMES} per video"
+            f"{files.segments}: expected pairs of frames 0 ≤ start < end < {MOST} per video"
         ) from None
-    truth = GroundTruth(frames, segments, labels)
-    counts = [len(row.features(header_only=True)) for row in rows]
-    _check(truth, counts, rows, files, test_list, facts)
+    edges = [edges_of(row, facts) for row in rows]
+    _check(frames, segments, labels, [int(e[-1]) for e in edges], rows, files, test_list, facts)
     for given in (names, label_names):
         if given is not None:
             _check_names(given, rows, test_list)
-    if frames.min(initial=1) == frames.max(initial=0):
-        raise UserError(
-            f"{files.frames} has only one kind of frame, so AUC and AP are not defined: {MAKE_IT}"
-        )
-    return truth
+    videos = np.split(frames, np.cumsum([e[-1] for e in edges])[:-1])
+    return GroundTruth(edges, [runs_of_ones(video) for video in videos], segments, labels)
 
 
 def _check(
-    truth: GroundTruth,
+    frames: np.ndarray,
+    segments: list[list],
+    labels: list[list],
     counts: list[int],
     rows: list[Row],
     files: TruthFiles,
     test_list: str,
     facts: Dataset,
 ) -> None:
-    predicted = SNIPPET_FRAMES * sum(counts)
-    if len(truth.frames) != predicted or len(truth.segments) != len(rows):
-        where = _first_disagreement(truth, counts, rows)
+    """`counts` are the frames of each video."""
+    if len(frames) != sum(counts) or len(segments) != len(rows):
+        where = _first_disagreement(frames, segments, counts, rows)
         raise UserError(
-            f"{test_list} makes predictions for {predicted} frames of {len(rows)} rows, but "
-            f"{files.frames} has {len(truth.frames)} frames and {files.segments} "
-            f"{len(truth.segments)} videos{where}: the list must have one row per video, not all "
+            f"{test_list} makes predictions for {sum(counts)} frames of {len(rows)} rows, but "
+            f"{files.frames} has {len(frames)} frames and {files.segments} "
+            f"{len(segments)} videos{where}: the list must have one row per video, not all "
             f"ten crops, and the ground truth must be made for these features"
         )
-    allowed = [*facts.classes, GROUND_TRUTH_NORMAL]
-    for row, segments, labels in zip(rows, truth.segments, truth.labels, strict=False):
-        if len(segments) != len(labels) or not all(label in allowed for label in labels):
+    allowed = list(dict.fromkeys([*facts.classes, facts.ground_truth_normal]))
+    for row, of_video, names in zip(rows, segments, labels, strict=False):
+        if len(of_video) != len(names) or not all(name in allowed for name in names):
             raise UserError(
-                f"{files.labels}: {row.video} has {len(segments)} segments and the labels "
-                f"{', '.join(map(str, labels))}; expected one of {', '.join(allowed)} each"
+                f"{files.labels}: {row.video} has {len(of_video)} segments and the labels "
+                f"{', '.join(map(str, names))}; expected one of {', '.join(allowed)} each"
             )
-    if len(truth.labels) != len(rows):
-        raise UserError(f"{files.labels} has {len(truth.labels)} videos, {test_list} {len(rows)}")
+    if len(labels) != len(rows):
+        raise UserError(f"{files.labels} has {len(labels)} videos, {test_list} {len(rows)}")
 
 
-def _first_disagreement(truth: GroundTruth, counts: list[int], rows: list[Row]) -> str:
+def _first_disagreement(
+    frames: np.ndarray, segments: list[list], counts: list[int], rows: list[Row]
+) -> str:
     """The first video whose frames are not those its segments say, where that can be told."""
     start = 0
-    for row, count, segments in zip(rows, counts, truth.segments, strict=False):
-        end = start + SNIPPET_FRAMES * count
-        expected = rasterize([] if row.normal else segments, count)
-        wrong_length = row.normal and segments and segments[0][1] != SNIPPET_FRAMES * count
-        if wrong_length or not np.array_equal(truth.frames[start:end], expected):
+    for row, count, of_video in zip(rows, counts, segments, strict=False):
+        end = start + count
+        expected = rasterize([] if row.normal else of_video, count)
+        wrong_length = row.normal and of_video and of_video[0][1] != count
+        if wrong_length or not np.array_equal(frames[start:end], expected):
             return f" (they part company at {row.video})"
         start = end
-    if len(rows) > len(truth.segments):
-        return f" (they part company at {rows[len(truth.segments)].video})"
+    if len(rows) > len(segments):
+        return f" (they part company at {rows[len(segments)].video})"
     return ""
 
 

@@ -1,4 +1,5 @@
-"""Lists `path,label` of feature files."""
+"""Lists `path,label` of feature files. Two further columns may follow: `video`, its name, and
+`frames` or `seconds`, its length."""
 
 import os
 import re
@@ -11,6 +12,8 @@ import pandas as pd
 
 from utils.datasets.features import read_features
 from utils.labels import Dataset
+from utils.network.backbone import WIDTH
+from utils.row_time import UNITS
 from utils.system.errors import UserError
 
 if TYPE_CHECKING:  # lists are read without PyTorch
@@ -25,6 +28,9 @@ class Row(NamedTuple):
     path: Path
     label: "torch.Tensor"  # (C,) multi-hot
     place: str = ""  # list and line, for errors
+    width: int = WIDTH  # of the features
+    name: str = ""  # of the video, where the list says it
+    length: float | None = None  # of the video, in the data set's unit, where the list says it
 
     @property
     def normal(self) -> bool:
@@ -32,19 +38,25 @@ class Row(NamedTuple):
 
     @property
     def video(self) -> str:
-        return video_name(self.path)
+        return self.name or video_name(self.path)
 
     def features(self, header_only: bool = False) -> np.ndarray:
         """`read_features`; errors name the row."""
         try:
-            return read_features(self.path, header_only)
+            return read_features(self.path, header_only, self.width)
         except UserError as error:
             raise UserError(f"{self.place}: {error}" if self.place else str(error)) from None
 
 
+def video_and_crop(path: Path) -> tuple[str, int]:
+    """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0."""
+    video, _, crop = path.stem.rpartition("__")
+    return (video, int(crop)) if video and crop.isdecimal() else (path.stem, 0)
+
+
 def video_name(path: Path) -> str:
-    """Name of the video of a feature file `<video>__<crop>.npy`."""
-    return path.stem.rsplit("__", 1)[0]
+    """Name of the video of a feature file."""
+    return video_and_crop(path)[0]
 
 
 def read_list(path: str, facts: Dataset, feature_root: str | None = None) -> list[Row]:
@@ -68,20 +80,31 @@ def read_list(path: str, facts: Dataset, feature_root: str | None = None) -> lis
     return rows
 
 
+def has_test_set(args, facts: Dataset) -> bool:
+    """Whether there are videos to test on. A data set of one's own may have none, where weights are
+    not selected on them."""
+    selected = args.select == "best" and args.select_on == "test"
+    return selected or not facts.is_own or os.path.isfile(args.test_list)
+
+
 def list_rows(path: str, facts: Dataset, feature_root: str | None):
     """Line number and row of each row of a list, as for `read_list`; for a row that cannot be used,
     the error instead."""
     encode = cache(facts.encode)
     find = FeatureFinder(feature_root)
-    for line, (file, label) in list_lines(path):
+    width = facts.width or WIDTH
+    for line, (file, label, *more) in list_lines(path):
+        place = f"{path}, line {line}"
         try:
-            yield line, Row(find(file), encode(label), f"{path}, line {line}")
+            length = facts.length_of(*more[1:])
+            yield line, Row(find(file), encode(label), place, width, more[0], length)
         except UserError as error:
             yield line, error
 
 
-def list_lines(path: str) -> list[tuple[int, tuple[str, str]]]:
-    """Line number and text, (path, label), of each row of a list that is not blank.
+def list_lines(path: str) -> list[tuple[int, tuple[str, ...]]]:
+    """Line number and texts, (path, label, video, frames, seconds), of each row of a list that is
+    not blank. Of a column that is not there the text is empty.
 
     Raises:
         UserError: the list is missing, empty, no UTF-8 text or without the two columns.
@@ -106,8 +129,12 @@ def list_lines(path: str) -> list[tuple[int, tuple[str, str]]]:
                 f"list {path} has the columns {', '.join(header)}; expected path,label "
                 f"({f'{column} twice' if times else f'no {column}'})"
             )
-    places = [header.index(column) for column in COLUMNS]
-    rows = [(n, tuple(line[i] for i in places)) for n, line in enumerate(lines, start=2)]
+    places = {name: i for i, name in enumerate(header)}
+    columns = [places.get(name) for name in (*COLUMNS, "video", *UNITS)]
+    rows = [
+        (n, tuple("" if i is None else line[i] for i in columns))
+        for n, line in enumerate(lines, start=2)
+    ]
     rows = [(n, row) for n, row in rows if any(row)]
     if not rows:
         raise UserError(f"list {path} is empty: expected a row path,label per feature file")

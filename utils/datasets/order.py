@@ -1,6 +1,6 @@
 """In which order an epoch walks the training videos, and which of them are this process's."""
 
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -35,12 +35,23 @@ class Order:
         batches: a batch sampler that draws from the generator.
         generator: seeded anew for every epoch.
         seed: of the run.
+        passes: over the batches that make an epoch.
+        most_steps: of the run, whose last epoch is then cut short; None for no end.
     """
 
-    def __init__(self, batches, generator: torch.Generator, seed: int):
+    def __init__(
+        self,
+        batches,
+        generator: torch.Generator,
+        seed: int,
+        passes: int = 1,
+        most_steps: int | None = None,
+    ):
         self.batches = batches
         self.generator = generator
         self.seed = seed
+        self.passes = passes
+        self.most_steps = most_steps
         self.begin(0)
 
     def begin(self, epoch: int, done: int = 0) -> None:
@@ -48,13 +59,17 @@ class Order:
         self.epoch, self.done = epoch, done
 
     def __len__(self) -> int:
-        """Steps of a whole epoch."""
-        return len(self.batches)
+        """Steps of the epoch, with those that are done."""
+        steps = self.passes * len(self.batches)
+        if self.most_steps is None:
+            return steps
+        return min(steps, self.most_steps - self.epoch * steps)
 
     def __iter__(self):
         seed = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0]
         self.generator.manual_seed(int(seed))
-        return islice(self.batches, self.done, None)
+        passes = chain.from_iterable(iter(self.batches) for _ in range(self.passes))
+        return islice(passes, self.done, len(self))
 
     def batch(self, step: int) -> list[int]:
         """The rows of step 1, 2, … of the epoch."""

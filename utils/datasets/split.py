@@ -1,0 +1,68 @@
+"""Videos in two parts: a seeded draw in which every class has its share in both."""
+
+import numpy as np
+
+from utils.datasets.lists import Row
+from utils.system.console import note
+from utils.system.errors import UserError
+
+
+def drawn(kinds: list[tuple], normal: list[bool], share: float, seed: int) -> set[int]:
+    """Indices of the videos of the smaller part: evenly spaced ones of all that are sorted by kind,
+    of normal and of anomalous ones apart, at least one of each. Of every kind one stays in the
+    larger part, but where no kind has two.
+
+    Args:
+        kinds: what is known of each video; it need not be equal in both parts to the last one.
+        normal: whether it is normal.
+        share: of the smaller part.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    chosen: set[int] = set()
+    for is_normal in (True, False):
+        videos = [i for i in rng.permutation(len(kinds)).tolist() if normal[i] == is_normal]
+        count = min(max(1, round(share * len(videos))), len(videos) - 1)
+        stay = {kinds[i]: i for i in videos}.values()
+        videos = [i for i in videos if i not in stay] or videos
+        videos.sort(key=lambda i: kinds[i])  # stable
+        count = min(count, len(videos))
+        places = (np.arange(count) + rng.random()) * len(videos) / max(1, count)
+        chosen |= {videos[int(place)] for place in places}
+    return chosen
+
+
+def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[Row], list[Row]]:
+    """Rows to train on, and the validation videos, one row each: the first of its crops.
+
+    Args:
+        rows: of the training list.
+        share: of its videos to hold out.
+        seed: of the draw.
+        path: of the list, for errors.
+
+    Raises:
+        UserError: there are too few videos.
+    """
+    if not share:
+        return rows, []
+    videos: dict[str, list[Row]] = {}
+    for row in rows:
+        videos.setdefault(row.video, []).append(row)
+    crops = list(videos.values())
+    kinds = [tuple(of_video[0].label.tolist()) for of_video in crops]
+    normal = [of_video[0].normal for of_video in crops]
+    for kind, count in (("normal", sum(normal)), ("anomalous", len(normal) - sum(normal))):
+        if count < 2:
+            raise UserError(
+                f"--validation {share:g}: {path} has {count} {kind} videos, too few to hold out one"
+            )
+    held = drawn(kinds, normal, share, seed)
+    of_kind = sum(normal[i] for i in held)
+    note(
+        f"held out for validation: {len(held)} of {len(crops)} videos, {of_kind} normal and "
+        f"{len(held) - of_kind} anomalous"
+    )
+    trained = [row for i, of_video in enumerate(crops) if i not in held for row in of_video]
+    kept = {id(row) for row in trained}
+    return [row for row in rows if id(row) in kept], [crops[i][0] for i in sorted(held)]
