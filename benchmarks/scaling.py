@@ -16,9 +16,9 @@ from benchmarks.measure import gflop
 from losses import dsanet_losses
 from model import build_model
 from utils.datasets.features import SNIPPET_FRAMES
-from utils.network.backbone import RANDOM
+from utils.network.backbone import PICTURE_SIZE, RANDOM
 from utils.network.batch import Filled
-from utils.network.clip_visual import PICTURE_SIZE, VisualTower
+from utils.network.clip_visual import VisualTower
 from utils.options.kinds import positive_float
 from utils.system.command import OneLineParser, command
 

@@ -204,7 +204,9 @@ def metrics(settings) -> list[Result]:
             ),
             "AUC and AP": (
                 lambda scores=scores, frames=frames: plain.frame_wise_auc_ap(scores, frames),
-                lambda scores=scores, abnormal=abnormal: frame_metrics(scores, abnormal),
+                lambda scores=scores, abnormal=abnormal: frame_metrics(
+                    scores, abnormal, np.full(len(scores), 16)
+                ),
             ),
         }
         for name, (slow, fast) in pairs.items():

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.plain import frame_wise_auc_ap
+from benchmarks.plain import frame_wise_auc_ap, frame_wise_map
+from helpers.own import described
+from helpers.truth import frames_of
+from utils.datasets.ground_truth import GroundTruth, union
+from utils.datasets.lists import Row
+from utils.detection_map import IOU_THRESHOLDS
 from utils.labels import UCF_CRIME
 from utils.metrics import (
+    Prediction,
     compute_metrics,
     frame_metrics,
     load_predictions,
@@ -19,14 +25,15 @@ from utils.system.errors import UserError
 def test_metrics_are_those_of_the_expanded_frames(scored):
     predictions, truth, rows = scored
     metrics = compute_metrics(predictions, truth, rows, UCF_CRIME)
+    frames = frames_of(truth)
     score = np.repeat(np.concatenate([p.score for p in predictions]), 16)
     normal = np.repeat(np.concatenate([p.probabilities[:, 0] for p in predictions]), 16)
     exactly = partial(pytest.approx, rel=0, abs=1e-12)
-    assert metrics["auc1"] == exactly(roc_auc_score(truth.frames, score))
-    assert metrics["ap1"] == exactly(average_precision_score(truth.frames, score))
-    assert metrics["auc2"] == pytest.approx(roc_auc_score(truth.frames, 1 - normal))
+    assert metrics["auc1"] == exactly(roc_auc_score(frames, score))
+    assert metrics["ap1"] == exactly(average_precision_score(frames, score))
+    assert metrics["auc2"] == pytest.approx(roc_auc_score(frames, 1 - normal))
     anomalous = 16 * (6 + 9)
-    assert metrics["ano_auc"] == exactly(roc_auc_score(truth.frames[:anomalous], score[:anomalous]))
+    assert metrics["ano_auc"] == exactly(roc_auc_score(frames[:anomalous], score[:anomalous]))
 
 
 @pytest.mark.parametrize("levels", [3, 1000, None])
@@ -35,7 +42,7 @@ def test_counting_frames_equals_expanding_scores(rng, levels):
     if levels:  # with ties
         scores = np.round(scores * levels) / levels
     frames = (rng.random((5000, 16)) < rng.choice([0, 0, 0.3, 1], (5000, 1))).astype(np.float32)
-    found = frame_metrics(scores, frames.sum(axis=1))
+    found = frame_metrics(scores, frames.sum(axis=1), np.full(5000, 16))
     expected = frame_wise_auc_ap(scores, frames.reshape(-1))
     assert found == pytest.approx(expected, rel=0, abs=1e-12)
 
@@ -64,7 +71,7 @@ def test_report_has_the_official_lines(scored):
 
 def test_ano_auc_of_one_kind_of_frame_is_undefined(scored):
     predictions, truth, rows = scored
-    truth.frames[: 16 * 15] = 1
+    truth.spans[:2] = [(0, 96)], [(0, 144)]
     metrics = compute_metrics(predictions, truth, rows, UCF_CRIME)
     assert metrics["ano_auc"] is None
     assert "Ano-AUC: undefined (anomalous videos only)" in report_lines(metrics)
@@ -84,3 +91,118 @@ def test_predictions_are_kept_and_read_back(scored, tmp_path):
         (tmp_path / "p.npz").write_bytes(content)
         with pytest.raises(UserError, match="no predictions"):
             load_predictions(tmp_path / "p.npz")
+
+
+def of_videos(rng, facts, counts, lengths, folder):
+    """Predictions, ground truth and rows of videos, every third of which is normal."""
+    predictions, segments, labels, rows = [], [], [], []
+    anomalies, normal = facts.classes[1:], facts.normal
+    edges = [facts.row.edges(t, n) for t, n in zip(counts, lengths, strict=True)]
+    for i, t in enumerate(counts):
+        p = rng.random((t, len(facts.classes))).astype(np.float32) ** 3
+        predictions.append(Prediction(rng.random(t).astype(np.float32), p / p.sum(1)[:, None]))
+        end, code = edges[i][-1].item(), anomalies[i % len(anomalies)]
+        if i % 3 == 2:
+            segments.append([(0, end)])
+            labels.append([normal])
+        else:
+            segments.append([(end // 4, end // 2), (end // 3, 3 * end // 4)])  # they overlap
+            labels.append([code, anomalies[-1]])
+        label = normal if i % 3 == 2 else code
+        rows.append(Row(folder / f"{i}.npy", facts.encode(label), name=f"v{i}"))
+    spans = [
+        [] if row.normal else union(of_video) for row, of_video in zip(rows, segments, strict=True)
+    ]
+    return predictions, GroundTruth(edges, spans, segments, labels), rows
+
+
+@pytest.mark.parametrize("row", ["8 frames", "share"])
+@pytest.mark.parametrize("codes", [("normal", "fire", "fall"), ("normal", "anomaly")])
+def test_rows_of_any_duration_are_those_of_expanded_frames(rng, tmp_path, row, codes):
+    facts = described(tmp_path, classes={code: code for code in codes}, row=row)
+    counts, lengths = (6, 9, 5, 7, 12, 4), (43, 72, 33, 50, 93, 30)
+    predictions, truth, rows = of_videos(rng, facts, counts, lengths, tmp_path)
+    metrics = compute_metrics(predictions, truth, rows, facts)
+    frames, times = frames_of(truth), truth.durations
+    score = np.repeat(np.concatenate([p.score for p in predictions]), times)
+    other = np.repeat(1 - np.concatenate([p.probabilities[:, 0] for p in predictions]), times)
+    within = np.repeat([not r.normal for r in rows], [e[-1] for e in truth.edges])
+    exactly = partial(pytest.approx, rel=0, abs=1e-12)
+    assert len(frames) == sum(lengths)
+    assert metrics["auc1"] == exactly(roc_auc_score(frames, score))
+    assert metrics["ap1"] == exactly(average_precision_score(frames, score))
+    assert metrics["auc2"] == exactly(roc_auc_score(frames, other))
+    assert metrics["ap2"] == exactly(average_precision_score(frames, other))
+    assert metrics["ano_auc"] == exactly(roc_auc_score(frames[within], score[within]))
+    curves = [
+        np.repeat(p.probabilities, np.diff(e), axis=0)
+        for p, e in zip(predictions, truth.edges, strict=True)
+    ]
+    slow = frame_wise_map(curves, truth.segments, truth.labels, facts.classes, IOU_THRESHOLDS, 1)
+    assert list(metrics["map"].values()) == pytest.approx(slow.tolist(), abs=1e-9)
+    assert metrics["average_map"] > 0
+
+
+def test_seconds_give_the_metrics_of_frames(rng, tmp_path):
+    """At ten frames a second."""
+    classes = {"normal": "a", "fire": "b", "fall": "c"}
+    frames = described(tmp_path, classes=classes, row="8 frames")
+    seconds = described(tmp_path, classes=classes, row="0.8 seconds")
+    counts = (6, 10, 4, 8, 12, 4)
+    lengths = [8 * t for t in counts]  # so that F // 16 cuts nothing
+    predictions, truth, rows = of_videos(rng, frames, counts, lengths, tmp_path)
+    expected = compute_metrics(predictions, truth, rows, frames)
+    tenth = [
+        [[(start / 10, end / 10) for start, end in video] for video in of_videos]
+        for of_videos in (truth.spans, truth.segments)
+    ]
+    edges = [seconds.row.edges(t, n / 10) for t, n in zip(counts, lengths, strict=True)]
+    found = compute_metrics(predictions, GroundTruth(edges, *tenth, truth.labels), rows, seconds)
+    for name in ("auc1", "ap1", "auc2", "ap2", "ano_auc", "average_map", "average_anomaly_map"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-9), name
+    assert found["average_map"] > 0
+
+
+def test_metrics_of_whole_videos(rng, tmp_path):
+    classes = {"normal": "a", "fire": "b", "fall": "c", "theft": "d"}
+    facts = described(tmp_path, classes=classes)
+    labels = ("fire", "normal", "fire-fall", "fall", "normal", "fall")
+    rows = [Row(tmp_path / "x.npy", facts.encode(label)) for label in labels]
+    highest = (0.9, 0.3, 0.7, 0.2, 0.4, 0.4)  # a tie of a normal and an anomalous one
+    likeliest = (1, 2, 2, 3, 0, 2)  # of a moment; that of normal does not count
+    predictions = []
+    for top, c in zip(highest, likeliest, strict=True):
+        p = np.full((3, 4), 0.1)
+        p[1, c], p[2, 0] = 0.5, 0.6
+        predictions.append(Prediction(np.array([0, top, 0]), p))
+    metrics = compute_metrics(predictions, None, rows, facts)
+    # Of 4 × 2 pairs the anomalous one is higher in 2 + 2 + 0 + 1½.
+    assert metrics["video_auc"] == pytest.approx(5.5 / 8)
+    # Ranks: 0.9 and 0.7 anomalous, one of each at 0.4, 0.3 normal, 0.2 anomalous.
+    assert metrics["video_ap"] == pytest.approx((1 + 1 + 3 / 4 + 4 / 6) / 4)
+    assert metrics["class_accuracy"] == pytest.approx(3 / 4)  # all but the one told to be theft
+    assert metrics["per_class_accuracy"] == {"fire": 1, "fall": pytest.approx(2 / 3), "theft": None}
+    assert all(metrics[name] is None for name in ("auc1", "ap2", "ano_auc", "average_map", "map"))
+    lines = report_lines(metrics)
+    assert lines[0].startswith("video AUC: 0.6875  video AP: 0.8542  class accuracy: 0.7500")
+    assert "no table of events" in lines[1]
+    assert [line.split() for line in lines[-3:]] == [
+        ["fire", "100.00"], ["fall", "66.67"], ["theft", "none"],
+    ]  # fmt: skip
+
+
+def test_metrics_of_whole_videos_of_one_kind_are_undefined(tmp_path):
+    facts = described(tmp_path)
+    rows = [Row(tmp_path / "x.npy", facts.encode("fire"))] * 2
+    metrics = compute_metrics([Prediction(np.array([0.1, 0.2]))] * 2, None, rows, facts)
+    assert set(metrics.values()) == {None}
+    assert report_lines(metrics)[0].startswith("video AUC: undefined  video AP: undefined")
+
+
+def test_two_classes_have_no_class_accuracy(rng, tmp_path):
+    facts = described(tmp_path, classes={"normal": "a", "anomaly": "b"})
+    rows = [Row(tmp_path / "x.npy", facts.encode(c)) for c in ("normal", "anomaly")]
+    p = rng.random((3, 2)).astype(np.float32)
+    metrics = compute_metrics([Prediction(p[:, 0], p)] * 2, None, rows, facts)
+    assert metrics["video_auc"] == 0.5
+    assert metrics["class_accuracy"] is metrics["per_class_accuracy"] is None

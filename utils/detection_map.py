@@ -1,7 +1,7 @@
 """mAP@IoU of temporal anomaly detection, the protocol of VadCLIP and DSANet.
 
-A row of a prediction stands for a whole snippet, so everything is computed on snippets and counted
-in frames, for all videos and classes at once.
+A row of a prediction stands for a whole snippet, so everything is computed on rows and counted in
+frames (or seconds, where a data set counts these), for all videos and classes at once.
 """
 
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+IOU_DECIMALS = 12  # that count, of seconds
 DEPTH = 0.6  # a proposal is what lies above max − 0.6·(max − min) of its video's curve
 MIN_FRAMES = 2  # shorter runs are no proposals
 CLASS_SHARE = 0.7  # weight of the video-level class score in a proposal's score
@@ -16,30 +17,35 @@ VOTING = 16  # the class score is the mean of the F // 16 largest of F frame val
 
 
 class Runs(NamedTuple):
-    """Runs of frames of one video and class each. All arrays have one entry per run."""
+    """Runs of rows, or frames, of one video and class each. All arrays have one entry per run."""
 
     video: np.ndarray
     label: np.ndarray  # index of the class
-    start: np.ndarray  # first frame
-    end: np.ndarray  # frame behind the last
+    start: np.ndarray  # the first
+    end: np.ndarray  # the one behind the last
 
 
-def class_scores(curves: np.ndarray, frames_per_snippet: int) -> np.ndarray:
-    """(C, T) curves of a video -> (C,), mean of the F // 16 largest of F = T·frames_per_snippet
-    frame values."""
-    snippets = curves.shape[1]
-    frames = max(1, snippets * frames_per_snippet // VOTING)
-    whole, rest = divmod(frames, frames_per_snippet)
-    count = whole + (rest > 0)
-    top = np.partition(curves, snippets - count)[:, snippets - count :]  # the smallest comes first
-    weights = np.full(count, float(frames_per_snippet))
-    if rest:
-        weights[0] = rest
-    return top @ weights / frames
+def class_scores(curves: np.ndarray, durations: np.ndarray) -> np.ndarray:
+    """Of each class the mean of the F // 16 largest of a video's F frame values.
+
+    Args:
+        curves: (C, T).
+        durations: (T,) frames of each row. Seconds are not cut to whole ones.
+
+    Returns:
+        (C,).
+    """
+    total = durations.sum()
+    wanted = max(1, total // VOTING) if durations.dtype.kind == "i" else total / VOTING
+    order = np.argsort(-curves, axis=1)  # [C, T]
+    lasting = durations[order]
+    before = np.cumsum(lasting, axis=1) - lasting  # how much higher rows last
+    weights = np.clip(wanted - before, 0, lasting)
+    return (np.take_along_axis(curves, order, axis=1) * weights).sum(axis=1) / wanted
 
 
 def find_proposals(
-    predictions: list[np.ndarray], frames_per_snippet: int
+    predictions: list[np.ndarray], edges: list[np.ndarray]
 ) -> tuple[Runs, np.ndarray]:
     """The proposals on the (T, C) curves of all videos, by class and falling score, and the scores.
 
@@ -47,14 +53,19 @@ def find_proposals(
     suppression would change nothing: with one threshold, the runs of a curve never overlap.
 
     For example, one video of six snippets and one class, with the curve 0, 0.1, 0.9, 0.8, 0.1, 0.2:
-    snippets 2 and 3 lie above 0.9 − 0.6·(0.9 − 0) = 0.36, so there is one proposal, frames 32 to
-    64. Of the video's 96 frames the 96 // 16 = 6 highest all have 0.9, so its score is
+    snippets 2 and 3 lie above 0.9 − 0.6·(0.9 − 0) = 0.36, so there is one proposal, rows 2 to 4,
+    frames 32 to 64. Of the video's 96 frames the 96 // 16 = 6 highest all have 0.9, so its score is
     0.9 + 0.7·0.9 = 1.53.
+
+    Args:
+        predictions: per video (T, C).
+        edges: per video (T + 1,), the frames (or seconds) at which its rows begin and end.
     """
     curves = np.concatenate(predictions).T.astype(np.float64, order="C")  # (C, S)
     lengths = np.array([len(p) for p in predictions])
     first = np.cumsum(lengths) - lengths
     video = np.repeat(np.arange(len(lengths)), lengths)  # (S,)
+    durations = [np.diff(of_video) for of_video in edges]
 
     top = np.maximum.reduceat(curves, first, axis=1)  # (C, V)
     bottom = np.minimum.reduceat(curves, first, axis=1)
@@ -64,20 +75,31 @@ def find_proposals(
     edge = np.zeros((len(curves), 1), dtype=bool)
     starts = np.flatnonzero(above & ~np.hstack([edge, joined]))
     ends = np.flatnonzero(above & ~np.hstack([joined, edge])) + 1
-    long_enough = (ends - starts) * frames_per_snippet >= MIN_FRAMES
-    starts, ends = starts[long_enough], ends[long_enough]
+    whole = np.concatenate(durations)
+    if whole.dtype.kind == "i":  # frames
+        reached = np.tile(whole, len(curves)).cumsum()
+        long_enough = reached[ends - 1] - reached[starts] + whole[starts % len(whole)] >= MIN_FRAMES
+        starts, ends = starts[long_enough], ends[long_enough]
 
     bounds = np.stack([starts, ends], axis=1).reshape(-1)
     peaks = np.maximum.reduceat(np.append(curves, 0.0), bounds)[::2] if len(starts) else np.empty(0)
-    by_video = np.split(curves, first[1:], axis=1)
-    video_scores = np.stack([class_scores(c, frames_per_snippet) for c in by_video], axis=1)
+    by_video = zip(np.split(curves, first[1:], axis=1), durations, strict=True)
+    video_scores = np.stack([class_scores(*of_video) for of_video in by_video], axis=1)
     label, position = np.divmod(starts, curves.shape[1])
     owner = video[position]
     scores = peaks + CLASS_SHARE * video_scores[label, owner]
-    start = (position - first[owner]) * frames_per_snippet
-    runs = Runs(owner, label, start, start + (ends - starts) * frames_per_snippet)
+    start = position - first[owner]
+    runs = Runs(owner, label, start, start + ends - starts)
     order = np.lexsort((-scores, label))  # stable
     return Runs(*(column[order] for column in runs)), scores[order]
+
+
+def timed(runs: Runs, edges: list[np.ndarray]) -> Runs:
+    """Runs of rows as runs of frames (or seconds)."""
+    counts = np.array([len(of_video) for of_video in edges])
+    first = (np.cumsum(counts) - counts)[runs.video]
+    times = np.concatenate(edges)
+    return runs._replace(start=times[first + runs.start], end=times[first + runs.end])
 
 
 def overlapping_pairs(proposals: Runs, truth: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,6 +121,8 @@ def overlapping_pairs(proposals: Runs, truth: Runs) -> tuple[np.ndarray, np.ndar
     truth_start, truth_end = truth.start[segment], truth.end[segment]
     overlap = np.clip(np.minimum(end, truth_end) - np.maximum(start, truth_start), 0, None)
     iou = overlap / ((end - start) + (truth_end - truth_start) - overlap)
+    if proposals.start.dtype.kind == "f":  # (1.5 - 0.3) / (2.7 - 0.3) is no half
+        iou = np.round(iou, IOU_DECIMALS)
     order = np.lexsort((-iou, proposal))
     return proposal[order], segment[order], iou[order]
 
@@ -117,22 +141,31 @@ def match(proposal: np.ndarray, segment: np.ndarray) -> np.ndarray:
 
 
 def average_precisions(
-    predictions, segments, labels, class_names, iou_thresholds=IOU_THRESHOLDS, frames_per_snippet=16
+    predictions, segments, labels, class_names, edges, iou_thresholds=IOU_THRESHOLDS
 ) -> np.ndarray:
     """AP of every class: (len(iou_thresholds), C), in percent; see `detection_map`.
 
     AP = Σ precision at each true positive / number of ground-truth segments, 0 without segments.
     Where some class has no proposal in any video everything is 0, as the official code has it.
+
+    Args:
+        predictions, segments, labels, class_names, iou_thresholds: as for `detection_map`.
+        edges: per video (T + 1,), the frames (or seconds) at which its rows begin and end.
     """
     index = {name: c for c, name in enumerate(class_names)}
     known = [
-        (video, index[label], int(start), int(end))
+        (video, index[label], start, end)
         for video, pairs in enumerate(zip(segments, labels, strict=True))
         for (start, end), label in zip(*pairs, strict=True)
         if label in index
     ]
-    truth = Runs(*np.array(known, dtype=int).reshape(-1, 4).T)
-    proposals, _ = find_proposals([np.asarray(p) for p in predictions], frames_per_snippet)
+    owner, of_class, start, end = np.array(known, dtype=float).reshape(-1, 4).T
+    truth = Runs(owner.astype(int), of_class.astype(int), start, end)
+    # Of a short video shared by many rows, some have no frame, so no curve of frames shows them.
+    lasting = [np.diff(of_video) > 0 for of_video in edges]
+    predictions = [np.asarray(p)[kept] for p, kept in zip(predictions, lasting, strict=True)]
+    edges = [np.append(e[:-1][kept], e[-1]) for e, kept in zip(edges, lasting, strict=True)]
+    proposals = timed(find_proposals(predictions, edges)[0], edges)
     ap = np.zeros((len(iou_thresholds), len(class_names)))
     if len(np.unique(proposals.label)) < len(class_names):
         return ap
@@ -166,6 +199,7 @@ def detection_map(
     Returns:
         (len(iou_thresholds),) percent.
     """
+    edges = [np.arange(len(p) + 1) * frames_per_snippet for p in predictions]
     return average_precisions(
-        predictions, segments, labels, class_names, iou_thresholds, frames_per_snippet
+        predictions, segments, labels, class_names, edges, iou_thresholds
     ).mean(axis=1)

@@ -13,7 +13,7 @@ from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from sgnm import own_normal
 from utils.datasets.batches import chunk_batches, video_loader
-from utils.datasets.ground_truth import GroundTruth, TruthFiles, read_ground_truth
+from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
@@ -116,7 +116,7 @@ class Videos:
     Args:
         scoring: how.
         names: of the videos.
-        features: (T, 512) of each.
+        features: (T, D) of each.
 
     Attributes:
         lengths: snippets of each video.
@@ -131,24 +131,30 @@ class Videos:
 
 
 class EvaluationSet(Videos):
-    """The test videos and their ground truth, read and checked against each other.
+    """Videos to test on, and what is known of them.
 
     Args:
         args: options.
         facts: of the data set.
+        rows: of these videos; None for those of the test list, with its ground truth, which is then
+            checked against them.
+
+    Attributes:
+        truth: ground truth; None where it is not known when something happens.
     """
 
-    def __init__(self, args, facts: Dataset):
+    def __init__(self, args, facts: Dataset, rows: list[Row] | None = None):
         self.facts = facts
-        self.rows: list[Row] = read_list(args.test_list, facts, args.feature_root)
-        self.truth: GroundTruth = read_ground_truth(
-            TruthFiles.of(args), args.test_list, self.rows, facts
-        )
-        loader = video_loader(self.rows, args.num_workers)
+        self.truth = None
+        if rows is None:
+            rows = read_list(args.test_list, facts, args.feature_root)
+            self.truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts)
+        self.rows = rows
+        loader = video_loader(rows, args.num_workers)
         loader = tqdm(loader, desc="reading test videos", unit="video", leave=False, disable=None)
         # Copies, because what another process sends holds a file open as long as it is kept.
         features = [of_video.clone() for of_video in loader]
-        super().__init__(Scoring.of(args), [row.video for row in self.rows], features)
+        super().__init__(Scoring.of(args), [row.video for row in rows], features)
 
 
 @contextmanager
@@ -220,8 +226,12 @@ def score(model: DSANet, test: Videos, text: torch.Tensor | None = None) -> list
 
 
 def class_probabilities(outputs: Outputs, scoring: Scoring) -> torch.Tensor:
-    """(S, N, C) as the method infers them."""
-    if scoring.method == "vadclip":
+    """(S, N, C) as the method infers them.
+
+    With one anomaly class belief modulation would give it all of the detection score and say what
+    that says already, so there the alignment speaks for itself, as with VadCLIP.
+    """
+    if scoring.method == "vadclip" or outputs.logits2.shape[-1] == 2:
         return outputs.logits2.softmax(dim=-1)
     return hierarchical_belief_modulation(outputs.logits1, outputs.logits2, scoring.temperature)
 

@@ -28,4 +28,7 @@ METRICS = {
     "ano_auc": Metric("Ano-AUC"),
     "average_map": Metric("average mAP", fraction=False),
     "average_anomaly_map": Metric("average mAP, anomalies", fraction=False),
+    "video_auc": Metric("video AUC", selectable=True),
+    "video_ap": Metric("video AP", selectable=True),
+    "class_accuracy": Metric("class accuracy"),
 }

@@ -1,10 +1,10 @@
-"""What a test run reports: AUC, AP, mAP@IoU. Protocol of VadCLIP and DSANet."""
+"""What a test run reports: AUC, AP, mAP@IoU, by the protocol of VadCLIP and DSANet; and what can be
+said of whole videos, for which their labels are enough."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
@@ -14,7 +14,10 @@ from utils.system.errors import UserError
 from utils.system.files import whole_file
 
 BY_IOU = ("map", "anomaly_map", "per_class_ap")  # tables beside the single figures of METRICS
+PER_CLASS_ACCURACY = "per_class_accuracy"
+OF_VIDEOS = ("video_auc", "video_ap", "class_accuracy")
 NO_CLASSES = "not applicable: the method tells no classes"
+NO_EVENTS = "not defined: it is not known when something happens (no table of events)"
 
 
 class Prediction(NamedTuple):
@@ -24,7 +27,9 @@ class Prediction(NamedTuple):
     probabilities: np.ndarray | None = None  # (T, C), from a method that tells classes
 
 
-def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, float]:
+def frame_metrics(
+    scores: np.ndarray, abnormal: np.ndarray, durations: np.ndarray
+) -> tuple[float, float]:
     """ROC-AUC and average precision, by frame, of scores per snippet.
 
     A snippet's frames share its score, so it counts once as abnormal and once as normal, weighted
@@ -32,13 +37,14 @@ def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, floa
 
     Args:
         scores: (S,) per snippet.
-        abnormal: (S,) abnormal frames of each, 0…16.
+        abnormal: (S,) abnormal frames, or seconds, of each.
+        durations: (S,) all of them.
     """
     # Here, because it takes seconds to load and nothing else needs it.
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     truth = np.repeat([1, 0], len(scores))
-    weights = np.concatenate([abnormal, SNIPPET_FRAMES - abnormal])
+    weights = np.concatenate([abnormal, durations - abnormal])
     counts = weights > 0
     truth, scores, weights = truth[counts], np.tile(scores, 2)[counts], weights[counts]
     return (
@@ -48,41 +54,86 @@ def frame_metrics(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, floa
 
 
 def compute_metrics(
-    predictions: list[Prediction], truth: GroundTruth, rows: list[Row], facts: Dataset
+    predictions: list[Prediction], truth: GroundTruth | None, rows: list[Row], facts: Dataset
 ) -> dict:
-    """All metrics of a test list.
+    """All metrics of a test list. What is not defined is None.
+
+    Args:
+        predictions: of the videos.
+        truth: of the videos; None where it is not known when something happens.
+        rows: of the list.
+        facts: of the data set.
 
     Returns:
         `auc1 ap1` of S_det, `auc2 ap2` of 1 − P(normal), `ano_auc` (AUC1 over anomalous videos
-        only; None where these have one kind of frame), all in 0…1; `map` and `anomaly_map` (without
-        the normal class) by IoU, their means `average_map` and `average_anomaly_map`, and
-        `per_class_ap` by class and IoU, in percent. All that needs class probabilities is None
-        where there are none.
+        only; None where these have one kind of frame), `video_auc video_ap` of whole videos by
+        their highest S_det, `class_accuracy` and `per_class_accuracy` (see `told_classes`), all in
+        0…1; `map` and `anomaly_map` (without the normal class) by IoU, their means `average_map`
+        and `average_anomaly_map`, and `per_class_ap` by class and IoU, in percent. All that needs
+        class probabilities is None where there are none.
     """
-    abnormal = truth.abnormal_frames()
+    metrics = dict.fromkeys((*METRICS, *BY_IOU, PER_CLASS_ACCURACY))
+    metrics |= video_metrics(predictions, rows)
+    told = predictions[0].probabilities is not None
+    if told and len(facts.classes) > 2:
+        metrics |= told_classes(predictions, rows, facts)
+    if truth is None:
+        return metrics
     score = np.concatenate([p.score for p in predictions])
-    in_anomalous = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
-    ano_auc = None
-    if 0 < abnormal[in_anomalous].sum() < SNIPPET_FRAMES * in_anomalous.sum():
-        ano_auc = frame_metrics(score[in_anomalous], abnormal[in_anomalous])[0]
-    auc1, ap1 = frame_metrics(score, abnormal)
-    metrics = dict.fromkeys((*METRICS, *BY_IOU))
-    metrics |= {"auc1": auc1, "ap1": ap1, "ano_auc": ano_auc}
-    if predictions[0].probabilities is not None:
+    auc1, ap1 = frame_metrics(score, truth.abnormal, truth.durations)
+    metrics |= {"auc1": auc1, "ap1": ap1}
+    within = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
+    abnormal, durations = truth.abnormal[within], truth.durations[within]
+    if 0 < abnormal.sum() < durations.sum():
+        metrics["ano_auc"] = frame_metrics(score[within], abnormal, durations)[0]
+    if told:
         metrics |= class_metrics(predictions, truth, facts)
     return metrics
 
 
+def video_metrics(predictions: list[Prediction], rows: list[Row]) -> dict:
+    """ROC-AUC and average precision of videos by their highest score; nothing where all are of one
+    kind."""
+    from sklearn.metrics import average_precision_score, roc_auc_score  # as above
+
+    anomalous = [not row.normal for row in rows]
+    if len({*anomalous}) < 2:
+        return {}
+    highest = [p.score.max() for p in predictions]
+    return {
+        "video_auc": float(roc_auc_score(anomalous, highest)),
+        "video_ap": float(average_precision_score(anomalous, highest)),
+    }
+
+
+def told_classes(predictions: list[Prediction], rows: list[Row], facts: Dataset) -> dict:
+    """How often an anomalous video is told to be of a class that it is of: of the anomaly class
+    whose probability is highest in it. Over all of them, and by class."""
+    right: dict[str, list[bool]] = {code: [] for code in facts.classes[1:]}
+    videos = []
+    for p, row in zip(predictions, rows, strict=True):
+        if not row.normal:
+            hit = bool(row.label[1 + p.probabilities[:, 1:].max(axis=0).argmax()])
+            videos.append(hit)
+            for code, is_of in zip(facts.classes, row.label, strict=True):
+                if is_of:
+                    right[code].append(hit)
+    return {
+        "class_accuracy": float(np.mean(videos)) if videos else None,
+        PER_CLASS_ACCURACY: {c: float(np.mean(h)) if h else None for c, h in right.items()},
+    }
+
+
 def class_metrics(predictions: list[Prediction], truth: GroundTruth, facts: Dataset) -> dict:
-    """Those of `compute_metrics` that come from class probabilities."""
+    """Those of `compute_metrics` that come from class probabilities and events."""
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
-    auc2, ap2 = frame_metrics(anomaly, truth.abnormal_frames())
+    auc2, ap2 = frame_metrics(anomaly, truth.abnormal, truth.durations)
     ap = average_precisions(
         [p.probabilities for p in predictions],
         truth.segments,
         truth.labels,
         facts.classes,
-        frames_per_snippet=SNIPPET_FRAMES,
+        truth.edges,
     )
     return {
         "auc2": auc2,
@@ -101,6 +152,8 @@ def by_iou(values: np.ndarray) -> dict[str, float]:
 
 def official_lines(metrics: dict) -> list[str]:
     """The lines that users of the official code know."""
+    if metrics["auc1"] is None:
+        return video_lines(metrics)
     detection = f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
     if metrics["map"] is None:
         return [detection, f"AUC2, AP2 and mAP: {NO_CLASSES}"]
@@ -112,27 +165,59 @@ def official_lines(metrics: dict) -> list[str]:
     ]
 
 
+def video_lines(metrics: dict) -> list[str]:
+    """What is said of whole videos."""
+    of_videos = (f"{METRICS[name].title}: {_shown(metrics[name])}" for name in OF_VIDEOS)
+    return [f"{'  '.join(of_videos)} (whole videos, by their highest score)"]
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
 def report_lines(metrics: dict) -> list[str]:
     """The official lines, and what they leave out."""
-    ano_auc = "undefined" if metrics["ano_auc"] is None else f"{metrics['ano_auc']:.4f}"
-    ano_auc = f"Ano-AUC: {ano_auc} (anomalous videos only)"
-    if metrics["map"] is None:
-        return [*official_lines(metrics), ano_auc]
+    lines = official_lines(metrics)
+    if metrics["auc1"] is None:
+        lines.append(f"AUC, AP and mAP of frames: {NO_EVENTS}")
+    else:
+        lines.append(f"Ano-AUC: {_shown(metrics['ano_auc'])} (anomalous videos only)")
+    if metrics["map"] is not None:
+        lines.append(f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}")
+    if metrics["auc1"] is not None:
+        lines += video_lines(metrics)
+    if metrics["map"] is not None:
+        lines += ["", *_ap_table(metrics)]
+    elif metrics[PER_CLASS_ACCURACY]:
+        lines += ["", *_accuracy_table(metrics[PER_CLASS_ACCURACY])]
+    return lines
+
+
+def _ap_table(metrics: dict) -> list[str]:
     ious = list(metrics["map"])
     table = {
         **metrics["per_class_ap"],
         "mAP": metrics["map"],
         "mAP, anomalies": metrics["anomaly_map"],
     }
+    width = max(16, *(len(name) + 2 for name in table))
     return [
-        *official_lines(metrics),
-        ano_auc,
-        f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}",
-        "",
-        f"{'AP (%) at IoU':16}" + "".join(f"{iou:>8}" for iou in ious) + f"{'mean':>8}",
+        f"{'AP (%) at IoU':{width}}" + "".join(f"{iou:>8}" for iou in ious) + f"{'mean':>8}",
         *(
-            f"{name:16}" + "".join(f"{v:8.2f}" for v in [*row.values(), np.mean([*row.values()])])
+            f"{name:{width}}"
+            + "".join(f"{v:8.2f}" for v in [*row.values(), np.mean([*row.values()])])
             for name, row in table.items()
+        ),
+    ]
+
+
+def _accuracy_table(of_classes: dict[str, float | None]) -> list[str]:
+    width = max(16, *(len(name) + 2 for name in of_classes))
+    return [
+        "Share of a class's videos that are told to be of it, in percent:",
+        *(
+            f"{name:{width}}" + (f"{'none':>8}" if value is None else f"{100 * value:8.2f}")
+            for name, value in of_classes.items()
         ),
     ]
 

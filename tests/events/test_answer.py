@@ -42,7 +42,7 @@ def test_a_video_is_asked_for_its_times(tmp_path):
 def test_the_truth_of_a_test_list(tmp_path):
     rows = [Row(tmp_path / f"{name}__5.npy", UCF_CRIME.encode(label)) for name, label in
             (("a", "Abuse"), ("n", "Normal"))]  # fmt: skip
-    truth = GroundTruth(np.zeros(0), [[(32, 48), (0, 16)], [(0, 80)]], [["Abuse"] * 2, ["A"]])
+    truth = GroundTruth([], [], [[(32, 48), (0, 16)], [(0, 80)]], [["Abuse"] * 2, ["A"]])
     known = KnownEvents.of_test_list(rows, truth, UCF_CRIME)
     found = answer_for("a", rows[0].path, Prediction(np.ones(5)), UCF_CRIME, ABOUT, known, 16.0)
     assert found.truth == [(0, 1, "abuse"), (2, 3, "abuse")]

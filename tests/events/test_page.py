@@ -3,6 +3,7 @@ there."""
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import av
@@ -17,8 +18,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from utils.events.annotated import Segment
 from utils.events.answer import About, Answer
 from utils.events.files import write_answer
-from utils.events.find import Timeline, find_events
 from utils.events.page import clock, write_index, write_page
+from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME
 from utils.metrics import Prediction
 
@@ -286,12 +287,16 @@ def test_the_list_leads_to_every_page(browser, pages):
 def test_a_screen_reader_is_told(browser, pages):
     out, name = pages
     load(browser, out / f"{name}.html")
-    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    told = {
-        (node["role"]["value"], node.get("name", {}).get("value", ""))
-        for node in tree
-        if not node["ignored"]
-    }
+    browser.execute_cdp_cmd("Accessibility.enable", {})
+    told: set = set()
+    deadline = time.monotonic() + 20  # the tree grows after the page is there
+    while ("slider", "time") not in told and time.monotonic() < deadline:
+        tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        told = {
+            (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+            for node in tree
+            if not node["ignored"]
+        }
     assert ("heading", "Events") in told
     assert ("button", "go to 0:10.0, explosion") in told
     assert ("button", "go to 0:11.0, annotated explosion") in told

@@ -9,7 +9,7 @@ import predict
 from helpers.predicting import error_of
 from helpers.videos import write_video
 from utils.events.annotated import KnownEvents, Segment
-from utils.events.find import Timeline, find_events
+from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import Prediction
 from utils.videos.frames import frame_times
@@ -68,8 +68,10 @@ def test_videos_and_features(command, tmp_path, capsys):
     before = features.stat().st_mtime_ns
     predict.main(["ucf", str(video), *options])
     assert features.stat().st_mtime_ns == before
-    predict.main(["ucf", str(video), *options, "--precision=bf16"])  # which they are not made with
-    assert features.stat().st_mtime_ns != before
+    for other in ("--precision=bf16", "--backbone=ViT-B/32"):  # which they are not made with
+        predict.main(["ucf", str(video), *options, other])
+        assert features.stat().st_mtime_ns != before
+        before = features.stat().st_mtime_ns
     index = (out / "index.html").read_text()
     assert 'href="clip.html"' in index and 'href="walk.html"' in index
     assert 'src="../clip.mp4"' in (out / "clip.html").read_text()
@@ -210,10 +212,10 @@ def test_bad_classes(text, message, command, tmp_path, capsys):
     "text, message",
     [
         ("video,from,to,class\n", "has the columns video, from, to, class; expected video, start"),
-        ("video,start,end,class\nv,1,2,x\nv,4,3,x\n", "line 3: expected seconds 0 ≤ start < end"),
+        ("video,start,end,class\nv,1,2,x\nv,4,3,x\n", "line 3: expected numbers 0 ≤ start < end"),
         ("video,start,end,class\nv,one,2,x\n", "found 'one', '2'"),
         ("video,start,end,class\nv,1,2,\n", "and a class, found '1', '2', ''"),
-        ("", "cannot be read as CSV"),
+        ("", "is empty: expected the line video,start,end,class first"),
     ],
 )
 def test_bad_truth(text, message, command, tmp_path, capsys):

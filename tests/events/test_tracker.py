@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from utils.events.find import Timeline, find_events
 from utils.events.tracker import EventTracker
+from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME
 from utils.metrics import Prediction
 

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from utils.datasets.annotations import read_ucf_annotations, xd_class_lines
+from utils.datasets.event_table import read_event_table
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
-from utils.events.find import Timeline
+from utils.find_events import Timeline
 from utils.labels import UCF_CRIME, Dataset
-from utils.system.errors import UserError
-
-CSV_COLUMNS = ["video", "start", "end", "class"]
+from utils.row_time import FRAMES
 
 
 class Segment(NamedTuple):
@@ -44,16 +41,22 @@ class KnownEvents:
     def read(cls, path: Path, facts: Dataset) -> "KnownEvents":
         """
         Args:
-            path: `.csv` with the columns video, start, end (in seconds) and class, where a video
-                with nothing between its commas is normal; or the data set's own annotations, in
-                frames: `Temporal_Anomaly_Annotation.txt` or `annotations_multiclasses.txt`.
+            path: `.csv` with the columns video, start, end and class, where a video with nothing
+                between its commas is normal (in seconds, or as the file that describes the data set
+                says); or the annotations of UCF-Crime or XD-Violence, in frames:
+                `Temporal_Anomaly_Annotation.txt` or `annotations_multiclasses.txt`.
             facts: of the data set.
 
         Raises:
             UserError: it cannot be read; the message names the line.
         """
         if path.suffix == ".csv":
-            return cls(_read_csv(path), False, facts)
+            videos: dict[str, list[Segment]] = {}
+            for event in read_event_table(path):
+                segments = videos.setdefault(event.video, [])
+                if event.start is not None:
+                    segments.append(Segment(event.start, event.end, event.label))
+            return cls(videos, facts.is_own and facts.event_unit == FRAMES, facts)
         if facts.name == UCF_CRIME.name:
             annotated = read_ucf_annotations(path).items()
             found = {video: _segments(a.segments, a.labels) for video, (_, a) in annotated}
@@ -69,7 +72,7 @@ class KnownEvents:
             row.video: [] if row.normal else _segments(segments, labels)
             for row, segments, labels in parts
         }
-        return cls(videos, True, facts)
+        return cls(videos, facts.row.unit == FRAMES, facts)
 
     def of(self, video: str, timeline: Timeline) -> list[Segment] | None:
         """The segments of a video in seconds, by time; None where nothing is known of it."""
@@ -83,30 +86,3 @@ class KnownEvents:
 
 def _segments(pairs, labels: list[str]) -> list[Segment]:
     return [Segment(*pair, label) for pair, label in zip(pairs, labels, strict=True)]
-
-
-def _read_csv(path: Path) -> dict[str, list[Segment]]:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {' '.join(str(error).split())}") from None
-    if list(table.columns) != CSV_COLUMNS:
-        raise UserError(
-            f"{path} has the columns {', '.join(table.columns)}; expected {', '.join(CSV_COLUMNS)}"
-        )
-    found: dict[str, list[Segment]] = {}
-    for line, (video, start, end, label) in enumerate(table.itertuples(index=False), start=2):
-        segments = found.setdefault(video, [])
-        if not (start or end or label):
-            continue
-        try:
-            pair = float(start), float(end)
-            if not 0 <= pair[0] < pair[1] < float("inf") or not label:
-                raise ValueError
-        except ValueError:
-            raise UserError(
-                f"{path}, line {line}: expected seconds 0 ≤ start < end and a class, found "
-                f"'{start}', '{end}', '{label}'"
-            ) from None
-        segments.append(Segment(*pair, label))
-    return found

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.lists import video_name
+from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.annotated import KnownEvents, Segment
-from utils.events.defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
-from utils.events.find import Event, Timeline, find_events
+from utils.find_events import Event, Timeline, find_events
 from utils.labels import Dataset
 from utils.metrics import Prediction
+from utils.row_time import FRAMES, RowTime
+from utils.system.errors import UserError
 from utils.videos.frames import frame_times
 from utils.videos.inputs import is_features
 
@@ -72,24 +74,32 @@ def answer_for(
     facts: Dataset,
     about: About,
     known: KnownEvents | None = None,
-    fps: float = FPS,
+    fps: float | None = None,
     min_seconds: float = MIN_SECONDS,
+    length: float | None = None,
 ) -> Answer:
     """The answer for one video.
 
     Args:
         name, source, prediction, facts, about: as its attributes.
         known: what is known to happen in videos.
-        fps: frames a second, where the source is a feature file; a video is asked itself.
+        fps: frames a second, where the source is a feature file (by default the data set's, if it
+            knows them); a video is asked itself.
         min_seconds: an event's length is at least this.
+        length: of the video of a feature file, in the unit of the data set's rows, if it is known.
 
     Raises:
-        UserError: the video cannot be opened.
+        UserError: the video cannot be opened; rows are shares of it, and its length is not known.
     """
-    video, times = video_name(source), None
+    video, times, row = video_name(source), None, facts.row
     if not is_features(source):
         video, times = source.stem, frame_times(source)
-    timeline = Timeline(len(prediction.score), fps, times)
+        row, length = RowTime(FRAMES, facts.frames_per_row()), None  # its frames tell
+    try:
+        rows = len(prediction.score)
+        timeline = Timeline(rows, fps or facts.fps or FPS, times, row, length)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
     events = find_events(prediction, facts, timeline, about.min_confidence, min_seconds)
     truth = known and known.of(video, timeline)
     return Answer(name, source, facts, prediction, timeline, events, about, truth)

@@ -8,10 +8,10 @@ import pandas as pd
 
 from utils.events.answer import Answer
 from utils.events.figure import event_figure
-from utils.events.find import event_line
 from utils.events.page import write_index, write_page
 from utils.events.sources import INDEX
 from utils.figures.style import save_figure
+from utils.find_events import event_line
 from utils.system.console import say
 from utils.system.files import whole_file
 

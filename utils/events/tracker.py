@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.detection_map import DEPTH
-from utils.events.find import Event, likeliest
+from utils.find_events import Event, likeliest
 from utils.labels import Dataset
 from utils.metrics import Prediction
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.engine import Scoring, Videos, eval_mode, score
-from utils.events.find import Event, event_line
 from utils.events.tracker import EventTracker
+from utils.find_events import Event, event_line
 from utils.metrics import Prediction
 from utils.network.clip_visual import VisualTower
 from utils.system.console import say
@@ -55,12 +56,17 @@ class Window:
 
 
 def watch_live(
-    source: str, pool: str, window: Window, tracker: EventTracker, folder: Path | None
+    source: str,
+    pool: str,
+    window: Window,
+    tracker: EventTracker,
+    folder: Path | None,
+    size: int = SNIPPET_FRAMES,
 ) -> None:
     """Tell the events of a live source until it ends.
 
     Args:
-        source, pool: see `Live`.
+        source, pool, size: see `Live`.
         window, tracker: that find the events.
         folder: of the log, events.jsonl; None for no log.
 
@@ -73,7 +79,7 @@ def watch_live(
         require_writable(log)
         folder.mkdir(parents=True, exist_ok=True)
         log.touch()
-    live = Live(source, pool)
+    live = Live(source, pool, size)
     say(f"watching {live.name}; Ctrl-C ends it")
     watch(live, window, tracker, log)
 

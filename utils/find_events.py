@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.datasets.features import SNIPPET_FRAMES
 from utils.detection_map import find_proposals
 from utils.labels import Dataset
 from utils.metrics import Prediction
+from utils.row_time import FRAMES, USUAL, RowTime
 
 ANOMALY = "anomaly"  # an event's class where the method tells none
 
@@ -37,12 +37,28 @@ class Timeline:
         snippets: T.
         fps: frames a second, where no times are known.
         times: second of every frame of the video, however irregular.
+        row: what a snippet stands for.
+        length: of the video, in the unit of `row`, where it is known.
+
+    Raises:
+        UserError: a snippet is a share of the video, and its length is not known.
     """
 
-    def __init__(self, snippets: int, fps: float, times: np.ndarray | None):
+    def __init__(
+        self,
+        snippets: int,
+        fps: float,
+        times: np.ndarray | None = None,
+        row: RowTime = USUAL,
+        length: float | None = None,
+    ):
         self.fps = fps
         self.times = times
-        self.edges = self.seconds(np.arange(snippets + 1) * SNIPPET_FRAMES)
+        self.in_frames = row.unit == FRAMES
+        if length is None and row.size is None and times is not None:
+            length = len(times) if self.in_frames else float(self.seconds(len(times)))
+        edges = row.edges(snippets, length)
+        self.edges = self.seconds(edges) if self.in_frames else edges
 
     def seconds(self, frames: np.ndarray) -> np.ndarray:
         """When frames are shown; those behind the video's end, when it ends."""
@@ -76,10 +92,10 @@ def find_events(
         min_confidence: an event's highest score is at least this.
         min_seconds: its length is at least this.
     """
-    runs, _ = find_proposals([prediction.score[:, None]], SNIPPET_FRAMES)
+    runs, _ = find_proposals([prediction.score[:, None]], [timeline.edges])
     events = [
         event_of(prediction, facts, timeline, start, end)
-        for start, end in zip(runs.start // SNIPPET_FRAMES, runs.end // SNIPPET_FRAMES, strict=True)
+        for start, end in zip(runs.start, runs.end, strict=True)
     ]
     return sorted(
         event
