@@ -20,12 +20,16 @@ SMOOTHNESS_WEIGHT = SPARSITY_WEIGHT = 8e-5
 
 
 class MILRanking(nn.Module):
-    """512 -> 512 -> 32 -> 1, ReLU behind the first layer, dropout between layers."""
+    """Features -> 512 -> 32 -> 1, ReLU behind the first layer, dropout between layers.
 
-    def __init__(self):
+    Args:
+        width: of the features.
+    """
+
+    def __init__(self, width: int = WIDTH):
         super().__init__()
         self.scorer = nn.Sequential(
-            nn.Linear(WIDTH, HIDDEN[0]),
+            nn.Linear(width, HIDDEN[0]),
             nn.ReLU(),
             nn.Dropout(DROPOUT),
             nn.Linear(*HIDDEN),
@@ -41,7 +45,7 @@ class MILRanking(nn.Module):
         """It reads no text."""
 
     def forward(self, visual: torch.Tensor, lengths: torch.Tensor, *_, **__) -> Outputs:
-        """(B, N, 512) features -> Outputs whose logits1 (B, N, 1) alone is there.
+        """(B, N, D) features -> Outputs whose logits1 (B, N, 1) alone is there.
 
         In training the N rows are MIL's segments of a video; in testing each snippet is one.
         """
@@ -49,7 +53,7 @@ class MILRanking(nn.Module):
 
     @in_float32
     def score(self, visual: torch.Tensor) -> torch.Tensor:
-        """(B, N, 512) -> logits (B, N, 1)."""
+        """(B, N, D) -> logits (B, N, 1)."""
         return self.scorer(F.normalize(visual, dim=-1))
 
 

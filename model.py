@@ -20,7 +20,7 @@ from sgnm import SGNM
 from text_prompt import LearnablePrompt
 from utils.datasets.class_texts import manual_texts
 from utils.labels import Dataset
-from utils.network.backbone import CLIP_NAME, WIDTH
+from utils.network.backbone import BACKBONES, WIDTH
 from utils.network.batch import Filled, Outputs, padding_mask
 from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
 from utils.network.layers import (
@@ -40,11 +40,13 @@ class DSANet(nn.Module):
     """The network. Parameter names are those of the released weight files.
 
     Args:
-        clip: CLIP's frozen text transformer.
+        clip: CLIP's frozen text transformer; its features' width is the network's, D.
         texts: the descriptions of each class.
         text_tuner: makes what tunes CLIP's text side: a ClipTextAdapter, as in the paper, or a
             LearnablePrompt. None leaves CLIP as it is.
         refiner: makes the SGNM. None: the network has none.
+        feature_width: of the features that go in. Where it is not the network's, CLIP's, a learned
+            linear layer comes first.
         visual_length: N, snippets of a clip.
         visual_layers, visual_head, attn_window: blocks, heads and window of the temporal encoder.
         use_sgnm: whether SG-NM runs in training (`--DNP-use`).
@@ -63,6 +65,7 @@ class DSANet(nn.Module):
         texts: tuple[tuple[str, ...], ...],
         text_tuner: Callable[[], nn.Module] | None,
         refiner: Callable[[], SGNM] | None,
+        feature_width: int,
         visual_length: int,
         visual_layers: int,
         visual_head: int,
@@ -78,19 +81,23 @@ class DSANet(nn.Module):
         self.complement_background = complement_background
         self.pool_own_snippets = pool_own_snippets
 
-        self.frame_position_embeddings = nn.Embedding(visual_length, WIDTH)
+        width = clip.width
+        # Without a bias, so that padding stays zero.
+        projected = feature_width != width
+        self.feature_projection = nn.Linear(feature_width, width, bias=False) if projected else None
+        self.frame_position_embeddings = nn.Embedding(visual_length, width)
         nn.init.normal_(self.frame_position_embeddings.weight, std=0.01)
-        self.temporal = WindowTransformer(WIDTH, visual_layers, visual_head, attn_window)
-        self.gc1 = GraphConvolution(WIDTH, WIDTH // 2)
-        self.gc2 = GraphConvolution(WIDTH // 2, WIDTH // 2)
-        self.gc3 = GraphConvolution(WIDTH, WIDTH // 2)
-        self.gc4 = GraphConvolution(WIDTH // 2, WIDTH // 2)
+        self.temporal = WindowTransformer(width, visual_layers, visual_head, attn_window)
+        self.gc1 = GraphConvolution(width, width // 2)
+        self.gc2 = GraphConvolution(width // 2, width // 2)
+        self.gc3 = GraphConvolution(width, width // 2)
+        self.gc4 = GraphConvolution(width // 2, width // 2)
         self.disAdj = DistanceAdjacency(visual_length)
-        self.linear = nn.Linear(WIDTH, WIDTH)
+        self.linear = nn.Linear(width, width)
 
-        self.mlp1 = quick_gelu_mlp(WIDTH)
-        self.mlp2 = quick_gelu_mlp(WIDTH)
-        self.classifier = nn.Linear(WIDTH, 1)
+        self.mlp1 = quick_gelu_mlp(width)
+        self.mlp2 = quick_gelu_mlp(width)
+        self.classifier = nn.Linear(width, 1)
 
         # The parts are made here, so that a seed gives the same numbers whatever they are.
         self.clipmodel = clip.requires_grad_(False)
@@ -109,7 +116,9 @@ class DSANet(nn.Module):
     def encode_video(
         self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
     ) -> torch.Tensor:
-        """Temporal encoder: CLIP features (B, N, D) -> visual features v (B, N, D)."""
+        """Temporal encoder: features (B, N, feature_width) -> visual features v (B, N, D)."""
+        if self.feature_projection is not None:
+            features = self.feature_projection(features)
         n = features.shape[1]
         position = self.frame_position_embeddings.weight[:n]
         x = self.temporal(features + position, filled, empty=position)
@@ -162,9 +171,9 @@ class DSANet(nn.Module):
         """Score B videos, or chunks of videos.
 
         Args:
-            visual: (B, N, 512) CLIP features, zero behind each video's end.
+            visual: (B, N, feature_width) features, zero behind each video's end.
             lengths: (B,) valid snippets of each, at least 1.
-            text_features: (C, 512) from `encode_text`, where the caller has them already.
+            text_features: (C, D) from `encode_text`, where the caller has them already.
             filled: the same lengths as indices. With them the padding is left out of everything
                 that does not depend on it, and `reconstructed_features` is 0 there; no score and no
                 loss changes. The padding of `visual` must then be zero indeed.
@@ -223,14 +232,15 @@ def build_model(
             f"--classes-num is {args.classes_num}, but {dataset.title} has "
             f"{len(dataset.classes)} classes: leave the option out"
         )
+    width = BACKBONES[args.backbone].width
     for name in ("embed_dim", "visual_width"):
-        if getattr(args, name) != WIDTH:
+        if getattr(args, name) not in (WIDTH, width):  # the official default, or what it is
             raise UserError(
-                f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {CLIP_NAME} "
-                f"features and texts are {WIDTH} wide: leave the option out"
+                f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {args.backbone} "
+                f"features and texts are {width} wide: leave the option out"
             )
     if args.method == "mil":
-        model = MILRanking()
+        model = MILRanking(dataset.width or width)
     else:
         model = _build_dsanet(args, dataset, args.clip_weights if with_clip else None)
     if args.compile:
@@ -240,18 +250,23 @@ def build_model(
 
 def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
     """Options become parts."""
+    clip = load_text_transformer(clip_weights, args.backbone)
+    text_width = clip.transformer.width
     manual = args.text_tuning == "manual"
     tuners = {
         "adapter": partial(
-            ClipTextAdapter, width=WIDTH, adapt_until=args.text_adapt_until, weight=args.t_w
+            ClipTextAdapter, width=text_width, adapt_until=args.text_adapt_until, weight=args.t_w
         ),
         "prompt": partial(
-            LearnablePrompt, width=WIDTH, prefix=args.prompt_prefix, postfix=args.prompt_postfix
+            LearnablePrompt,
+            width=text_width,
+            prefix=args.prompt_prefix,
+            postfix=args.prompt_postfix,
         ),
     }
     refiner = partial(
         SGNM,
-        width=WIDTH,
+        width=clip.width,
         num_prototypes=args.num_prototypes,
         normal_selection_ratio=args.normal_selection_ratio,
         select_normal=args.select_normal,
@@ -261,10 +276,11 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
     # SG-NM is part of every weight file of DSANet, whether it is used or not; VadCLIP has none.
     is_vadclip = args.text_tuning == "prompt" and not (args.DNP_use or args.DCSA_use)
     return DSANet(
-        clip=load_text_transformer(clip_weights),
+        clip=clip,
         texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
         text_tuner=tuners.get(args.text_tuning),
         refiner=None if is_vadclip else refiner,
+        feature_width=dataset.width or BACKBONES[args.backbone].width,
         visual_length=args.visual_length,
         visual_layers=args.visual_layers,
         visual_head=args.visual_head,

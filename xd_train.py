@@ -4,7 +4,7 @@
     torchrun --nproc_per_node=4 xd_train.py --feature-root /data/XD    on four GPUs
 
 One loader with all videos (paper: 96 a batch), the partial last batch included. The options are in
-xd_option.py.
+xd_option.py. --dataset FILE.yml trains on a data set of your own in the same way.
 """
 
 from xd_option import parser
@@ -19,9 +19,12 @@ from utils.check_data import require_sound_data
 from utils.datasets.batches import training_batches, training_clips
 from utils.datasets.lists import read_list
 from utils.datasets.order import Order, Parts, Shuffled
-from utils.engine import EvaluationSet, train_one_epoch
-from utils.labels import XD_VIOLENCE
+from utils.datasets.split import hold_out
+from utils.engine import train_one_epoch
+from utils.labels import XD_VIOLENCE, dataset_of
 from utils.optim import make_optimization
+from utils.plan import Plan, batch_size_for
+from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.training import Run
 from utils.system.command import command
 from utils.system.device import set_up_device
@@ -34,24 +37,29 @@ from utils.system.seeds import set_seed
 def main(argv=None):
     join_processes()
     args = parser.parse_args(argv)
+    facts = dataset_of(args, XD_VIOLENCE)
     if args.check_data:
-        require_sound_data(args, XD_VIOLENCE)
+        require_sound_data(args, facts)
     set_seed(args.seed)
     device = set_up_device(args.device, args.precision, args.deterministic)
 
-    rows = read_list(args.train_list, XD_VIOLENCE, args.feature_root)
+    rows = read_list(args.train_list, facts, args.feature_root)
+    rows, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
     generator = torch.Generator()
-    order = Order(Shuffled(range(len(rows)), args.batch_size, generator), generator, args.seed)
-    test = EvaluationSet(args, XD_VIOLENCE)
+    batch_size = batch_size_for(args, len(rows), "training")
+    shuffled = Shuffled(range(len(rows)), batch_size, generator)
+    plan = Plan.of(args, steps=len(shuffled), sgnm_steps=len(shuffled))
+    order = Order(shuffled, generator, args.seed, plan.passes, plan.most_steps)
+    sets = EvaluationSets.of(args, facts, held_out)
     workers = args.num_workers
     clips = training_clips(rows, args.visual_length, args.train_list, args.cache, workers)
-    batches = training_batches(clips, Parts(order, args.batch_size), workers, device)
+    batches = training_batches(clips, Parts(order, batch_size), workers, device)
 
-    model = build_model(args, XD_VIOLENCE, device)
-    optimization = make_optimization(model, args, planned_steps=args.max_epoch * len(order))
-    with Run(args, model, optimization, rows, order, test) as run:
+    model = build_model(args, facts, device)
+    optimization = make_optimization(model, args, *plan.optimization)
+    with Run(args, model, optimization, rows, order, sets) as run:
         wrapped = share_gradients(model)
-        for epoch in range(run.epoch, args.max_epoch):
+        for epoch in range(run.epoch, plan.epochs):
             order.begin(epoch, run.step)
             for losses in train_one_epoch(wrapped, batches, optimization, args, run.step):
                 run.after_step(losses)

@@ -1,5 +1,6 @@
 import copy
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -52,9 +53,8 @@ def test_known_text_features_stand_in_for_encoding(ucf_model, batch):
 
 
 def test_a_class_feature_is_the_mean_of_its_descriptions(ucf_args, ucf_model):
-    facts = SimpleNamespace(
-        title="two", classes=("N", "X"), texts=(("normal",), ("abuse", "car accident"))
-    )
+    texts = (("normal",), ("abuse", "car accident"))
+    facts = replace(UCF_CRIME, classes=("N", "X"), texts=texts)
     args = SimpleNamespace(**{**vars(ucf_args), "classes_num": 2})
     torch.manual_seed(0)
     model = build_model(args, facts)
@@ -286,3 +286,14 @@ def test_options_that_contradict_the_data_are_refused(ucf_args, option, value, m
     args = SimpleNamespace(**{**vars(ucf_args), option: value})
     with pytest.raises(UserError, match=message):
         build_model(args, UCF_CRIME)
+
+
+@pytest.mark.parametrize("value", [512, 768, 1024])
+def test_the_official_width_options_name_the_backbones_width_or_the_default(ucf_args, value):
+    changed = {"backbone": "ViT-L/14", "embed_dim": value, "visual_width": value}
+    args = SimpleNamespace(**{**vars(ucf_args), **changed})
+    if value == 1024:
+        with pytest.raises(UserError, match="CLIP ViT-L/14 features and texts are 768 wide"):
+            build_model(args, UCF_CRIME)
+    else:
+        assert build_model(args, UCF_CRIME).classifier.in_features == 768

@@ -174,7 +174,12 @@ class Optimization:
 
 
 def dsanet_optimization(
-    model: nn.Module, *, lr: float, epochs: int, planned_steps: int
+    model: nn.Module,
+    *,
+    lr: float,
+    epochs: int,
+    planned_steps: int,
+    warmup_steps: int = WARMUP_STEPS,
 ) -> Optimization:
     """SG-NM: StableAdamW under a warm cosine, per step. Everything else: AdamW under a cosine, per
     epoch.
@@ -183,7 +188,7 @@ def dsanet_optimization(
         model: whose trainable parameters are optimised.
         lr: base learning rate of both.
         epochs: length of the cosine of the main parameters.
-        planned_steps: length of the warm cosine.
+        planned_steps, warmup_steps: length of the warm cosine, and of its warm-up.
     """
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     main = [p for name, p in trainable if not name.startswith(SGNM_PREFIX)]
@@ -195,7 +200,7 @@ def dsanet_optimization(
         base_value=lr,
         final_value=0.1 * lr,
         total_iters=planned_steps,
-        warmup_iters=WARMUP_STEPS,
+        warmup_iters=warmup_steps,
     )
     cosine = CosineAnnealingLR(main, T_max=epochs)
     return Optimization({"lr": main, "lr_sgnm": sgnm}, (warm_cosine,), (cosine,))
@@ -214,8 +219,15 @@ def mil_optimization(model: nn.Module, *, lr: float) -> Optimization:
     return Optimization({"lr": torch.optim.Adagrad(model.parameters(), lr=lr)})
 
 
-def make_optimization(model: nn.Module, args, planned_steps: int) -> Optimization:
-    """As the options say; `planned_steps` as for `dsanet_optimization`."""
+def make_optimization(
+    model: nn.Module,
+    args,
+    planned_steps: int,
+    epochs: int | None = None,
+    warmup_steps: int = WARMUP_STEPS,
+) -> Optimization:
+    """As the options say; the others as for `dsanet_optimization`, `--max-epoch` epochs if none are
+    named."""
     if args.method == "mil":
         return mil_optimization(model, lr=args.lr)
     if args.method == "vadclip":
@@ -223,5 +235,9 @@ def make_optimization(model: nn.Module, args, planned_steps: int) -> Optimizatio
             model, lr=args.lr, milestones=args.scheduler_milestones, rate=args.scheduler_rate
         )
     return dsanet_optimization(
-        model, lr=args.lr, epochs=args.max_epoch, planned_steps=planned_steps
+        model,
+        lr=args.lr,
+        epochs=epochs or args.max_epoch,
+        planned_steps=planned_steps,
+        warmup_steps=warmup_steps,
     )

@@ -12,6 +12,7 @@ from utils import PROJECT
 SHARED = {
     "seed": 234, "embed_dim": 512, "visual_length": 256, "visual_width": 512, "visual_head": 1,
     "prompt_prefix": 10, "prompt_postfix": 10, "max_epoch": 10, "decoder_depth": 8,
+    "backbone": "ViT-B/16", "clip_weights": "ViT-B/16",
     "normal_selection_ratio": 0.8, "num_prototypes": 16, "DNP_use": True, "use_checkpoint": False,
 }  # fmt: skip
 OWN = {
@@ -67,8 +68,10 @@ def test_a_method_has_defaults_of_its_own_below_everything_that_is_said(tmp_path
 def test_written_options_repeat_a_baselines_run(tmp_path):
     first = vars(xd_option.parser.parse_args(["--method=vadclip", "--t_w=0.5"]))
     path = tmp_path / "options.yml"
+    given = first.pop("given")
     path.write_text(yaml.safe_dump({k: v for k, v in first.items() if v is not None}))
     again = vars(xd_option.parser.parse_args(["--config", str(path)]))
+    assert {*given} < {*again.pop("given")}
     assert {**again, "config": None} == first
 
 

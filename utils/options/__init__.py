@@ -1,5 +1,6 @@
 """Every flag, once: its type, its default, who may change it."""
 
-from utils.options.flags import files_of, make_parser
+from utils.options.datasets import files_of
+from utils.options.flags import make_parser
 
 __all__ = ["files_of", "make_parser"]

@@ -7,13 +7,13 @@ Of every section `--help` shows what most people change, and `--help-all` the re
 from argparse import SUPPRESS
 
 from utils.metric_names import METRICS
-from utils.network.backbone import CLIP_NAME, RANDOM
+from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM
 from utils.options.kinds import (
     boolean,
     clip_block_count,
     count,
-    head_count,
     nonnegative_float,
+    part,
     positive_float,
     positive_int,
     ratio,
@@ -22,15 +22,6 @@ from utils.options.kinds import (
 from utils.options.methods import VADCLIP
 from utils.options.parser import OptionParser
 from utils.system.machine import CORES, PRECISIONS
-
-
-def files_of(name: str) -> dict[str, str]:
-    """Where a run writes unless it is told to write elsewhere."""
-    return {
-        "model_path": f"model/model_{name}.pth",
-        "checkpoint_path": f"model/checkpoint_{name}.pth",
-        "output_dir": f"runs/{name}",
-    }
 
 
 def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> OptionParser:
@@ -55,6 +46,8 @@ def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> Optio
 
 def add_data(parser: OptionParser) -> None:
     add, more = parser.add_section("data")
+    add("--dataset", metavar="FILE.yml", help="a data set of your own, as this file describes it "
+        "(docs/own_data_set.md); the script is then the recipe")  # fmt: skip
     add("--feature-root", metavar="DIR", help="find the features of the lists below this folder, "
         "whatever folder the lists name")  # fmt: skip
     add("--train-list", metavar="FILE", help="CSV path,label of the training features")
@@ -81,9 +74,11 @@ def add_model(parser: OptionParser) -> None:
     add("--clip-weights", metavar="FILE", default=CLIP_NAME, help=f"CLIP's weights: {CLIP_NAME} "
         f"(downloaded to ~/.cache/clip once), a file, or {RANDOM} (for the demo and "
         "tests)")  # fmt: skip
+    more("--backbone", choices=BACKBONES, default=CLIP_NAME, help="which CLIP; it must be the one "
+         "that the features are of")  # fmt: skip
     more("--visual-length", type=positive_int, default=256, help="snippets of a clip, N")
     more("--visual-layers", type=positive_int, help="temporal encoder: blocks")
-    more("--visual-head", type=head_count, default=1, help="temporal encoder: attention heads")
+    more("--visual-head", type=positive_int, default=1, help="temporal encoder: attention heads")
     more("--attn-window", type=positive_int, help="temporal encoder: attention window, in snippets")
     more("--embed-dim", type=positive_int, default=512, help=SUPPRESS)  # CLIP's
     more("--visual-width", type=positive_int, default=512, help=SUPPRESS)  # CLIP's
@@ -125,6 +120,11 @@ def add_training(parser: OptionParser) -> None:
     add, more = parser.add_section("training")
     add("--seed", type=count, default=234, help="of the initial weights and the order of videos")
     add("--max-epoch", type=positive_int, default=10, help="epochs")
+    add("--max-steps", type=positive_int, metavar="N", help="optimizer steps in all, instead of "
+        "--max-epoch")  # fmt: skip
+    more("--adapt", type=boolean, help="give a small set epochs of 10 steps or more, and SG-NM a "
+         "warm-up of a tenth of the run at most (default: unless --max-epoch is "
+         "given)")  # fmt: skip
     add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime: this many normal "
         "and this many anomalous ones")  # fmt: skip
     add("--lr", type=positive_float, help="learning rate")
@@ -140,6 +140,10 @@ def add_training(parser: OptionParser) -> None:
         "0: at its end only")  # fmt: skip
     add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
         "test set, as in the official code, or those of the last step")  # fmt: skip
+    add("--validation", type=part, default=0.0, help="share of the training videos to hold out; "
+        "weights are then chosen by video_auc on these, and not on the test set")  # fmt: skip
+    more("--select-on", choices=("test", "validation"), help="videos that say which weights are "
+         "best (default: validation where there is some, else test)")  # fmt: skip
     selectable = [name for name, metric in METRICS.items() if metric.selectable]
     more("--select-by", choices=selectable, help="metric that says which weights are best")
     add("--checkpoint-path", metavar="FILE", help="state of the run, to resume it from")

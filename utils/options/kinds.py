@@ -6,7 +6,7 @@ whole number value".
 
 from argparse import ArgumentTypeError
 
-from utils.network.backbone import LAYERS, WIDTH
+from utils.network.backbone import TEXT_LAYERS
 
 TOO_MANY = 2**31
 
@@ -23,15 +23,9 @@ def count(text: str) -> int:
     return value
 
 
-def head_count(text: str) -> int:
-    if WIDTH % (value := positive_int(text)):
-        raise ArgumentTypeError(f"{text} heads do not divide the width {WIDTH}")
-    return value
-
-
 def clip_block_count(text: str) -> int:
-    if not 0 <= (value := int(text)) <= LAYERS:
-        raise ArgumentTypeError(f"{text} is not in 0…{LAYERS}, CLIP's text blocks")
+    if not 0 <= (value := int(text)) <= TEXT_LAYERS:
+        raise ArgumentTypeError(f"{text} is not in 0…{TEXT_LAYERS}, CLIP's text blocks")
     return value
 
 
@@ -53,6 +47,12 @@ def ratio(text: str) -> float:
     return value
 
 
+def part(text: str) -> float:
+    if not 0 <= (value := float(text)) < 1:
+        raise ArgumentTypeError(f"{text} is not in [0, 1)")
+    return value
+
+
 def share(text: str) -> float:
     if not 0 <= (value := float(text)) <= 1:
         raise ArgumentTypeError(f"{text} is not in [0, 1]")
@@ -68,8 +68,8 @@ def boolean(text: str) -> bool:
 
 # What help shows in the place of a value.
 METAVARS = {
-    **dict.fromkeys((positive_int, count, head_count, clip_block_count), "N"),
-    **dict.fromkeys((positive_float, nonnegative_float, ratio, share), "X"),
+    **dict.fromkeys((positive_int, count, clip_block_count), "N"),
+    **dict.fromkeys((positive_float, nonnegative_float, ratio, part, share), "X"),
     boolean: "BOOL",
 }
 # What argparse calls a kind in errors: "invalid whole number value: 'x'".

@@ -1,13 +1,15 @@
 """The parser of all options.
 
 Names may be spelled with hyphens or underscores; `--config FILE.yml` gives values by name, below
-the command line in precedence; `--method` changes the defaults of other options.
+the command line in precedence; `--method` and `--dataset` change the defaults of other options.
 """
 
 import argparse
 import difflib
 import sys
 
+from utils.options.clip import check_width, clip_options
+from utils.options.datasets import check_selection, defaults_of, settle_adapting
 from utils.options.help import Formatter
 from utils.options.methods import check_file, check_method, method_of
 from utils.system.command import OneLineParser
@@ -113,19 +115,25 @@ class OptionParser(OneLineParser):
         return parsed
 
     def _read_known(self, args, namespace) -> tuple[argparse.Namespace, list[str]]:
-        """First what is said, in the file and on the command line: it tells the method. Then the
-        method's defaults go below it."""
+        """First what is said, in the file and on the command line: it tells the method and the data
+        set. Then their defaults go below it. `given` names what was said."""
         arguments = sys.argv[1:] if args is None else args
         self.answer_help(arguments)
         line, rest = self._said(arguments)
         file = self._said_in(line["config"]) if line.get("config") else {}
         defaults = {a.dest: a.default for a in self._actions if a.default != argparse.SUPPRESS}
         method = method_of(defaults | file | line)
-        own = self.methods[method]
-        values = defaults | own | file | line | {"method": method}
+        own, said = self.methods[method], file | line
+        if said.get("dataset"):
+            own = own | defaults_of(said["dataset"], method)
+        settled = {"method": method, "given": tuple(sorted(said))} | clip_options(line, file)
+        values = defaults | own | said | settled
         parsed = argparse.Namespace(**values | vars(namespace or argparse.Namespace()))
         check_file(parsed, file, own)
         check_method(parsed)
+        check_width(parsed)
+        check_selection(parsed)
+        settle_adapting(parsed)
         return parsed, rest
 
     def _said(self, arguments: list[str]) -> tuple[dict, list[str]]:

@@ -61,16 +61,20 @@ class Checkpoints:
         path: of the checkpoint.
         model, optimization: in training.
         fixed: options and hashes of files that a resumed run must have alike.
+        made_with: what weights carry, see `utils/runs/weights.py`.
 
     Attributes:
         saved: the place of the last one in this run; None before the first.
     """
 
-    def __init__(self, path: str, model: nn.Module, optimization: Optimization, fixed: dict):
+    def __init__(
+        self, path: str, model: nn.Module, optimization: Optimization, fixed: dict, made_with: dict
+    ):
         self.path = Path(path)
         self.model = model
         self.optimization = optimization
         self.fixed = fixed
+        self.made_with = made_with
         self.saved: str | None = None
 
     def save(self, state: RunState) -> None:
@@ -81,6 +85,7 @@ class Checkpoints:
             "optimizer_state_dict": self.optimization.state_dict(),
             "random_states": random_states(),
             "options": self.fixed,
+            "made_with": self.made_with,
         }
         group.main_only(checkpoint.save)(kept, self.path, keep=previous(self.path))
         parallel.wait_for_all()
@@ -114,11 +119,12 @@ class Checkpoints:
         return state
 
     def _require_same(self, before: dict, path: Path) -> None:
-        for name, value in self.fixed.items():
-            if before[name] != value:
+        for name in {**before, **self.fixed}:  # either may know of one that the other does not
+            then, now = before.get(name), self.fixed.get(name)
+            if then != now:
                 raise UserError(
-                    f"{path} was written with {name} {before[name]}, now it is {value}: a run is "
-                    "resumed with the options and lists it began with"
+                    f"{path} was written with {name} {then}, now it is {now}: a run is resumed "
+                    "with the options and lists it began with"
                 )
 
     def was_restarted(self) -> bool:

@@ -1,17 +1,22 @@
 """What decides the result of a run: its options, and the files that they name, by content."""
 
+import hashlib
+import json
+
 from utils.datasets.class_texts import MANUAL_TEXTS
 from utils.datasets.ground_truth import present_form
+from utils.datasets.lists import has_test_set
+from utils.labels import Dataset
 from utils.network.backbone import RANDOM
 from utils.network.clip_file import weights_file
 from utils.system.files import sha256
 
 # Options that may be others when a run is resumed; the lists are compared by content.
 MAY_CHANGE = {
-    "config", "use_checkpoint", "check_data", "output_dir", "model_path", "checkpoint_path",
-    "checkpoint_every", "log_every", "predictions", "device", "num_workers", "cache", "compile",
-    "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list", "test_list",
-    "gt_path", "gt_segment_path", "gt_label_path",
+    "given", "config", "dataset", "use_checkpoint", "check_data", "output_dir", "model_path",
+    "checkpoint_path", "checkpoint_every", "log_every", "predictions", "device", "num_workers",
+    "cache", "compile", "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list",
+    "test_list", "gt_path", "gt_segment_path", "gt_label_path",
 }  # fmt: skip
 
 # Of these the processes that share a run must agree on, too.
@@ -23,15 +28,25 @@ def fixed_options(args) -> dict:
     return {name: value for name, value in vars(args).items() if name not in MAY_CHANGE}
 
 
-def list_hashes(args, train: bool) -> dict[str, str]:
-    """sha256 of the lists, of the ground truth and of hand-written class texts, by option."""
+def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
+    """sha256 of the lists, of the ground truth and of hand-written class texts, by option; and of
+    what a data set of one's own says of itself."""
     files = {"train_list": args.train_list} if train else {}
-    files |= {"test_list": args.test_list, "gt_path": args.gt_path}
-    for option in ("gt_segment_path", "gt_label_path"):
-        files[option] = present_form(getattr(args, option))
+    if has_test_set(args, facts):
+        files["test_list"] = args.test_list
+        if facts.events:
+            files["events"] = facts.events
+        elif facts.gt:
+            files["gt_path"] = args.gt_path
+            for option in ("gt_segment_path", "gt_label_path"):
+                files[option] = present_form(getattr(args, option))
     if args.method != "mil" and args.text_tuning == "manual":
         files["texts"] = args.texts or MANUAL_TEXTS
-    return {option: sha256(path) for option, path in files.items()}
+    hashes = {option: sha256(path) for option, path in files.items()}
+    if facts.is_own:
+        described = json.dumps(facts.described(), sort_keys=True).encode()
+        hashes["described"] = hashlib.sha256(described).hexdigest()
+    return hashes
 
 
 def clip_hash(args) -> dict[str, str]:

@@ -41,7 +41,7 @@ def log_names(method: str) -> dict[str, str]:
     return MIL_NAMES if method == "mil" else OFFICIAL_NAMES
 
 
-NOT_REPEATED = ("config", "use_checkpoint", "check_data")  # options of one call, not of the run
+NOT_REPEATED = ("given", "config", "use_checkpoint", "check_data")  # of one call, not of the run
 
 
 class Record:

@@ -15,19 +15,23 @@ import torch
 from utils import checkpoint
 from utils.datasets.lists import Row
 from utils.datasets.order import Order
-from utils.engine import EvaluationSet, evaluate
+from utils.engine import evaluate
 from utils.metrics import official_lines
 from utils.optim import Optimization
 from utils.runs.checkpoints import Checkpoints, RunState
 from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
+from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
 from utils.runs.record import Record, log_names
+from utils.runs.weights import made_with
 from utils.system import group, parallel
 from utils.system.command import lost_another_process
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import older, remove_left_behind, require_writable
 from utils.system.signals import Interruption
+
+SETS = {"test": "set", "validation": "videos"}
 
 
 class Run:
@@ -42,7 +46,7 @@ class Run:
         optimization: of the model.
         rows: of the training list.
         order: in which an epoch walks them.
-        test: what the weights are selected on.
+        sets: what weights are selected and tested on.
 
     Raises:
         UserError: a file cannot be written, or the checkpoint to resume is damaged or another
@@ -51,17 +55,21 @@ class Run:
 
     def __init__(
         self, args, model, optimization: Optimization, rows: list[Row], order: Order,
-        test: EvaluationSet,
+        sets: EvaluationSets,
     ):  # fmt: skip
         self.args = args
         self.model = model
         self.optimization = optimization
         self.rows = rows
         self.order = order
-        self.test = test
-        self.hashes = {**list_hashes(args, train=True), **clip_hash(args)}
-        fixed = {"dataset": test.facts.name, **fixed_options(args), **self.hashes}
-        self.checkpoints = Checkpoints(args.checkpoint_path, model, optimization, fixed)
+        self.sets = sets
+        self.hashes = {**list_hashes(args, sets.facts, train=True), **clip_hash(args)}
+        # These follow from the number of processes, too, where the batch was made smaller.
+        of_epoch = {"steps_of_an_epoch": order.passes * len(order.batches)}
+        fixed = {"dataset": sets.facts.name, **fixed_options(args), **self.hashes, **of_epoch}
+        self.made_with = made_with(args, sets.facts, self.hashes.get("clip_weights"))
+        path = args.checkpoint_path
+        self.checkpoints = Checkpoints(path, model, optimization, fixed, self.made_with)
         self.record = Record(args, next(model.parameters()).device)
         self.interruption = Interruption(shared=group.processes() > 1)
         self.state = RunState()
@@ -140,18 +148,36 @@ class Run:
         self.state.epoch, self.state.step = self.epoch + 1, 0
         self._save_and_stop(due=True)
 
-    @group.main_only
     def finish(self) -> None:
-        """Save the weights that were kept, and their metrics."""
+        """Save the weights that were kept, and their metrics: those of the test set, and of the
+        validation videos where these selected them."""
         self._begin()
+        best = self.state.best_metrics or {"epoch": self.epoch, "step": 0}
+        if self.args.select_on == "validation":
+            place = {name: best[name] for name in ("epoch", "step")}
+            on_test = evaluate(self.model, self.sets.test)[0] if self.sets.test else {}
+            best = {
+                **place,
+                **on_test,
+                "validation": {n: v for n, v in best.items() if n not in place},
+            }
+        self._keep(best)
+
+    @group.main_only
+    def _keep(self, best: dict) -> None:
         path = Path(self.args.model_path)
         if path.is_file():
             say(f"the weights that were at {path} are now {older(path)}")
-        checkpoint.save(checkpoint.cpu_state(self.model), path, keep=older(path))
-        self.record.best(self.state.best_metrics)
-        which = "best on the test set" if self.args.select == "best" else "of the last step"
-        best = official_lines(self.state.best_metrics)
-        say("", f"Weights {which}, {self.args.model_path}:", *best)
+        checkpoint.save_weights(self.model, path, self.made_with, keep=older(path))
+        self.record.best(best)
+        which = "of the last step"
+        if self.args.select == "best":
+            which = f"best on the {self.args.select_on} {SETS[self.args.select_on]}"
+        say("", f"Weights {which}, {self.args.model_path}:")
+        if "validation" in best:
+            say("validation: " + official_lines(best["validation"])[0])
+        if self.sets.test:
+            say(*official_lines(best))
 
     @group.main_only
     def _begin(self) -> None:
@@ -207,12 +233,19 @@ class Run:
     def _evaluate(self) -> None:
         if self.state.pending:
             self._read_losses()
-        metrics, predictions = evaluate(self.model, self.test)
+        if self.sets.selection is None:
+            return
+        metrics, predictions = evaluate(self.model, self.sets.selection)
         self._end_if(saturated(predictions))
         self.state.evaluated_this_epoch = True
         self._log({"metrics": metrics})
         say(*official_lines(metrics))
         best, key = self.state.best_metrics, self.args.select_by
+        if self.args.select == "best" and metrics[key] is None:
+            raise UserError(
+                f"weights cannot be selected by {key}, which is not defined on these videos "
+                "(normal and anomalous ones are needed): give another --select-by or --select last"
+            )
         if best is None or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
             trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]

@@ -1,0 +1,71 @@
+"""What `--dataset` and `--validation` mean for the other options."""
+
+import argparse
+
+from utils.labels import read_dataset
+from utils.system.errors import UserError
+
+OF_VIDEOS = ("video_auc", "video_ap")  # metrics that need no events
+
+
+def files_of(name: str) -> dict[str, str]:
+    """Where a run writes unless it is told to write elsewhere."""
+    return {
+        "model_path": f"model/model_{name}.pth",
+        "checkpoint_path": f"model/checkpoint_{name}.pth",
+        "output_dir": f"runs/{name}",
+    }
+
+
+def defaults_of(path: str, method: str) -> dict:
+    """Defaults that the file of a data set brings, by destination.
+
+    Raises:
+        UserError: it cannot be used.
+    """
+    facts = read_dataset(path)
+    truth = {
+        "gt_path": facts.gt,
+        "gt_segment_path": facts.gt_segment,
+        "gt_label_path": facts.gt_label,
+    }
+    return {
+        "classes_num": len(facts.classes),
+        "train_list": str(facts.lists / facts.train_list),
+        "test_list": str(facts.lists / facts.test_list),
+        **{option: str(facts.lists / name) for option, name in truth.items() if name},
+        **files_of(facts.name if method == "dsanet" else f"{facts.name}_{method}"),
+        **({} if facts.has_events else {"select_by": OF_VIDEOS[0]}),
+    }
+
+
+def settle_adapting(parsed: argparse.Namespace) -> None:
+    """Who gives --max-epoch gets epochs as they are, unless they say --adapt."""
+    if parsed.adapt is None:
+        parsed.adapt = "max_epoch" not in parsed.given
+
+
+def check_selection(parsed: argparse.Namespace) -> None:
+    """See that weights can be selected as the options say. Validation videos have no events.
+
+    Raises:
+        UserError: they cannot.
+    """
+    if parsed.select_on is None:
+        parsed.select_on = "validation" if parsed.validation else "test"
+    on_validation = parsed.select_on == "validation"
+    if on_validation and not parsed.validation:
+        raise UserError("--select-on validation: say with --validation 0.1 which share to hold out")
+    if on_validation and parsed.select == "best" and parsed.select_by not in OF_VIDEOS:
+        if "select_by" in parsed.given:
+            raise UserError(
+                f"--select-by {parsed.select_by} needs events, and validation videos have none: "
+                f"choose {' or '.join(OF_VIDEOS)}"
+            )
+        parsed.select_by = OF_VIDEOS[0]
+    no_events = parsed.dataset and not read_dataset(parsed.dataset).has_events
+    if no_events and parsed.select == "best" and parsed.select_by not in OF_VIDEOS:
+        raise UserError(
+            f"--select-by {parsed.select_by} needs events, and {parsed.dataset} names none: choose "
+            f"{' or '.join(OF_VIDEOS)}"
+        )

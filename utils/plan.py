@@ -1,0 +1,86 @@
+"""How long a training run is. Small data sets get what the published ones have by themselves:
+batches that can be filled, epochs of some steps, a warm-up that is a small part of the run."""
+
+import math
+from typing import NamedTuple
+
+from utils.optim import WARMUP_STEPS
+from utils.system.console import note
+from utils.system.errors import UserError
+from utils.system.group import processes
+
+FEWEST_STEPS = 10  # of an epoch, at the end of which weights are evaluated and the best taken up
+WARMUP_SHARE = 0.1  # of the run, at most
+
+
+class Plan(NamedTuple):
+    """
+    Attributes:
+        passes: over the videos that make an epoch.
+        epochs: of the run.
+        sgnm_steps: that the schedule of SG-NM is planned for.
+        warmup: steps of these.
+        most_steps: optimizer steps of the run; None for all of its epochs.
+    """
+
+    passes: int
+    epochs: int
+    sgnm_steps: int
+    warmup: int
+    most_steps: int | None
+
+    @property
+    def optimization(self) -> tuple[int, int, int]:
+        """What `make_optimization` has to know of it."""
+        return self.sgnm_steps, self.epochs, self.warmup
+
+    @classmethod
+    def of(cls, args, steps: int, sgnm_steps: int) -> "Plan":
+        """What is adapted to a small set is said.
+
+        Args:
+            args: options.
+            steps: optimizer steps of a pass.
+            sgnm_steps: of a pass, as the schedule of SG-NM counts them.
+        """
+        epochs, most, warmup = args.max_epoch, args.max_steps, WARMUP_STEPS
+        adapts = args.adapt
+        passes = math.ceil(FEWEST_STEPS / steps) if adapts else 1
+        if passes > 1:
+            note(
+                f"the training list makes {steps} steps: an epoch walks it {passes} times, and "
+                "weights are evaluated then"
+            )
+        if most:
+            needed = math.ceil(most / (steps * passes))
+            epochs = needed if adapts else min(needed, epochs)
+        planned = epochs * passes * sgnm_steps
+        if most:
+            planned = min(planned, math.ceil(most * sgnm_steps / steps))
+        if adapts and planned * WARMUP_SHARE < warmup and args.method == "dsanet":
+            warmup = math.ceil(planned * WARMUP_SHARE)
+            note(f"the run is short: SG-NM warms up over the first {WARMUP_SHARE:.0%} of it")
+        return cls(passes, epochs, planned, warmup, most)
+
+
+def batch_size_for(args, fewest: int, what: str) -> int:
+    """`--batch-size`, or less where there are not as many rows.
+
+    Args:
+        fewest: rows that a batch can be filled with.
+        what: these rows, for what is said.
+
+    Raises:
+        UserError: there is none for every process.
+    """
+    if fewest >= args.batch_size:
+        return args.batch_size
+    size = fewest // processes() * processes()
+    if not size:
+        raise UserError(
+            f"{args.train_list} has {fewest} {what} rows for {processes()} processes: no step "
+            "could be trained"
+        )
+    note(f"{args.train_list} has {fewest} {what} rows: --batch-size is {size} instead of "
+         f"{args.batch_size}")  # fmt: skip
+    return size

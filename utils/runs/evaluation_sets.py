@@ -1,0 +1,54 @@
+"""The videos that weights are selected on, and those that the result is of."""
+
+from typing import NamedTuple
+
+from utils.datasets.lists import Row, has_test_set
+from utils.engine import EvaluationSet
+from utils.labels import Dataset
+from utils.system.console import note
+from utils.system.errors import UserError
+
+
+class EvaluationSets(NamedTuple):
+    """
+    Attributes:
+        facts: of the data set.
+        selection: what weights are evaluated on while they are trained; None where there is
+            nothing.
+        test: the test set; None where there is none.
+    """
+
+    facts: Dataset
+    selection: EvaluationSet | None
+    test: EvaluationSet | None
+
+    @classmethod
+    def of(cls, args, facts: Dataset, held_out: list[Row]) -> "EvaluationSets":
+        """
+        Args:
+            args: options.
+            facts: of the data set.
+            held_out: validation videos.
+
+        Raises:
+            UserError: a list or the ground truth cannot be used.
+        """
+        on_validation = args.select_on == "validation"
+        selection = EvaluationSet(args, facts, held_out) if on_validation else None
+        test = None
+        if has_test_set(args, facts):
+            test = _test_set(args, facts)
+        elif on_validation:
+            note(f"there is no {args.test_list}: the result is of the validation videos alone")
+        else:
+            note(f"there is no {args.test_list}: nothing is evaluated, the last step's are kept")
+        return cls(facts, selection or test, test)
+
+
+def _test_set(args, facts: Dataset) -> EvaluationSet:
+    try:
+        return EvaluationSet(args, facts)
+    except UserError as error:
+        hint = "; without a test set, train with --select last or with --validation 0.1"
+        missing = facts.is_own and f"list {args.test_list} not found" in str(error)
+        raise UserError(f"{error}{hint if missing else ''}") from None
