@@ -18,6 +18,7 @@ from utils.ablation.cells import Cell, clear, finished, make_cells, run_cells
 from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, markdown_table, result_of, summary
 from utils.both_datasets import DATASETS
+from utils.metric_names import METRICS
 from utils.options.kinds import count, positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
@@ -39,13 +40,24 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table")
     parser.add_argument("--jobs", type=positive_int, default=1, help="runs at the same time")
     parser.add_argument("--seeds", type=count, nargs="+", help="instead of the file's")
-    parser.add_argument("--dataset", choices=DATASETS, help="instead of the file's")
+    parser.add_argument("--recipe", choices=DATASETS, help="whose training script, instead of the "
+        "file's")  # fmt: skip
+    parser.add_argument("--dataset", metavar="{ucf,xd,FILE.yml}", help="the same, or a data set of "
+        "your own")  # fmt: skip
+    parser.add_argument("--metrics", choices=METRICS, nargs="+", metavar="M", help="instead of the "
+        f"file's: {', '.join(METRICS)}")  # fmt: skip
     parser.add_argument(
         "--drop-weights", action="store_true", help="keep the metrics of a finished run alone"
     )
     args, options = parser.parse_known_args(argv)
+    if args.dataset in DATASETS:
+        if args.recipe not in (None, args.dataset):
+            parser.error(f"--dataset {args.dataset} and --recipe {args.recipe}: leave one out")
+        args.recipe = args.dataset
+    elif args.dataset:
+        options.append(f"--dataset={args.dataset}")
 
-    grid = read_grid(args.grid, args.dataset, args.seeds, options)
+    grid = read_grid(args.grid, args.recipe, args.seeds, options, args.metrics)
     require_writable(args.out / "table.md")
     cells = make_cells(grid, args.out, options)
     done = [cell for cell in cells if finished(cell)]

@@ -22,13 +22,15 @@ import sys
 from pathlib import Path
 
 from utils.both_datasets import DATASETS
-from utils.events.defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
+from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.sources import find_sources, require_apart
-from utils.labels import Dataset
+from utils.labels import Dataset, dataset_of
 from utils.options.kinds import nonnegative_float, positive_float, share
+from utils.row_time import FRAMES
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
+from utils.system.console import note
 from utils.system.errors import UserError
-from utils.videos.inputs import POOLS, is_live, shown
+from utils.videos.inputs import POOLS, is_features, is_live, shown
 
 
 def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.Namespace, Dataset]:
@@ -39,7 +41,7 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         "--method, --clip-weights, --device, ….",
     )  # fmt: skip
     add = parser.add_argument
-    add("dataset", choices=DATASETS, help="whose classes the weights tell")
+    add("recipe", choices=DATASETS, help="whose classes are told, unless the weights know theirs")
     add("inputs", nargs="+", metavar="input", help="a video, folder, .txt list or feature file; or "
         "a live source: a URL, the number of a camera, or -; before all options")  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="folder to write to; of a live source the events, "
@@ -50,15 +52,16 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="see extract_features.py "
         "(default: %(default)s)")  # fmt: skip
-    add("--fps", type=positive_float, default=FPS, metavar="F", help="frames a second, of feature "
-        "files (default: %(default)s)")  # fmt: skip
+    add("--fps", type=positive_float, metavar="F", help="frames a second, of feature files "
+        f"(default: the data set's, or {FPS:g})")  # fmt: skip
     add("--min-confidence", type=share, default=MIN_CONFIDENCE, metavar="C", help="of an event: "
         "its highest score (default: %(default)s)")  # fmt: skip
     add("--min-seconds", type=nonnegative_float, default=MIN_SECONDS, metavar="S", help="of an "
         "event: its length (default: %(default)s)")  # fmt: skip
     own, options = parser.parse_known_args(argv)
-    options_parser, facts = DATASETS[own.dataset]
+    options_parser, facts = DATASETS[own.recipe]
     args = options_parser.parse_args(options)
+    facts = dataset_of(args, facts)
 
     live = [text for text in own.inputs if is_live(text)]
     if live and (len(own.inputs) > 1 or own.truth):
@@ -80,38 +83,53 @@ def main(argv=None):
 
     # PyTorch, PyAV and Matplotlib come with these and take seconds. They are imported here, so that
     # --help and what is wrong with the options need not wait for them.
-    from utils.engine import Scoring, Videos, score
+    from detector import Detector
+    from utils.datasets.features import SNIPPET_FRAMES
+    from utils.datasets.lists import video_name
+    from utils.datasets.video_table import known_lengths
     from utils.events.annotated import KnownEvents
     from utils.events.answer import About, answer_for
     from utils.events.files import write_files
     from utils.events.tracker import EventTracker
     from utils.events.watch import Window, watch_live
     from utils.network.clip_visual import VisualTower
-    from utils.runs.testing import load_for_test
+    from utils.runs.weights import Weights
     from utils.system.device import set_up_device
     from utils.videos.feature_cache import features_of
 
+    device = set_up_device(args.device, args.precision, args.deterministic)
+    weights = Weights.read(args.model_path)  # before hours of work on videos
+    if weights.dataset and not args.dataset:
+        facts = weights.dataset
     known = own.truth and KnownEvents.read(own.truth, facts)
     if own.classes:
         args, facts = with_classes(own.classes, args, facts)
-    device = set_up_device(args.device, args.precision, args.deterministic)
-    model = load_for_test(args, facts, device)  # before hours of work on videos
-    scoring = Scoring.of(args)
+    detector = Detector.of(args, facts, device, weights)
+    args, facts, size = detector.args, detector.facts, SNIPPET_FRAMES
+    if live or not all(map(is_features, sources.values())):
+        size = facts.frames_per_row()
+        weights.tell_other_clip(args)
     if live:
-        tower = VisualTower(args.clip_weights, device, args.precision)
+        tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
         tracker = EventTracker(facts, own.min_confidence, own.min_seconds)
-        return watch_live(own.inputs[0], own.pool, Window(model, tower, scoring), tracker, own.out)
+        window = Window(detector.model, tower, detector.scoring)
+        return watch_live(own.inputs[0], own.pool, window, tracker, own.out, size)
 
-    clip = args.clip_weights, args.precision, device
-    features, failures = features_of(sources, own.out / "features", own.pool, *clip)
-    predictions = []
-    if features:
-        predictions = score(model, Videos(scoring, list(features), list(features.values())))
+    clip = args.clip_weights, args.precision, device, args.backbone
+    folder, width = own.out / "features", detector.width
+    features, failures = features_of(sources, folder, own.pool, *clip, size, width)
+    predictions = detector.predict(list(features), list(features.values())) if features else []
     about = About(args.model_path, args.method, own.min_confidence, own.classes)
-    answers = [
-        answer_for(name, sources[name], prediction, facts, about, known, own.fps, own.min_seconds)
-        for name, prediction in zip(features, predictions, strict=True)
-    ]
+    lengths = known_lengths(facts)
+    in_frames = facts.row.unit == FRAMES and any(map(is_features, sources.values()))
+    if in_frames and facts.is_own and not (own.fps or facts.fps):
+        note(f"{facts.title} does not say its frame rate: {FPS:g} is assumed (--fps)")
+    answers = []
+    for name, prediction in zip(features, predictions, strict=True):
+        video = sources[name]
+        length = lengths.get(video.stem) or lengths.get(video_name(video))
+        of_video = facts, about, known, own.fps, own.min_seconds, length
+        answers.append(answer_for(name, video, prediction, *of_video))
     write_files(answers, failures, own.out, listed=len(sources) > 1)
 
     if known and answers and all(answer.truth is None for answer in answers):

@@ -10,7 +10,7 @@ from xd_option import parser
 if __name__ == "__main__":
     parser.answer_help()  # before PyTorch is imported, which takes seconds
 
-from utils.labels import XD_VIOLENCE
+from utils.labels import XD_VIOLENCE, dataset_of
 from utils.runs.testing import run_test
 from utils.system.command import command
 from utils.system.meeting import join_processes
@@ -19,7 +19,8 @@ from utils.system.meeting import join_processes
 @command
 def main(argv=None):
     join_processes()
-    run_test(parser.parse_args(argv), XD_VIOLENCE)
+    args = parser.parse_args(argv)
+    run_test(args, dataset_of(args, XD_VIOLENCE))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def test_weights_of_the_other_data_set(ucf_model, xd_model, tmp_path):
     torch.save(xd_model.state_dict(), tmp_path / "xd.pth")
     message = refused(ucf_model, tmp_path / "xd.pth")
     assert "--visual-layers is 1 in the file and 2 here" in message
-    assert "--text_adapt_until is 1 in the file and 3 here" in message
+    assert "--text-adapt-until is 1 in the file and 3 here" in message
     assert "other data set" in message
 
 
@@ -94,7 +94,7 @@ def test_weights_of_another_depth(ucf_args, ucf_model, tmp_path):
     args = SimpleNamespace(**{**vars(ucf_args), "decoder_depth": 1, "visual_length": 16})
     torch.save(build_model(args, UCF_CRIME).state_dict(), tmp_path / "w.pth")
     message = refused(ucf_model, tmp_path / "w.pth")
-    assert "--decoder_depth is 1 in the file and 2 here" in message
+    assert "--decoder-depth is 1 in the file and 2 here" in message
     assert "--visual-length is 16 in the file and 32 here" in message
 
 

@@ -1,10 +1,11 @@
 """Commands that serve both data sets: `python -m utils.<command> {ucf,xd} [options]`."""
 
 import argparse
+import sys
 
 import ucf_option
 import xd_option
-from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
+from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, dataset_of
 from utils.system.command import OneLineParser
 
 DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
@@ -13,11 +14,16 @@ DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_V
 def parse(
     argv: list[str] | None, description: str, prog: str | None = None
 ) -> tuple[argparse.Namespace, Dataset]:
-    """The data set's options, and its facts. `prog` is what `--help` calls the command."""
+    """The data set's options and facts, or those of `--dataset`. `prog` is what `--help` calls the
+    command."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] not in DATASETS and any(t.split("=")[0] == "--dataset" for t in argv):
+        argv = ["ucf", *argv]  # a data set of one's own is checked alike by either recipe
     chooser = OneLineParser(prog=prog, description=description)
     chooser.add_argument("dataset", choices=DATASETS)
     chooser.add_argument("options", nargs=argparse.REMAINDER, help="those of ucf_train.py or "
         "xd_train.py; 'ucf --help' shows them")  # fmt: skip
     chosen = chooser.parse_args(argv)
     parser, facts = DATASETS[chosen.dataset]
-    return parser.parse_args(chosen.options), facts
+    args = parser.parse_args(chosen.options)
+    return args, dataset_of(args, facts)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -14,6 +15,9 @@ from utils.system.untrusted import load_tensors
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
 TEXT = "clipmodel."
+# Of a tensor. A small file may give any shape to few numbers, and networks are made as large as
+# shapes say; the largest of any CLIP is five times smaller.
+MOST_NUMBERS = 2**27
 # Entries that tell whose weights a file holds, by `--method`.
 MARKS = {
     "dsanet": ("temporal.resblocks.", "video_anomaly_refiner.decoder."),
@@ -29,6 +33,20 @@ def save(value, path, keep: Path | None = None) -> None:
             torch.save(value, file)
         except RuntimeError as error:  # what PyTorch makes of a full disk
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+def save_weights(model: nn.Module, path, made_with: dict, keep: Path | None = None) -> None:
+    """Weights as a bare state dict, which carries beside its tensors what it was made with; `keep`
+    as for `whole_file`."""
+    state = OrderedDict(cpu_state(model))
+    state.made_with = made_with
+    save(state, path, keep)
+
+
+def made_with(kept: dict):
+    """What a weight file or training checkpoint that was read carries of this, which may be
+    anything; None if nothing."""
+    return getattr(kept, "made_with", kept.get("made_with"))
 
 
 def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -110,6 +128,7 @@ def _is_weight(entry) -> bool:
         and isinstance(tensor, torch.Tensor)
         and tensor.layout == torch.strided
         and not (tensor.is_nested or tensor.is_quantized or tensor.is_meta or tensor.is_complex())
+        and tensor.numel() < MOST_NUMBERS
     )
 
 
@@ -146,41 +165,59 @@ def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
     model.load_state_dict(state)
 
 
-def _architecture(state: dict[str, torch.Tensor]) -> dict[str, int | str]:
-    """The options that shape a state dict, as far as it shows them."""
+def feature_width(state: dict[str, torch.Tensor]) -> int | None:
+    """Of the features that go in, where weights show it."""
+    for name in ("feature_projection.weight", "scorer.0.weight", "linear.weight"):
+        if name in state and state[name].ndim == 2:
+            return state[name].shape[1]
+    return None
+
+
+def architecture(state: dict[str, torch.Tensor]) -> dict[str, int | str]:
+    """The options that shape a state dict, by destination, as far as it shows them; 0 and nothing
+    stand for what it does not have. CLIP's text side may be frozen or manual where it is not
+    tuned."""
 
     def blocks(prefix: str) -> int:
         found = (re.match(rf"{re.escape(prefix)}\.(\d+)\.", key) for key in state)
         return len({match[1] for match in found if match})
 
     def rows(key: str) -> int:
-        return len(state[key]) if key in state else 0
+        return len(state[key]) if key in state and state[key].numel() and state[key].ndim else 0
 
-    tuning = "frozen or manual"
+    tuning = ""
     for name, prefix in (("adapter", "clip_adapter."), ("prompt", "text_prompt_embeddings.")):
         if any(key.startswith(prefix) for key in state):
             tuning = name
+    adapters = blocks("clip_adapter.text_adapter")
     return {
-        "--text-tuning": tuning,
-        "--visual-layers": blocks("temporal.resblocks"),
-        "--text_adapt_until": blocks("clip_adapter.text_adapter") - 1,
-        "--decoder_depth": blocks("video_anomaly_refiner.decoder"),
-        "--num_prototypes": rows("video_anomaly_refiner.video_prototypes"),
-        "--visual-length": rows("frame_position_embeddings.weight"),
+        "text_tuning": tuning,
+        "visual_layers": blocks("temporal.resblocks"),
+        **({"text_adapt_until": adapters - 1} if adapters else {}),
+        "decoder_depth": blocks("video_anomaly_refiner.decoder"),
+        "num_prototypes": rows("video_anomaly_refiner.video_prototypes"),
+        "visual_length": rows("frame_position_embeddings.weight"),
     }
 
 
 def _difference(state, own, reshaped) -> str:
-    theirs, ours = _architecture(state), _architecture(own)
-    differing = [name for name in ours if theirs[name] != ours[name]]
-    if theirs["--text-tuning"] != ours["--text-tuning"]:
-        differing = ["--text-tuning"]  # what follows from it need not be said
-    if differing:
-        said = [f"{name} is {theirs[name]} in the file and {ours[name]} here" for name in differing]
-        other = "--visual-layers" in differing or "--text_adapt_until" in differing
+    theirs, ours = architecture(state), architecture(own)
+    tunings = [of.pop("text_tuning") or "frozen or manual" for of in (theirs, ours)]
+    said = [
+        f"--{name.replace('_', '-')} is {theirs.get(name, 'absent')} in the file and {value} here"
+        for name, value in ours.items()
+        if theirs.get(name) != value
+    ]
+    if tunings[0] != tunings[1]:  # what follows from it need not be said
+        said = [f"--text-tuning is {tunings[0]} in the file and {tunings[1]} here"]
+    if said:
+        other = theirs["visual_layers"] != ours["visual_layers"]
         return (
             f"{', '.join(said)}: {'are these the weights of the other data set? ' if other else ''}"
-            "Test with the script and options they were trained with"
+            "Build the model with the options they were trained with"
         )
+    widths = feature_width(state), feature_width(own)
+    if widths[0] != widths[1]:
+        return f"it takes features {widths[0]} wide, and here they are {widths[1]}"
     odd = sorted(reshaped or own.keys() ^ state.keys())
     return f"{len(odd)} entries differ, the first is '{odd[0]}'"

@@ -89,7 +89,8 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
     answers = []
     for i in chosen:
         row = test.rows[i]
-        answer = answer_for(row.video, row.path, predictions[i], test.facts, about, known)
+        found = row.path, predictions[i], test.facts
+        answer = answer_for(row.video, *found, about, known, length=row.length)
         write_page(answer, index.with_name(row.video), index)
         answers.append(answer)
     write_index(answers, [], index)

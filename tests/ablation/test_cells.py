@@ -113,8 +113,8 @@ def test_a_stop_ends_waiting_for_another_process(cells, stand_in):
     with lock_of(cells[0]), pytest.raises(KeyboardInterrupt):
         run_cells(cells, stand_in, 1, True, tell)
     assert not begun(cells[0])
-    assert begun(cells[1])
-    assert not begun(cells[-1])
+    others = [bool(begun(cell)) for cell in cells[1:]]  # in which order, threads decide
+    assert any(others) and not all(others)
 
 
 def test_other_options_do_not_get_into_an_older_table(cells, stand_in, lists, tmp_path):

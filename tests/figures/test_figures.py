@@ -111,7 +111,9 @@ def test_distances_are_shown_with_their_means():
 
 
 def test_snippets_belong_to_what_most_of_their_frames_show():
-    truth = GroundTruth(np.zeros(0), [[(0, 24), (40, 57)], [(0, 32)]], [["Abuse", "Arson"], ["A"]])
+    edges = [16 * np.arange(5), 16 * np.arange(3)]
+    segments = [[(0, 24), (40, 57)], [(0, 32)]]
+    truth = GroundTruth(edges, [[], []], segments, [["Abuse", "Arson"], ["A"]])
     test = SimpleNamespace(facts=UCF_CRIME, truth=truth, lengths=[4, 2])
     assert snippet_classes(test).tolist() == [1, 0, 0, 3, 0, 0]
 
@@ -158,7 +160,7 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
         (["scores", "ucf", *options, "--methods", "a=no.npz"], "no.npz"),
         (["scores", "ucf", *options, "--videos", "v", "--methods", f"a={predictions}"], "called"),
         (["prototypes", "ucf", *options, "--DNP_use=False"], "part of SG-NM"),
-        (["tsne", "ucf", *options, "--method=mil"], "neither visual features"),
+        (["tsne", "ucf", *options, "--method=mil"], "holds weights of --method dsanet"),
         (["confusion", "ucf", *options, "--method=vadclip"], "holds weights of --method dsanet"),
         (["scores", "ucf", *options, "--methods", "a=x", "a=y"], "every name must be another"),
         (["all", "ucf", *options, "--method=mil", "--output-dir=elsewhere"], "nothing could be"),

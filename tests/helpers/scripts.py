@@ -72,6 +72,15 @@ def exit_code(main, *arguments) -> int:
     return code
 
 
+def one_error(main, capsys, *arguments) -> str:
+    """The one line of a command that ends with exit code 2."""
+    capsys.readouterr()
+    assert exit_code(main, *arguments) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(errors) == 1
+    return errors[0]
+
+
 def drop_checkpoints(folder) -> None:
     """Of a run that nothing will resume: they are large."""
     for path in folder.glob("checkpoint*.pth"):

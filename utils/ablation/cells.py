@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.ablation.grid import Grid, Variant
+from utils.both_datasets import DATASETS
+from utils.labels import dataset_of
 from utils.options.parser import as_arguments
 from utils.runs.identity import MAY_CHANGE, list_hashes
 from utils.system.console import say
@@ -89,9 +91,10 @@ def identity(row: Variant, dataset: str) -> dict:
     Raises:
         UserError: a list is missing.
     """
+    facts = dataset_of(row.parsed, DATASETS[dataset][1])
     options = {k: v for k, v in vars(row.parsed).items() if k not in {*MAY_CHANGE, "seed"}}
     try:
-        return {"dataset": dataset, **options, **list_hashes(row.parsed, train=True)}
+        return {"dataset": dataset, **options, **list_hashes(row.parsed, facts, train=True)}
     except OSError as error:
         raise UserError(
             f"row '{row.name}': {error.filename} cannot be read: {error.strerror}"

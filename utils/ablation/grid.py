@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.both_datasets import DATASETS
+from utils.labels import dataset_of
 from utils.metric_names import METRICS
+from utils.options.datasets import OF_VIDEOS
 from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
@@ -47,7 +49,13 @@ class Grid(NamedTuple):
     rows: list[Variant]
 
 
-def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: list[str]) -> Grid:
+def read_grid(
+    path: str,
+    dataset: str | None,
+    seeds: list[int] | None,
+    options: list[str],
+    metrics: list[str] | None = None,
+) -> Grid:
     """Read a grid file.
 
     Args:
@@ -56,6 +64,7 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
             of which is a row).
         dataset, seeds: instead of the file's; the paper's figures hold for the file's only.
         options: further arguments of the training script.
+        metrics: instead of the file's.
 
     Raises:
         UserError: the file cannot be read, or says what it must not; the message names the row.
@@ -73,12 +82,17 @@ def read_grid(path: str, dataset: str | None, seeds: list[int] | None, options: 
         slugs = [row.slug for row in rows]
         if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
             raise UserError(f"rows '{twice[0]}' and '{twice[1]}' need different names")
-    metrics = said["metrics"] or [MAIN_METRIC[name], "average_map"]
+    chosen, metrics = metrics, said["metrics"] or [MAIN_METRIC[name], "average_map"]
     if name != said["dataset"]:
         metrics = [MAIN_METRIC[name] if m in MAIN_METRIC.values() else m for m in metrics]
         rows = [row._replace(paper={}) for row in rows]
-    title = f"{said['title'] or Path(path).stem}, {DATASETS[name][1].title}"
-    return Grid(title, name, list(dict.fromkeys(metrics)), seeds or said["seeds"], rows)
+    facts = dataset_of(rows[0].parsed, DATASETS[name][1])
+    if facts.is_own:
+        rows = [row._replace(paper={}) for row in rows]
+    if not facts.has_events:
+        metrics = [m for m in metrics if m in OF_VIDEOS] or [*OF_VIDEOS]
+    title = f"{said['title'] or Path(path).stem}, {facts.title}"
+    return Grid(title, name, list(dict.fromkeys(chosen or metrics)), seeds or said["seeds"], rows)
 
 
 @contextmanager

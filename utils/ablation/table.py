@@ -51,7 +51,8 @@ def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
 def _kept(row: Variant) -> str:
     if row.parsed.select == "last":
         return "last epoch"
-    return f"best {METRICS[row.parsed.select_by].title}"
+    where = " (validation)" if row.parsed.select_on == "validation" else ""
+    return f"best {METRICS[row.parsed.select_by].title}{where}"
 
 
 def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
@@ -87,7 +88,7 @@ def _notes(grid: Grid) -> str:
     notes = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
     if len(grid.seeds) == 1:
         notes = f"Of seed {grid.seeds[0]} alone."
-    if any(row.parsed.select == "best" for row in grid.rows):
+    if any(row.parsed.select == "best" and row.parsed.select_on == "test" for row in grid.rows):
         notes += " Best: the weights are chosen on the test set, as in the official code."
     if any(row.parsed.clip_weights == "random" for row in grid.rows):
         notes += " CLIP's text weights were random: these are no results."

@@ -23,6 +23,7 @@ import argparse
 from pathlib import Path
 
 from utils.both_datasets import DATASETS
+from utils.labels import dataset_of
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
 from utils.system.errors import UserError
@@ -57,6 +58,7 @@ def main(argv=None):
     own, options = make_parser().parse_known_args(argv)
     options_parser, facts = DATASETS[own.dataset]
     args = options_parser.parse_args(options)
+    facts = dataset_of(args, facts)
     folder = own.out or Path(args.output_dir) / "figures"
     kinds = KINDS if own.figure == "all" else (own.figure,)
     require_writable(*(folder / f"{kind}.png" for kind in kinds))

@@ -7,7 +7,7 @@ import torch
 
 from sgnm import nearest_prototype_distance
 from utils.datasets.clips import process_feat
-from utils.datasets.features import SNIPPET_FRAMES
+from utils.datasets.ground_truth import GroundTruth, covered, union
 from utils.engine import EvaluationSet, eval_mode, per_video, scored
 from utils.system.errors import UserError
 
@@ -101,17 +101,28 @@ def semantics(model, test: EvaluationSet) -> Semantics:
     return Semantics(events, backgrounds)
 
 
+def known_truth(test: EvaluationSet) -> GroundTruth:
+    """When what happens in the test videos.
+
+    Raises:
+        UserError: it is not known.
+    """
+    if test.truth is None:
+        raise UserError(
+            f"this figure shows when something happens, and {test.facts.title} has no table of "
+            "events"
+        )
+    return test.truth
+
+
 def snippet_classes(test: EvaluationSet) -> np.ndarray:
-    """(Σ T,) index of the anomaly that most of a snippet's frames show; 0 where they show none."""
-    names = list(test.facts.classes)
+    """(Σ T,) index of the anomaly that most of a snippet's time shows; 0 where it shows none."""
+    codes = test.facts.classes
+    truth = known_truth(test)
     classes = []
-    for length, segments, labels in zip(
-        test.lengths, test.truth.segments, test.truth.labels, strict=True
-    ):
-        shown = np.zeros((length * SNIPPET_FRAMES, len(names)), dtype=bool)
-        for (start, end), label in zip(segments, labels, strict=True):
-            if label in names[1:]:
-                shown[start:end, names.index(label)] = True
-        frames = shown.reshape(length, SNIPPET_FRAMES, -1).sum(axis=1)  # [T, C]
-        classes.append(np.where(2 * frames.max(axis=1) > SNIPPET_FRAMES, frames.argmax(axis=1), 0))
+    for edges, segments, labels in zip(truth.edges, truth.segments, truth.labels, strict=True):
+        named = list(zip(segments, labels, strict=True))
+        shown = [union(part for part, label in named if label == code) for code in codes[1:]]
+        times = np.stack([np.zeros(len(edges) - 1), *(covered(edges, s) for s in shown)])  # [C, T]
+        classes.append(np.where(2 * times.max(axis=0) > np.diff(edges), times.argmax(axis=0), 0))
     return np.concatenate(classes)

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.figures.style import LINES, PALETTE, TRUTH, new_figure
@@ -71,27 +70,25 @@ def score_curves(
     figure = new_figure(11, 1.9 * height + 0.4)
     axes = figure.subplots(height, PANELS_ABREAST, squeeze=False).flatten()
     first = next(iter(methods.values()))
-    starts = np.cumsum([0] + [len(p.score) for p in first]) * SNIPPET_FRAMES
     for axis, i in zip(axes, indices, strict=False):
-        abnormal = truth.frames[starts[i] : starts[i + 1]]
-        axis.fill_between(
-            np.arange(len(abnormal)), abnormal, step="post", color=TRUTH, alpha=0.35, lw=0,
-            label="annotated",
-        )  # fmt: skip
+        edges = truth.edges[i]
+        for start, end in truth.spans[i] or [(0, 0)]:  # so that the legend has it
+            axis.axvspan(start, end, color=TRUTH, alpha=0.35, lw=0, label="annotated")
         for (name, predictions), colour, line in zip(methods.items(), PALETTE, LINES, strict=False):
             score = predictions[i].score
-            edges = np.arange(len(score) + 1) * SNIPPET_FRAMES
             axis.stairs(score, edges, baseline=None, color=colour, ls=line, lw=1.6, label=name)
         # With several methods there is no telling whose class a caption would name.
         one = first[i] if len(methods) == 1 else Prediction(first[i].score)
         axis.set_title(caption(one, rows[i], facts), fontsize=9)
-        axis.set(xlim=(0, len(abnormal)), ylim=(0, 1.02))
+        axis.set(xlim=(0, edges[-1]), ylim=(0, 1.02))
     for axis in axes[len(indices) :]:
         axis.set_visible(False)
     for axis in axes[::PANELS_ABREAST]:
         axis.set_ylabel("score")
     for axis in axes[max(0, len(indices) - PANELS_ABREAST) : len(indices)]:
-        axis.set_xlabel("frame")
-    handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
+        axis.set_xlabel(facts.row.unit.removesuffix("s"))
+    labelled = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(
+        labelled.values(), labelled.keys(), loc="outside upper center", ncols=len(labelled)
+    )
     return figure

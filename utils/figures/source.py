@@ -3,9 +3,11 @@
 from functools import cached_property
 from pathlib import Path
 
+from detector import Detector
 from utils.engine import EvaluationSet
 from utils.figures.analysis import (
     clip_features,
+    known_truth,
     prototype_distances,
     require_class_texts,
     require_prototypes,
@@ -22,7 +24,6 @@ from utils.figures.training import read_log, training_curves
 from utils.figures.tsne import sample, snippet_maps
 from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics, load_predictions_of
-from utils.runs.testing import load_for_test
 from utils.system.device import set_up_device
 from utils.system.errors import UserError
 
@@ -77,19 +78,27 @@ class Source:
         }
 
     @cached_property
-    def model(self):
+    def detector(self) -> Detector:
         args = self.args
         device = set_up_device(args.device, args.precision, args.deterministic)
-        return load_for_test(args, self.facts, device)
+        return Detector.of(args, self.facts, device)
+
+    @cached_property
+    def scored(self) -> EvaluationSet:
+        """The test videos as the weights score them."""
+        if self.detector.scoring == self.test.scoring:
+            return self.test
+        return EvaluationSet(self.detector.args, self.detector.facts)
 
     def scores(self):
-        rows = self.test.rows
+        rows, truth = self.test.rows, known_truth(self.test)
         indices = indices_of(rows, self.videos) if self.videos else choose_videos(rows)
-        return score_curves(self.methods, self.test.truth, rows, self.facts, indices), None
+        return score_curves(self.methods, truth, rows, self.facts, indices), None
 
     def classes(self):
+        truth = known_truth(self.test)
         metrics = {
-            name: compute_metrics(predictions, self.test.truth, self.test.rows, self.facts)
+            name: compute_metrics(predictions, truth, self.test.rows, self.facts)
             for name, predictions in self.methods.items()
         }
         if not any(m["per_class_ap"] for m in metrics.values()):
@@ -103,18 +112,20 @@ class Source:
         return training_curves(read_log(log), str(log)), f"from {log}"
 
     def prototypes(self):
-        require_prototypes(self.args.method, self.args.DNP_use)
-        distances = prototype_distances(self.model, self.test)
-        return distance_histogram(distances, snippet_classes(self.test) > 0)
+        args = self.detector.args
+        require_prototypes(args.method, args.DNP_use)
+        abnormal = snippet_classes(self.test) > 0
+        return distance_histogram(prototype_distances(self.detector.model, self.scored), abnormal)
 
     def confusion(self):
-        require_class_texts(self.args.method)
-        found = semantics(self.model, self.test)
+        require_class_texts(self.detector.args.method)
+        found = semantics(self.detector.model, self.scored)
         return confusion_matrices(self.test.rows, found, self.facts)
 
     def tsne(self):
-        require_class_texts(self.args.method)
+        require_class_texts(self.detector.args.method)
         classes = snippet_classes(self.test)
         chosen = sample(classes)
-        before, after = clip_features(self.test), visual_features(self.model, self.test)
+        before = clip_features(self.test)
+        after = visual_features(self.detector.model, self.scored)
         return snippet_maps(before[chosen], after[chosen], classes[chosen], self.facts), None

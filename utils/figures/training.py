@@ -10,6 +10,7 @@ from utils.metric_names import METRICS
 from utils.system.errors import UserError
 
 SHOWN = ("auc1", "ap1", "average_map")
+OF_VIDEOS = ("video_auc", "video_ap", "class_accuracy")  # where there are no others
 
 
 def read_log(path: Path) -> list[dict]:
@@ -36,7 +37,8 @@ def read_log(path: Path) -> list[dict]:
 
 
 def training_curves(lines: list[dict], title: str) -> Figure:
-    """Losses that are not 0 throughout, on a logarithmic axis, and the metrics of the test set."""
+    """Losses that are not 0 throughout, on a logarithmic axis, and metrics: those of the test
+    set's frames, or of whole videos where it is not known when something happens in them."""
     losses = [line for line in lines if "losses" in line]
     evaluations = [line for line in lines if "metrics" in line]
     figure = new_figure(10, 3.6)
@@ -53,14 +55,17 @@ def training_curves(lines: list[dict], title: str) -> Figure:
     left.yaxis.set_major_formatter(PlainLogFormatter())
     left.yaxis.set_minor_formatter(PlainLogFormatter())
     left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    for name, colour, marker in zip(SHOWN, PALETTE, MARKERS, strict=False):
+    of_frames = any(line["metrics"].get("auc1") is not None for line in evaluations)
+    shown = SHOWN if of_frames or not evaluations else OF_VIDEOS
+    for name, colour, marker in zip(shown, PALETTE, MARKERS, strict=False):
         metric = METRICS[name]
         found = [(line["step"], line["metrics"].get(name)) for line in evaluations]
         found = [(step, metric.percent(value)) for step, value in found if value is not None]
         if found:
             style = {"color": colour, "marker": marker, "ms": 4, "lw": 1.3}
             right.plot(*zip(*found, strict=True), label=f"{metric.title} (%)", **style)
-    right.set(xlabel="step", ylabel="on the test set", ylim=(0, 100))
+    videos = "on the test set" if shown is SHOWN else "of whole videos"
+    right.set(xlabel="step", ylabel=videos, ylim=(0, 100))
     right.set_xlim(left.get_xlim())
     if evaluations:
         right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

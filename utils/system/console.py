@@ -6,6 +6,8 @@ import sys
 
 from tqdm import tqdm
 
+from utils.system.group import main_only
+
 
 def silence_stdout() -> None:
     """Nobody reads it any more: what is still printed goes nowhere."""
@@ -33,3 +35,9 @@ def say(*lines: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # Ctrl-C ends `| tee`, too; the run shall still be saved
         silence_stdout()
+
+
+@main_only
+def note(text: str) -> None:
+    """Say on stderr what somebody should know who is not asked. Of several processes, one does."""
+    tqdm.write(f"note: {text}", file=sys.stderr)

@@ -9,6 +9,7 @@ import pickle
 import re
 import warnings
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,7 @@ def load_tensors(path: Path | str) -> dict:
         with torch.serialization.safe_globals(numpy), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters comes as an error
             value = torch.load(path, map_location="cpu", weights_only=True)
+        _check_attributes(value)
     except FileNotFoundError:
         raise UserError(
             f"weights {path} not found: give the file with --model-path, or train first"
@@ -184,6 +186,25 @@ def load_tensors(path: Path | str) -> dict:
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a {type(value).__name__}; expected a state dict")
     return value
+
+
+def _check_attributes(value) -> None:
+    """See that no dictionary in a value has an attribute in the place of a method. PyTorch lets
+    those of an OrderedDict come from the file.
+
+    Raises:
+        ValueError: one has.
+    """
+    waiting, seen = [value], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, OrderedDict) and (odd := vars(value).keys() & {*dir(OrderedDict)}):
+            raise ValueError(f"a dictionary whose {odd.pop()} is another")
+        if isinstance(value, dict | list | tuple):
+            waiting += dict.values(value) if isinstance(value, dict) else value
 
 
 def _check_archive(path) -> None:

@@ -1,0 +1,245 @@
+"""What weights say of themselves, and the options of a test that follow from it.
+
+Weights that training leaves here carry the options, the data set and CLIP's hash that they were
+made with. Of others, the released ones among them, their shapes tell the depths of the network;
+where these are those of the other data set's network, the options that no shape shows are, too.
+"""
+
+import argparse
+import json
+from typing import NamedTuple
+
+import torch
+
+from utils import checkpoint
+from utils.both_datasets import DATASETS
+from utils.labels import Dataset
+from utils.network.backbone import RANDOM, WIDTH
+from utils.network.clip_file import weights_identity
+from utils.options.parser import as_arguments
+from utils.runs.identity import clip_hash, fixed_options
+from utils.system.console import note
+from utils.system.errors import UserError
+from utils.system.untrusted import load_tensors
+
+# Options that decide what the weights compute in a test. Another `temp` may be given.
+OF_WEIGHTS = (
+    "method", "backbone", "text_tuning", "text_adapt_until", "t_w", "prompt_prefix",
+    "prompt_postfix", "visual_length", "visual_layers", "visual_head", "attn_window", "DNP_use",
+    "DCSA_use", "DCSA_pool", "background_weights", "num_prototypes", "normal_selection_ratio",
+    "select_normal", "decoder_depth", "decoder_residual", "temp",
+)  # fmt: skip
+FREE = ("temp",)
+# Of these, what the weights' shapes show, which alone decides how large a network is made.
+SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
+FROZEN = ("frozen", "manual")  # text tunings that leave no trace in weights
+VERSION = 1
+
+
+def made_with(args, facts: Dataset, clip: str | None) -> dict:
+    """What weights carry of the run that made them.
+
+    Args:
+        args: options of the run.
+        facts: of the data set.
+        clip: sha256 of CLIP's weights, or that they are random; None for a method without.
+    """
+    knowledge = {"options": fixed_options(args), "dataset": facts.described(), "clip": clip}
+    # As new values, none of which is shared: equal runs shall leave equal files.
+    return json.loads(json.dumps({"version": VERSION, **knowledge}))
+
+
+class Weights(NamedTuple):
+    """Weights that were read from a file.
+
+    Attributes:
+        path: of it.
+        state: their tensors, without those that no method here needs.
+        dataset: that they were trained on, where they say it.
+        options: by destination, that they were trained with, as far as they say or show it.
+        clip: sha256 of the CLIP weights that they were trained with, where they say it.
+    """
+
+    path: str
+    state: dict[str, torch.Tensor]
+    dataset: Dataset | None
+    options: dict
+    clip: str | None
+
+    @classmethod
+    def read(cls, path: str) -> "Weights":
+        """
+        Raises:
+            UserError: there are none, or they are damaged.
+        """
+        kept = load_tensors(path)
+        state = checkpoint.weights_of(kept, path)
+        said = checkpoint.made_with(kept)
+        if said is None:
+            return cls(path, state, None, shown_options(state), None)
+        try:
+            dataset, options, clip = _read_said(said)
+        except (KeyError, TypeError, ValueError, UserError) as error:
+            raise UserError(
+                f"{path}: what the weights say of themselves is damaged, or of another version of "
+                f"this code ({error}): copy the file again or name another"
+            ) from None
+        options = {k: v for k, v in options.items() if k not in SHOWN} | shown_options(state)
+        return cls(path, state, dataset, options, clip)
+
+    @property
+    def holds_text(self) -> bool:
+        return checkpoint.holds_text(self.state)
+
+    @property
+    def recipe(self) -> str | None:
+        """`ucf` or `xd`, whose network this is, by its depths; None if it is neither's."""
+        seen = [n for n in ("visual_layers", "text_adapt_until") if n in self.options]
+        for name, (parser, _) in DATASETS.items():
+            if seen and all(self.options[n] == parser.get_default(n) for n in seen):
+                return name
+        return None
+
+    def adopted_by(self, args) -> argparse.Namespace:
+        """Options of a test of these weights: theirs, where others were not given.
+
+        Args:
+            args: options of the test.
+
+        Raises:
+            UserError: a given option contradicts them.
+        """
+        checkpoint.require_method(self.state, self._method(args), self.path)
+        theirs = dict(self.options)
+        if self.dataset is None and self.recipe:
+            own = vars(DATASETS[self.recipe][0].read([f"--method={self._method(args)}"]))
+            usual = {name: own[name] for name in ("attn_window", "t_w", "temp")}
+            if any(getattr(args, n) != v for n, v in theirs.items() if n not in args.given):
+                theirs = usual | theirs
+        taken, wrong = {}, []
+        for name, value in theirs.items():
+            if value == getattr(args, name, value):
+                continue
+            if name in args.given and name not in FREE:
+                wrong.append(f"{shown(name)} is {value} in the file and {getattr(args, name)} here")
+            elif name not in args.given:
+                taken[name] = value
+        if wrong:
+            raise UserError(
+                f"{self.path} does not fit the options: {', '.join(wrong)}: leave them out, the "
+                "weights know them"
+            )
+        if taken:
+            options = " ".join(f"{shown(name)} {value}" for name, value in taken.items())
+            note(f"{self.path} brings its own options: {options}")
+        if "clip_weights" not in args.given:
+            backbone = taken.get("backbone", args.backbone)
+            taken["clip_weights"] = RANDOM if self.clip == RANDOM else backbone
+        return argparse.Namespace(**vars(args) | taken)
+
+    def _method(self, args) -> str:
+        """The one that was asked for, or theirs."""
+        return args.method if "method" in args.given else checkpoint.method_of(self.state)
+
+    def require_width(self, facts: Dataset) -> None:
+        """
+        Raises:
+            UserError: they were trained on features of another width.
+        """
+        width = checkpoint.feature_width(self.state)
+        if width not in (None, facts.width or WIDTH):
+            raise UserError(
+                f"{self.path} was trained on features {width} wide, those of {facts.title} are "
+                f"{facts.width or WIDTH}: weights are tested on features of the same kind"
+            )
+
+    def require_clip(self, args) -> None:
+        """See that `--clip-weights` are those that weights without CLIP's text side were trained
+        with.
+
+        Raises:
+            UserError: they are others, or random and nothing says that the others were.
+        """
+        if self.holds_text or args.method == "mil":
+            return
+        if self.clip is None and args.clip_weights == RANDOM:
+            raise UserError(
+                f"{self.path} has no CLIP text weights, and --clip-weights {RANDOM} cannot stand "
+                "in for those it was trained with: name CLIP's file"
+            )
+        if self.clip is not None and self.clip != (given := clip_hash(args).get("clip_weights")):
+            raise UserError(
+                f"{self.path} was trained with CLIP weights {self.clip[:12]}, but --clip-weights "
+                f"{args.clip_weights} are {given[:12]} (sha256): name the same file"
+            )
+
+    def tell_other_clip(self, args) -> None:
+        """Say so if features of videos are made with another CLIP than the texts of training."""
+        given = weights_identity(args.clip_weights, args.backbone)
+        if self.clip is not None and not given.startswith(self.clip):
+            note(
+                f"{self.path} was trained with CLIP weights {self.clip[:12]}; features of videos "
+                f"are made with {given[:12]} (sha256)"
+            )
+
+    def tell_where_from(self, facts: Dataset) -> None:
+        """Say so if these are weights of another data set."""
+        if self.dataset is None and self.recipe and not facts.is_own and self.recipe != facts.name:
+            other = DATASETS[self.recipe][1]
+        elif self.dataset is not None and (
+            (self.dataset.name, self.dataset.classes) != (facts.name, facts.classes)
+        ):
+            other = self.dataset
+        else:
+            return
+        note(
+            f"{self.path} was trained on {other.title} ({len(other.classes)} classes), and is used "
+            f"for {facts.title} and its {len(facts.classes)} classes"
+        )
+
+
+def shown(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _read_said(said) -> tuple[Dataset, dict, str | None]:
+    """Data set, options and CLIP's hash, from what weights say, which may be anything.
+
+    Raises:
+        KeyError, TypeError, ValueError, UserError: it is not what `made_with` gives.
+    """
+    parts = {"version": int, "options": dict, "dataset": dict, "clip": str | None}
+    for part, kind in parts.items():
+        if not isinstance(said, dict) or not isinstance(said[part], kind):
+            raise TypeError(part)
+    if said["version"] != VERSION:
+        raise ValueError(f"version {said['version']}")
+    options = {name: value for name, value in said["options"].items() if name in OF_WEIGHTS}
+    return Dataset.of(said["dataset"]), parsed(options), said["clip"]
+
+
+def parsed(options: dict) -> dict:
+    """Options by destination, checked as if they were given.
+
+    Raises:
+        TypeError: one has no single value.
+        UserError: one cannot be.
+    """
+    for name, value in options.items():
+        if not isinstance(value, str | int | float):
+            raise TypeError(name)
+    parser = DATASETS["ucf"][0]
+    found = vars(parser.read(as_arguments(options)))
+    return {name: found[name] for name in options}
+
+
+def shown_options(state: dict[str, torch.Tensor]) -> dict:
+    """The options by destination that shapes show."""
+    found = checkpoint.architecture(state)
+    method = checkpoint.method_of(state)
+    if method == "mil":
+        return {"method": method}
+    options = {"method": method, **{k: v for k, v in found.items() if v}}
+    if method == "vadclip":
+        options |= {"DNP_use": False, "DCSA_use": False}
+    return options
