@@ -26,7 +26,7 @@ class ClipTextAdapter(nn.Module):
     """Adapters for the first `adapt_until` blocks, and one more for the output.
 
     Args:
-        width: of the text transformer, 512.
+        width: D, of the text transformer.
         adapt_until: number of adapted blocks (paper: 3 on UCF-Crime, 1 on XD-Violence).
         weight: share of the adapter's output in an adapted block, `t_w` (0.1 / 0.6).
     """
@@ -38,7 +38,7 @@ class ClipTextAdapter(nn.Module):
         self.text_adapter = nn.ModuleList(Adapter(width) for _ in range(adapt_until + 1))
 
     def forward(self, clip: TextTransformer, tokens: torch.Tensor) -> torch.Tensor:
-        """(P, L) token ids -> (P, 512), one feature per text, not normalised.
+        """(P, L) token ids -> (P, D), one feature per text, not normalised.
 
         CLIP's own text projection is not used: the output adapter takes its place.
         """
@@ -46,7 +46,7 @@ class ClipTextAdapter(nn.Module):
         return self.text_adapter[-1](clip.transform(clip.embed(tokens), end_of_text, self._adapt))
 
     def _adapt(self, block: int, x: torch.Tensor) -> torch.Tensor:
-        """(L, P, 512) behind a block -> what the next one reads."""
+        """(L, P, D) behind a block -> what the next one reads."""
         if block >= self.adapt_until:
             return x
         adapted = self.text_adapter[block](x)

@@ -17,7 +17,7 @@ class LearnablePrompt(nn.Module):
     """The learned tokens, one for each position, which all classes share.
 
     Args:
-        width: of the text transformer, 512.
+        width: D, of the text transformer.
         prefix, postfix: learned tokens before and after the class name.
     """
 
@@ -29,7 +29,7 @@ class LearnablePrompt(nn.Module):
         nn.init.normal_(self.weight, std=INIT_STD)
 
     def forward(self, clip: TextTransformer, tokens: torch.Tensor) -> torch.Tensor:
-        """(P, L) token ids -> (P, 512), one feature per text, not normalised.
+        """(P, L) token ids -> (P, D), one feature per text, not normalised.
 
         Start token, `prefix` learned ones, the words, `postfix` learned ones, end token: at most
         77 in all.

@@ -13,8 +13,8 @@ from helpers.memory import give_back
 from helpers.scripts import SCRIPTS, SMALL, make_data
 from helpers.small_clip import small_clip
 from helpers.spoiling import World
+from helpers.truth import truth_of_frames
 from model import build_model
-from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.metrics import Prediction
@@ -86,7 +86,7 @@ def scored(rng, tmp_path):
     segments = [[(10, 50)], [(0, 30), (90, 144)], [(0, 80)]]
     frames = np.zeros(16 * sum(lengths), dtype=np.float32)
     frames[10:50] = frames[96:126] = frames[186:240] = 1
-    truth = GroundTruth(frames, segments, [["Abuse"], ["Arson", "Arson"], ["A"]])
+    truth = truth_of_frames(frames, lengths, segments, [["Abuse"], ["Arson", "Arson"], ["A"]])
     predictions = []
     for t in lengths:
         p = rng.random((t, 14)).astype(np.float32)

@@ -78,6 +78,8 @@ def test_plain_optimizer_is_ours():
 
 def test_extraction_beside_a_plain_loop(monkeypatch, capsys):
     class Tower:
+        width = 512
+
         def __init__(self, *_):
             pass
 

@@ -15,28 +15,30 @@ from utils import PROJECT
 BELOW = {  # a room may import these and itself
     "system": set(),
     "network": {"system"},
-    "datasets": {"system", "network", "labels"},
-    "options": {"system", "network", "metric_names"},
+    "datasets": {"system", "network", "labels", "row_time", "data_set_file"},
+    "options": {"system", "network", "labels", "metric_names"},
     "videos": {"system", "network", "datasets"},
     "runs": {
-        "system", "network", "datasets", "labels", "metric_names", "metrics", "engine", "optim",
-        "checkpoint", "check_data",
+        "system", "network", "datasets", "options", "labels", "metric_names", "metrics", "engine",
+        "optim", "checkpoint", "check_data", "both_datasets",
     },
     "figures": {
-        "system", "datasets", "runs", "labels", "metric_names", "metrics", "engine",
-        "both_datasets",
+        "system", "datasets", "labels", "metric_names", "metrics", "engine", "both_datasets",
     },
     "events": {
         "system", "network", "datasets", "videos", "figures", "labels", "metric_names", "metrics",
-        "engine", "detection_map",
+        "engine", "detection_map", "find_events", "event_defaults", "row_time",
     },
     "ablation": {
-        "system", "options", "runs", "both_datasets", "metric_names", "checkpoint",
+        "system", "options", "runs", "both_datasets", "metric_names", "checkpoint", "labels",
     },
 }  # fmt: skip
 BELOW_THE_METHOD = ("system", "network", "datasets", "options", "videos")
 ABOVE_THE_SPINE = {"runs", "figures", "events", "ablation"}
-SPINE = ("labels", "metric_names", "metrics", "engine", "optim", "detection_map", "checkpoint")
+SPINE = (
+    "row_time", "data_set_file", "labels", "metric_names", "metrics", "engine", "optim", "plan",
+    "detection_map", "find_events", "checkpoint",
+)  # fmt: skip
 METHOD = ("model", "sgnm", "dcsa", "losses", "clip_text_adapter", "text_prompt", "mil")
 METHOD_BELOW = {"utils.system", "utils.network", "utils.datasets.class_texts", "utils.labels"}
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from utils import PROJECT
@@ -14,14 +15,17 @@ SCRIPTS = (
     "ucf_train.py", "xd_train.py", "ucf_test.py", "xd_test.py", "predict.py", "ablate.py",
     "extract_features.py",
 )  # fmt: skip
-MODULES = ("make_lists", "check_data", "demo_data", "demo_report", "figures")
+MODULES = ("make_lists", "check_data", "compare_features", "demo_data", "demo_report", "figures")
 COMMANDS = {
     **{script: [script] for script in SCRIPTS},
     **{f"python -m utils.{module}": ["-m", f"utils.{module}"] for module in MODULES},
 }
 
 
-OWN_HELP = ("predict.py", "extract_features.py", "python -m utils.figures")
+OWN_HELP = (
+    "predict.py", "extract_features.py", "python -m utils.figures",
+    "python -m utils.compare_features",
+)  # fmt: skip
 FIGURES, REPORT = (COMMANDS[f"python -m utils.{module}"] for module in ("figures", "demo_report"))
 
 
@@ -52,6 +56,13 @@ def test_help_fits_a_terminal(command):
     assert max(map(len, printed.splitlines())) <= 80
 
 
+def test_features_are_compared_without_pytorch(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(3))
+    done = ended_light(["-m", "utils.compare_features", *[str(tmp_path / "a.npy")] * 2])
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("1 video compared, 3 rows")
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -62,8 +73,10 @@ def test_help_fits_a_terminal(command):
         (["predict.py", "ucf", "a.npy", "--out=o", "--classes=c.yml", "--method=mil"], "MIL"),
         (["extract_features.py", "nowhere", "--out=o"], "nowhere not found"),
         (["extract_features.py", "nowhere", "--out=o", "--crops=10"], "list of crops"),
+        (["extract_features.py", "v", "--out=o", "--backbone=RN50"], "invalid choice: 'RN50'"),
         ([*FIGURES, "nothing", "ucf"], "invalid choice: 'nothing'"),
         ([*FIGURES, "scores", "ucf", "--out=/dev/null"], "cannot be written"),
+        (["-m", "utils.compare_features", "nowhere", "utils"], "nowhere not found"),
         ([*REPORT, "ucf", "--eval-batch=none"], "--eval-batch"),
     ],
 )

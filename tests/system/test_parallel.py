@@ -283,4 +283,10 @@ def test_extraction_is_shared(tmp_path):
     for i in range(5):
         features = read_features(tmp_path / "out" / f"v{i}__0.npy")
         assert len(features) == 1 + i and np.isfinite(features).all()
-    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert len(list((tmp_path / "out").iterdir())) == 5 + 5
+    (tmp_path / "out" / "v3__0.npy").unlink()
+    arguments[-2:] = ["--pool=mean", "--clip-weights=random"]
+    code, out, errors = ended(torchrun(2, ["extract_features.py", *arguments]))
+    assert code  # torchrun's own
+    assert errors.count("error: features of 4 of 6 videos were made otherwise") == 1
+    assert not (tmp_path / "out" / "v3__0.npy").exists()
