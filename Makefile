@@ -25,7 +25,7 @@ help:
 	@echo "            (DATASET=xd for XD-Violence's kind instead of UCF-Crime's)"
 	@echo "make ablate-demo   a small table of components with two seeds; about 7 minutes"
 	@echo "            (TABLE=table6_text_tuning, SEEDS=\"1 2 3\", JOBS=2: another, more, at once)"
-	@echo "make test   lint and what a change breaks first; about 6 minutes on 2 cores"
+	@echo "make test   lint and what a change breaks first; about 5 minutes on 2 cores"
 	@echo "make test-all   all tests, those of killed processes and browsers too; 10 to 15 minutes"
 	@echo "make soak   kill 20 training runs, resume and compare them; some ten minutes"
 	@echo "make bench  what the fast paths gain here; some ten minutes (QUICK=--quick: two)"
