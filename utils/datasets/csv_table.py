@@ -7,6 +7,15 @@ import pandas as pd
 from utils.system.errors import UserError
 
 
+def read_cells(path: Path | str) -> list[tuple[str, ...]]:
+    """Texts of every line, the header and blank ones included; pandas' errors are the caller's."""
+    table = pd.read_csv(
+        path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+        skip_blank_lines=False,
+    )  # fmt: skip
+    return list(table.itertuples(index=False, name=None))
+
+
 def read_table(
     path: Path | str, columns: tuple[str, ...], optional: tuple[str, ...] = (), what: str = "table"
 ) -> list[tuple[int, list[str]]]:
@@ -22,10 +31,7 @@ def read_table(
         UserError: it is not there, is no table, or has not these columns once each.
     """
     try:
-        table = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig",
-            skip_blank_lines=False,
-        )  # fmt: skip
+        header, *lines = ([text.strip() for text in line] for line in read_cells(path))
     except FileNotFoundError:
         raise UserError(f"{what} {path} not found: expected CSV, {','.join(columns)}") from None
     except UnicodeDecodeError:
@@ -34,7 +40,6 @@ def read_table(
         raise UserError(f"{path} is empty: expected the line {','.join(columns)} first") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {' '.join(str(error).split())}") from None
-    header, *lines = ([text.strip() for text in line] for line in table.itertuples(index=False))
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and mark in header[0]:
             raise UserError(f"{path} is separated by {name}: save it with commas")

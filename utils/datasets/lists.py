@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from utils.datasets.csv_table import read_cells
 from utils.datasets.features import read_features
 from utils.labels import Dataset
 from utils.network.backbone import WIDTH
@@ -110,10 +110,7 @@ def list_lines(path: str) -> list[tuple[int, tuple[str, ...]]]:
         UserError: the list is missing, empty, no UTF-8 text or without the two columns.
     """
     try:
-        table = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig",
-            skip_blank_lines=False,
-        )  # fmt: skip
+        header, *lines = read_cells(path)
     except FileNotFoundError:
         raise UserError(
             f"list {path} not found: make it with 'python -m utils.make_lists', see list/README.md"
@@ -122,7 +119,6 @@ def list_lines(path: str) -> list[tuple[int, tuple[str, ...]]]:
         raise UserError(f"list {path} is no UTF-8 text: save it as such") from None
     except (OSError, ValueError) as error:
         raise UserError(f"list {path} cannot be read: {' '.join(str(error).split())}") from None
-    header, *lines = table.itertuples(index=False, name=None)
     for column in COLUMNS:
         if (times := header.count(column)) != 1:
             raise UserError(
