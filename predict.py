@@ -133,7 +133,7 @@ def main(argv=None):
     write_files(answers, failures, own.out, listed=len(sources) > 1)
 
     if known and answers and all(answer.truth is None for answer in answers):
-        print(f"note: {own.truth} names none of these videos", file=sys.stderr)
+        note(f"{own.truth} names none of these videos")
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:
@@ -148,7 +148,7 @@ def with_classes(path: str, args, facts: Dataset) -> tuple[argparse.Namespace, D
     changed = {"classes_num": len(facts.classes)}
     if args.text_tuning == "manual":
         changed["text_tuning"] = "frozen"  # the same, but with these texts
-    print(f"note: the classes of {path} are zero-shot and unmeasured", file=sys.stderr)
+    note(f"the classes of {path} are zero-shot and unmeasured")
     return argparse.Namespace(**{**vars(args), **changed}), facts
 
 

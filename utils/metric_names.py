@@ -10,11 +10,13 @@ class Metric(NamedTuple):
         title: for people.
         fraction: whether it lies in 0…1; else it is in percent already.
         selectable: whether weights can be chosen by it (`--select-by`).
+        of_videos: whether it rates whole videos, so that no events are needed.
     """
 
     title: str
     fraction: bool = True
     selectable: bool = False
+    of_videos: bool = False
 
     def percent(self, value: float) -> float:
         return 100 * value if self.fraction else value
@@ -28,7 +30,8 @@ METRICS = {
     "ano_auc": Metric("Ano-AUC"),
     "average_map": Metric("average mAP", fraction=False),
     "average_anomaly_map": Metric("average mAP, anomalies", fraction=False),
-    "video_auc": Metric("video AUC", selectable=True),
-    "video_ap": Metric("video AP", selectable=True),
-    "class_accuracy": Metric("class accuracy"),
+    "video_auc": Metric("video AUC", selectable=True, of_videos=True),
+    "video_ap": Metric("video AP", selectable=True, of_videos=True),
+    "class_accuracy": Metric("class accuracy", of_videos=True),
 }
+OF_VIDEOS = tuple(name for name, metric in METRICS.items() if metric.of_videos)

@@ -9,13 +9,12 @@ from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
 from utils.labels import Dataset
-from utils.metric_names import METRICS
+from utils.metric_names import METRICS, OF_VIDEOS
 from utils.system.errors import UserError
 from utils.system.files import whole_file
 
 BY_IOU = ("map", "anomaly_map", "per_class_ap")  # tables beside the single figures of METRICS
 PER_CLASS_ACCURACY = "per_class_accuracy"
-OF_VIDEOS = ("video_auc", "video_ap", "class_accuracy")
 NO_CLASSES = "not applicable: the method tells no classes"
 NO_EVENTS = "not defined: it is not known when something happens (no table of events)"
 

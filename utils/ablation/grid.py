@@ -10,7 +10,7 @@ from typing import NamedTuple
 from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
 from utils.metric_names import METRICS
-from utils.options.datasets import OF_VIDEOS
+from utils.options.datasets import SELECTABLE
 from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
@@ -90,7 +90,7 @@ def read_grid(
     if facts.is_own:
         rows = [row._replace(paper={}) for row in rows]
     if not facts.has_events:
-        metrics = [m for m in metrics if m in OF_VIDEOS] or [*OF_VIDEOS]
+        metrics = [m for m in metrics if m in SELECTABLE] or [*SELECTABLE]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     return Grid(title, name, list(dict.fromkeys(chosen or metrics)), seeds or said["seeds"], rows)
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from utils.figures.style import LINES, MARKERS, PALETTE, QUIET, PlainLogFormatter, new_figure
-from utils.metric_names import METRICS
+from utils.metric_names import METRICS, OF_VIDEOS
 from utils.system.errors import UserError
 
 SHOWN = ("auc1", "ap1", "average_map")
-OF_VIDEOS = ("video_auc", "video_ap", "class_accuracy")  # where there are no others
 
 
 def read_log(path: Path) -> list[dict]:

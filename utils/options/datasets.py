@@ -3,9 +3,11 @@
 import argparse
 
 from utils.labels import read_dataset
+from utils.metric_names import METRICS, OF_VIDEOS
 from utils.system.errors import UserError
 
-OF_VIDEOS = ("video_auc", "video_ap")  # metrics that need no events
+# Metrics that weights can be selected by without events.
+SELECTABLE = tuple(name for name in OF_VIDEOS if METRICS[name].selectable)
 
 
 def files_of(name: str) -> dict[str, str]:
@@ -35,7 +37,7 @@ def defaults_of(path: str, method: str) -> dict:
         "test_list": str(facts.lists / facts.test_list),
         **{option: str(facts.lists / name) for option, name in truth.items() if name},
         **files_of(facts.name if method == "dsanet" else f"{facts.name}_{method}"),
-        **({} if facts.has_events else {"select_by": OF_VIDEOS[0]}),
+        **({} if facts.has_events else {"select_by": SELECTABLE[0]}),
     }
 
 
@@ -56,16 +58,16 @@ def check_selection(parsed: argparse.Namespace) -> None:
     on_validation = parsed.select_on == "validation"
     if on_validation and not parsed.validation:
         raise UserError("--select-on validation: say with --validation 0.1 which share to hold out")
-    if on_validation and parsed.select == "best" and parsed.select_by not in OF_VIDEOS:
+    if on_validation and parsed.select == "best" and parsed.select_by not in SELECTABLE:
         if "select_by" in parsed.given:
             raise UserError(
                 f"--select-by {parsed.select_by} needs events, and validation videos have none: "
-                f"choose {' or '.join(OF_VIDEOS)}"
+                f"choose {' or '.join(SELECTABLE)}"
             )
-        parsed.select_by = OF_VIDEOS[0]
+        parsed.select_by = SELECTABLE[0]
     no_events = parsed.dataset and not read_dataset(parsed.dataset).has_events
-    if no_events and parsed.select == "best" and parsed.select_by not in OF_VIDEOS:
+    if no_events and parsed.select == "best" and parsed.select_by not in SELECTABLE:
         raise UserError(
             f"--select-by {parsed.select_by} needs events, and {parsed.dataset} names none: choose "
-            f"{' or '.join(OF_VIDEOS)}"
+            f"{' or '.join(SELECTABLE)}"
         )

@@ -1,8 +1,8 @@
 """What `--method` means for the other options."""
 
 import argparse
-import sys
 
+from utils.system.console import note
 from utils.system.errors import UserError
 
 # Defaults of a baseline that an option file written for DSANet should not change unnoticed.
@@ -35,10 +35,9 @@ def check_file(parsed: argparse.Namespace, file: dict, own: dict) -> None:
         )
     for name in OF_METHODS if "method" not in file else ():
         if name in file and name in own and file[name] == getattr(parsed, name) != own[name]:
-            print(
-                f"note: {name} is {file[name]} in {parsed.config}; --method {parsed.method} has "
-                f"{own[name]}",
-                file=sys.stderr,
+            note(
+                f"{name} is {file[name]} in {parsed.config}; --method {parsed.method} has "
+                f"{own[name]}"
             )
 
 

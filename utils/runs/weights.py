@@ -32,7 +32,6 @@ OF_WEIGHTS = (
 FREE = ("temp",)
 # Of these, what the weights' shapes show, which alone decides how large a network is made.
 SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
-FROZEN = ("frozen", "manual")  # text tunings that leave no trace in weights
 VERSION = 1
 
 
