@@ -2,9 +2,10 @@ from functools import partial
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from benchmarks.plain import frame_wise_auc_ap, frame_wise_map
+from helpers import golden
 from helpers.own import described
 from helpers.truth import frames_of
 from utils.datasets.ground_truth import GroundTruth, union
@@ -43,8 +44,20 @@ def test_counting_frames_equals_expanding_scores(rng, levels):
         scores = np.round(scores * levels) / levels
     frames = (rng.random((5000, 16)) < rng.choice([0, 0, 0.3, 1], (5000, 1))).astype(np.float32)
     found = frame_metrics(scores, frames.sum(axis=1), np.full(5000, 16))
-    expected = frame_wise_auc_ap(scores, frames.reshape(-1))
-    assert found == pytest.approx(expected, rel=0, abs=1e-12)
+    frames = frames.reshape(-1)
+    expected = frame_wise_auc_ap(scores, frames)
+    assert found[:2] == pytest.approx(expected, rel=0, abs=1e-12)
+    precision, recall, _ = precision_recall_curve(frames, np.repeat(scores, 16))
+    assert found.pr_auc == pytest.approx(auc(recall, precision), rel=0, abs=1e-12)
+
+
+@golden.needs_real_data
+def test_published_scores_have_their_published_figures():
+    """PEL4VAD's on UCF-Crime; its paper says 86.76 and 33.99, which is by trapezoids."""
+    with np.load(golden.REAL / "published_scores.npz") as file:
+        scores, abnormal = file["scores"], file["abnormal"]
+    found = frame_metrics(scores, abnormal, np.full(len(scores), 16))
+    assert found == pytest.approx((0.86758, 0.33917, 0.33999), rel=0, abs=5e-6)
 
 
 def test_map_and_its_anomaly_only_mean(scored):

@@ -25,6 +25,7 @@ class Metric(NamedTuple):
 METRICS = {
     "auc1": Metric("AUC1", selectable=True),
     "ap1": Metric("AP1", selectable=True),
+    "pr_auc": Metric("PR-AUC", selectable=True),
     "auc2": Metric("AUC2", selectable=True),
     "ap2": Metric("AP2", selectable=True),
     "ano_auc": Metric("Ano-AUC"),

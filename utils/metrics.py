@@ -26,10 +26,23 @@ class Prediction(NamedTuple):
     probabilities: np.ndarray | None = None  # (T, C), from a method that tells classes
 
 
-def frame_metrics(
-    scores: np.ndarray, abnormal: np.ndarray, durations: np.ndarray
-) -> tuple[float, float]:
-    """ROC-AUC and average precision, by frame, of scores per snippet.
+class FrameMetrics(NamedTuple):
+    """Of scores by frame, each in 0…1.
+
+    Attributes:
+        auc: area under the ROC curve.
+        ap: average precision, the area under the precision-recall curve by steps.
+        pr_auc: the same by trapezoids, which RTFM, CLIP-TSA, UR-DMU and PEL4VAD report as "AP".
+            The lines between points flatter: it is usually the larger of the two.
+    """
+
+    auc: float
+    ap: float
+    pr_auc: float
+
+
+def frame_metrics(scores: np.ndarray, abnormal: np.ndarray, durations: np.ndarray) -> FrameMetrics:
+    """Areas under the curves of scores per snippet, by frame.
 
     A snippet's frames share its score, so it counts once as abnormal and once as normal, weighted
     by how many of its frames are.
@@ -40,15 +53,17 @@ def frame_metrics(
         durations: (S,) all of them.
     """
     # Here, because it takes seconds to load and nothing else needs it.
-    from sklearn.metrics import average_precision_score, roc_auc_score
+    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
     truth = np.repeat([1, 0], len(scores))
     weights = np.concatenate([abnormal, durations - abnormal])
     counts = weights > 0
     truth, scores, weights = truth[counts], np.tile(scores, 2)[counts], weights[counts]
-    return (
+    precision, recall, _ = precision_recall_curve(truth, scores, sample_weight=weights)
+    return FrameMetrics(
         float(roc_auc_score(truth, scores, sample_weight=weights)),
         float(average_precision_score(truth, scores, sample_weight=weights)),
+        float(auc(recall, precision)),
     )
 
 
@@ -64,12 +79,12 @@ def compute_metrics(
         facts: of the data set.
 
     Returns:
-        `auc1 ap1` of S_det, `auc2 ap2` of 1 − P(normal), `ano_auc` (AUC1 over anomalous videos
-        only; None where these have one kind of frame), `video_auc video_ap` of whole videos by
-        their highest S_det, `class_accuracy` and `per_class_accuracy` (see `told_classes`), all in
-        0…1; `map` and `anomaly_map` (without the normal class) by IoU, their means `average_map`
-        and `average_anomaly_map`, and `per_class_ap` by class and IoU, in percent. All that needs
-        class probabilities is None where there are none.
+        `auc1 ap1 pr_auc` of S_det (see `FrameMetrics`), `auc2 ap2` of 1 − P(normal), `ano_auc`
+        (AUC1 over anomalous videos only; None where these have one kind of frame), `video_auc
+        video_ap` of whole videos by their highest S_det, `class_accuracy` and `per_class_accuracy`
+        (see `told_classes`), all in 0…1; `map` and `anomaly_map` (without the normal class) by IoU,
+        their means `average_map` and `average_anomaly_map`, and `per_class_ap` by class and IoU, in
+        percent. All that needs class probabilities is None where there are none.
     """
     metrics = dict.fromkeys((*METRICS, *BY_IOU, PER_CLASS_ACCURACY))
     metrics |= video_metrics(predictions, rows)
@@ -79,12 +94,12 @@ def compute_metrics(
     if truth is None:
         return metrics
     score = np.concatenate([p.score for p in predictions])
-    auc1, ap1 = frame_metrics(score, truth.abnormal, truth.durations)
-    metrics |= {"auc1": auc1, "ap1": ap1}
+    of_frames = frame_metrics(score, truth.abnormal, truth.durations)
+    metrics |= {"auc1": of_frames.auc, "ap1": of_frames.ap, "pr_auc": of_frames.pr_auc}
     within = np.repeat([not row.normal for row in rows], [len(p.score) for p in predictions])
     abnormal, durations = truth.abnormal[within], truth.durations[within]
     if 0 < abnormal.sum() < durations.sum():
-        metrics["ano_auc"] = frame_metrics(score[within], abnormal, durations)[0]
+        metrics["ano_auc"] = frame_metrics(score[within], abnormal, durations).auc
     if told:
         metrics |= class_metrics(predictions, truth, facts)
     return metrics
@@ -126,7 +141,7 @@ def told_classes(predictions: list[Prediction], rows: list[Row], facts: Dataset)
 def class_metrics(predictions: list[Prediction], truth: GroundTruth, facts: Dataset) -> dict:
     """Those of `compute_metrics` that come from class probabilities and events."""
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in predictions])
-    auc2, ap2 = frame_metrics(anomaly, truth.abnormal, truth.durations)
+    of_frames = frame_metrics(anomaly, truth.abnormal, truth.durations)
     ap = average_precisions(
         [p.probabilities for p in predictions],
         truth.segments,
@@ -135,8 +150,8 @@ def class_metrics(predictions: list[Prediction], truth: GroundTruth, facts: Data
         truth.edges,
     )
     return {
-        "auc2": auc2,
-        "ap2": ap2,
+        "auc2": of_frames.auc,
+        "ap2": of_frames.ap,
         "map": by_iou(ap.mean(axis=1)),
         "average_map": float(ap.mean()),
         "anomaly_map": by_iou(ap[:, 1:].mean(axis=1)),
@@ -181,6 +196,7 @@ def report_lines(metrics: dict) -> list[str]:
         lines.append(f"AUC, AP and mAP of frames: {NO_EVENTS}")
     else:
         lines.append(f"Ano-AUC: {_shown(metrics['ano_auc'])} (anomalous videos only)")
+        lines.append(f"PR-AUC: {_shown(metrics['pr_auc'])} (AP1 by trapezoids, as RTFM has it)")
     if metrics["map"] is not None:
         lines.append(f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}")
     if metrics["auc1"] is not None:
