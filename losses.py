@@ -59,13 +59,16 @@ def smoothed_cross_entropy(logits: torch.Tensor, weights: torch.Tensor) -> torch
     return soft_cross_entropy(logits, (1 - SMOOTHING) * target + SMOOTHING / logits.shape[-1])
 
 
-def mil_loss(logits1: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Detection: is the video anomalous, by its top snippets? (loss1)"""
-    video_scores = topk_mean(logits1.sigmoid(), lengths).squeeze(-1)
+def video_cross_entropy(scores: torch.Tensor, anomalous: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of (B,) scores of videos, mean over B."""
     # NaN scores shall give a NaN loss, as they do elsewhere: left to the function they end the
     # process on the CPU, and on a GPU with nothing that names the cause.
-    loss = F.binary_cross_entropy(video_scores.nan_to_num(), 1 - labels[:, 0])
-    return loss + 0 * video_scores.sum()
+    return F.binary_cross_entropy(scores.nan_to_num(), anomalous) + 0 * scores.sum()
+
+
+def mil_loss(logits1: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Detection: is the video anomalous, by its top snippets? (loss1)"""
+    return video_cross_entropy(topk_mean(logits1.sigmoid(), lengths).squeeze(-1), 1 - labels[:, 0])
 
 
 def align_loss(logits2: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

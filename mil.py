@@ -11,12 +11,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.network.backbone import WIDTH
-from utils.network.batch import Outputs
+from utils.network.batch import Outputs, stretch
 from utils.system.device import in_float32
 
 HIDDEN = (512, 32)
 DROPOUT = 0.6
 SMOOTHNESS_WEIGHT = SPARSITY_WEIGHT = 8e-5
+LOSSES = ("ranking", "smoothness", "sparsity")
 
 
 class MILRanking(nn.Module):
@@ -72,10 +73,7 @@ def ranking_losses(
         `sparsity` of the anomalous videos' scores, weighted; their sum `total`.
     """
     scores = logits1.squeeze(-1).sigmoid()
-    segments = scores.shape[1]
-    lengths = lengths.to(scores.device)
-    index = torch.arange(segments, device=scores.device) * lengths[:, None] // segments
-    scores = scores.gather(1, index)  # [B, S]
+    scores = stretch(scores, lengths.to(scores.device))  # [B, S]
     normal = labels[:, 0].to(scores.device)
     anomalous = 1 - normal
 

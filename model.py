@@ -14,8 +14,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from clip_text_adapter import ClipTextAdapter
+from clip_tsa import CLIPTSA
 from dcsa import dcsa_logits
 from mil import MILRanking
+from rtfm import RTFM
 from sgnm import SGNM
 from text_prompt import LearnablePrompt
 from utils.datasets.class_texts import manual_texts
@@ -214,7 +216,7 @@ def hierarchical_belief_modulation(
 
 def build_model(
     args, dataset: Dataset, device="cpu", *, with_clip: bool = True
-) -> DSANet | MILRanking:
+) -> DSANet | MILRanking | RTFM:
     """DSANet from parsed options, or the baseline that `--method` names.
 
     Args:
@@ -239,8 +241,14 @@ def build_model(
                 f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {args.backbone} "
                 f"features and texts are {width} wide: leave the option out"
             )
+    features = dataset.width or width
     if args.method == "mil":
-        model = MILRanking(dataset.width or width)
+        model = MILRanking(features)
+    elif args.method == "rtfm":
+        model = RTFM(features, args.crops)
+    elif args.method == "clip-tsa":
+        attention = {"kappa": args.tsa_kappa, "cap": args.tsa_cap, "estimator": args.tsa_estimator}
+        model = CLIPTSA(features, args.crops, **attention)
     else:
         model = _build_dsanet(args, dataset, args.clip_weights if with_clip else None)
     if args.compile:

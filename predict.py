@@ -26,6 +26,7 @@ from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.sources import find_sources, require_apart
 from utils.labels import Dataset, dataset_of
 from utils.options.kinds import nonnegative_float, positive_float, share
+from utils.options.methods import METHODS
 from utils.row_time import FRAMES
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
 from utils.system.console import note
@@ -68,8 +69,8 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         raise UserError(f"{shown(live[0])} is a live source: give it alone, and no --truth")
     if not live and not own.out:
         raise UserError("--out is missing: name a folder to write to")
-    if own.classes and args.method == "mil":
-        raise UserError("--classes: MIL ranking tells no classes; choose another --method")
+    if own.classes and not (method := METHODS[args.method]).tells_classes:
+        raise UserError(f"--classes: {method.title} tells no classes; choose another --method")
     return own, args, facts
 
 

@@ -1,9 +1,10 @@
 """The options of ucf_train.py and ucf_test.py; the defaults are the papers' on UCF-Crime."""
 
-from utils.options import files_of, make_parser
+from utils.options import make_parser
 
 parser = make_parser(
     "Options of training and testing DSANet on UCF-Crime",
+    "ucf",
     classes_num=14,
     visual_layers=2,
     attn_window=8,
@@ -21,7 +22,6 @@ parser = make_parser(
     gt_label_path="list/gt_label_ucf.npy",
     select_by="auc1",
     scheduler_milestones=[4, 8],
-    **files_of("ucf"),
-    vadclip={"lr": 2e-5, "separation_weight": 0.1, **files_of("ucf_vadclip")},
-    mil={"lr": 0.01, "visual_length": 32, **files_of("ucf_mil")},
+    tsa_kappa=0.95,
+    of_methods={"vadclip": {"lr": 2e-5, "separation_weight": 0.1}},
 )

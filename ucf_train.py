@@ -18,40 +18,21 @@ import torch
 from model import build_model
 from utils.check_data import require_sound_data
 from utils.datasets.batches import training_batches, training_clips
-from utils.datasets.lists import Row, read_list
-from utils.datasets.order import Order, Parts, Shuffled
+from utils.datasets.lists import read_list
+from utils.datasets.order import Order, Parts
 from utils.datasets.split import hold_out
 from utils.engine import train_one_epoch
 from utils.labels import UCF_CRIME, dataset_of
 from utils.optim import make_optimization
-from utils.plan import Plan, batch_size_for
+from utils.plan import Plan
 from utils.runs.evaluation_sets import EvaluationSets
+from utils.runs.pairs import Paired
 from utils.runs.training import Run
 from utils.system.command import command
 from utils.system.device import set_up_device
 from utils.system.meeting import join_processes
 from utils.system.parallel import share_gradients
 from utils.system.seeds import set_seed
-
-
-class Paired:
-    """Batches of as many normal as anomalous videos, normal first, as long as both last."""
-
-    def __init__(self, rows: list[Row], args, generator: torch.Generator):
-        kinds = {
-            name: [i for i, row in enumerate(rows) if row.normal == normal]
-            for name, normal in (("normal", True), ("anomalous", False))
-        }
-        fewer = min(kinds, key=lambda name: len(kinds[name]))
-        self.smallest = batch_size_for(args, len(kinds[fewer]), fewer)  # videos of a kind
-        self.parts = [Shuffled(i, self.smallest, generator, drop_last=True) for i in kinds.values()]
-
-    def __len__(self) -> int:
-        return min(map(len, self.parts))
-
-    def __iter__(self):
-        for normal, anomalous in zip(*self.parts, strict=False):
-            yield normal + anomalous
 
 
 @command
@@ -74,7 +55,7 @@ def main(argv=None):
     sets = EvaluationSets.of(args, facts, held_out)
     workers = args.num_workers
     clips = training_clips(rows, args.visual_length, args.train_list, args.cache, workers)
-    batches = training_batches(clips, Parts(order, pairs.smallest, kinds=2), workers, device)
+    batches = training_batches(clips, Parts(order, pairs.batch_size, pairs.kinds), workers, device)
 
     model = build_model(args, facts, device)
     optimization = make_optimization(model, args, *plan.optimization)

@@ -1,9 +1,10 @@
 """The options of xd_train.py and xd_test.py; the defaults are the papers' on XD-Violence."""
 
-from utils.options import files_of, make_parser
+from utils.options import make_parser
 
 parser = make_parser(
     "Options of training and testing DSANet on XD-Violence",
+    "xd",
     classes_num=7,
     visual_layers=1,
     attn_window=64,
@@ -21,7 +22,10 @@ parser = make_parser(
     gt_label_path="list/gt_label.npy",
     select_by="ap1",
     scheduler_milestones=[3, 6, 10],
-    **files_of("xd"),
-    vadclip={"lr": 1e-5, "separation_weight": 1e-4, "select_by": "ap2", **files_of("xd_vadclip")},
-    mil={"lr": 0.01, "visual_length": 32, **files_of("xd_mil")},
+    tsa_kappa=0.9,
+    of_methods={
+        "vadclip": {"lr": 1e-5, "separation_weight": 1e-4, "select_by": "ap2"},
+        "rtfm": {"select_by": "pr_auc"},
+        "clip-tsa": {"select_by": "pr_auc"},
+    },
 )

@@ -3,7 +3,8 @@
     python xd_train.py --feature-root /data/XD
     torchrun --nproc_per_node=4 xd_train.py --feature-root /data/XD    on four GPUs
 
-One loader with all videos (paper: 96 a batch), the partial last batch included. The options are in
+One loader with all videos (paper: 96 a batch), the partial last batch included; RTFM and CLIP-TSA
+take as many normal as anomalous ones. The options are in
 xd_option.py. --dataset FILE.yml trains on a data set of your own in the same way.
 """
 
@@ -23,8 +24,10 @@ from utils.datasets.split import hold_out
 from utils.engine import train_one_epoch
 from utils.labels import XD_VIOLENCE, dataset_of
 from utils.optim import make_optimization
+from utils.options.methods import METHODS
 from utils.plan import Plan, batch_size_for
 from utils.runs.evaluation_sets import EvaluationSets
+from utils.runs.pairs import Paired
 from utils.runs.training import Run
 from utils.system.command import command
 from utils.system.device import set_up_device
@@ -46,14 +49,17 @@ def main(argv=None):
     rows = read_list(args.train_list, facts, args.feature_root)
     rows, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
     generator = torch.Generator()
-    batch_size = batch_size_for(args, len(rows), "training")
-    shuffled = Shuffled(range(len(rows)), batch_size, generator)
-    plan = Plan.of(args, steps=len(shuffled), sgnm_steps=len(shuffled))
-    order = Order(shuffled, generator, args.seed, plan.passes, plan.most_steps)
+    if METHODS[args.method].pairs_videos:
+        steps = Paired(rows, args, generator)
+    else:
+        batch_size = batch_size_for(args, len(rows), "training")
+        steps = Shuffled(range(len(rows)), batch_size, generator)
+    plan = Plan.of(args, steps=len(steps), sgnm_steps=len(steps))
+    order = Order(steps, generator, args.seed, plan.passes, plan.most_steps)
     sets = EvaluationSets.of(args, facts, held_out)
     workers = args.num_workers
     clips = training_clips(rows, args.visual_length, args.train_list, args.cache, workers)
-    batches = training_batches(clips, Parts(order, batch_size), workers, device)
+    batches = training_batches(clips, Parts(order, steps.batch_size, steps.kinds), workers, device)
 
     model = build_model(args, facts, device)
     optimization = make_optimization(model, args, *plan.optimization)

@@ -20,10 +20,11 @@ BELOW = {  # a room may import these and itself
     "videos": {"system", "network", "datasets"},
     "runs": {
         "system", "network", "datasets", "options", "labels", "metric_names", "metrics", "engine",
-        "optim", "checkpoint", "check_data", "both_datasets",
+        "optim", "plan", "checkpoint", "check_data", "both_datasets",
     },
     "figures": {
-        "system", "datasets", "labels", "metric_names", "metrics", "engine", "both_datasets",
+        "system", "datasets", "options", "labels", "metric_names", "metrics", "engine",
+        "both_datasets",
     },
     "events": {
         "system", "network", "datasets", "videos", "figures", "labels", "metric_names", "metrics",
@@ -39,7 +40,10 @@ SPINE = (
     "row_time", "data_set_file", "labels", "metric_names", "metrics", "engine", "optim", "plan",
     "detection_map", "find_events", "checkpoint",
 )  # fmt: skip
-METHOD = ("model", "sgnm", "dcsa", "losses", "clip_text_adapter", "text_prompt", "mil")
+METHOD = (
+    "model", "sgnm", "dcsa", "losses", "clip_text_adapter", "text_prompt", "mil", "rtfm",
+    "clip_tsa",
+)  # fmt: skip
 METHOD_BELOW = {"utils.system", "utils.network", "utils.datasets.class_texts", "utils.labels"}
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from utils.options.methods import METHODS
 from utils.system.errors import UserError
 from utils.system.files import previous, whole_file
 from utils.system.untrusted import load_tensors
 
-# The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice.
-LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.")
+# The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice; those
+# of CLIP-TSA two layers that nothing uses.
+LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.", "mlp.")
+OF_SEVERAL_GPUS = "module."  # which DataParallel writes before every name
 TEXT = "clipmodel."
 # Of a tensor. A small file may give any shape to few numbers, and networks are made as large as
 # shapes say; the largest of any CLIP is five times smaller.
@@ -23,6 +26,8 @@ MARKS = {
     "dsanet": ("temporal.resblocks.", "video_anomaly_refiner.decoder."),
     "vadclip": ("temporal.resblocks.", "text_prompt_embeddings."),
     "mil": ("scorer.",),
+    "clip-tsa": ("Aggregate.", "hard_attention."),
+    "rtfm": ("Aggregate.",),
 }
 
 
@@ -95,9 +100,11 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
     state = value.get("model_state_dict", value)
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state.items())):
         raise UserError(f"{path} holds no state dict of tensors of numbers")
+    state = {name.removeprefix(OF_SEVERAL_GPUS): tensor for name, tensor in state.items()}
     if method_of(state) is None:
         first = next(iter(state))
-        raise UserError(f"{path} holds no weights of DSANet, VadCLIP or MIL (first '{first}')")
+        *most, last = (METHODS[method].title for method in MARKS)
+        raise UserError(f"{path} holds no weights of {', '.join(most)} or {last} (first '{first}')")
     return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
 
 
@@ -167,7 +174,7 @@ def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
 
 def feature_width(state: dict[str, torch.Tensor]) -> int | None:
     """Of the features that go in, where weights show it."""
-    for name in ("feature_projection.weight", "scorer.0.weight", "linear.weight"):
+    for name in ("feature_projection.weight", "scorer.0.weight", "fc1.weight", "linear.weight"):
         if name in state and state[name].ndim == 2:
             return state[name].shape[1]
     return None

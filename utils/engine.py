@@ -19,6 +19,7 @@ from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
 from utils.network.batch import Filled, Outputs
 from utils.optim import Optimization
+from utils.options.methods import METHODS
 from utils.system.device import autocast, to_device
 from utils.system.errors import UserError
 from utils.system.group import processes
@@ -26,11 +27,14 @@ from utils.system.parallel import gather, part_of, total
 
 
 def compute_losses(
-    outputs: Outputs, labels, lengths, args, share: Share | None = None
+    outputs: Outputs, labels, lengths, args, share: Share | None = None, model=None
 ) -> dict[str, torch.Tensor]:
-    """The loss terms of the method that the options name, and their `total`."""
+    """The loss terms of the method that the options name, and their `total`. The `model` is asked
+    where a part of them is random."""
     if args.method == "mil":
         return ranking_losses(outputs.logits1, labels, lengths)
+    if args.method in ("rtfm", "clip-tsa"):
+        return model.losses(outputs)
     weights = args.loss2_weight, args.separation_weight
     return dsanet_losses(outputs, labels, lengths, *weights, share)
 
@@ -72,7 +76,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, do
         snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
         with autocast(args.precision, device):
             outputs = model(filled.unpack(snippets), lengths, filled=filled)
-        losses = compute_losses(outputs, labels, lengths, args, share)
+        losses = compute_losses(outputs, labels, lengths, args, share, model)
         optimization.step(losses["total"])
         yield {name: loss.detach() for name, loss in losses.items()}
 
@@ -84,7 +88,8 @@ class Scoring(NamedTuple):
         method: as `--method` names it.
         temperature: β of the class probabilities.
         precision: of matrix products.
-        visual_length: N, snippets of a chunk.
+        visual_length: N, snippets of a chunk; of a method that sees whole videos, of the window in
+            which a live source is seen.
         window: of the temporal encoder, in snippets.
         batch: chunks scored at once; bounds the memory.
     """
@@ -108,6 +113,11 @@ class Scoring(NamedTuple):
             args.eval_batch,
         )
 
+    @property
+    def whole_videos(self) -> bool:
+        """Whether each video is one chunk."""
+        return METHODS[self.method].sees_whole_videos
+
 
 class Videos:
     """Features of videos, to be scored. They stay in memory, 2 KB a snippet: training evaluates
@@ -127,7 +137,10 @@ class Videos:
         self.scoring = scoring
         self.names = names
         self.lengths = [len(of_video) for of_video in features]
-        self.batches = chunk_batches(features, scoring.visual_length, scoring.batch)
+        if scoring.whole_videos:
+            self.batches = [(v, torch.tensor([len(v)])) for v in features]
+        else:
+            self.batches = chunk_batches(features, scoring.visual_length, scoring.batch)
 
 
 class EvaluationSet(Videos):
@@ -186,7 +199,8 @@ def scored(model: DSANet, test: Videos, text: torch.Tensor | None = None):
     for snippets, lengths in tqdm(
         part_of(test.batches), desc="scoring", unit="batch", leave=False, disable=None, delay=1
     ):
-        filled = Filled.of(lengths, scoring.visual_length, scoring.window, device)
+        n = len(snippets) if scoring.whole_videos else scoring.visual_length
+        filled = Filled.of(lengths, n, scoring.window, device)
         visual = filled.unpack(to_device(snippets, device))
         lengths = to_device(lengths, device)
         with autocast(scoring.precision, device):

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 
 WARMUP_STEPS = 100
+RTFM_DECAY = 5e-3
 SGNM_PREFIX = "video_anomaly_refiner."
 
 
@@ -219,6 +220,12 @@ def mil_optimization(model: nn.Module, *, lr: float) -> Optimization:
     return Optimization({"lr": torch.optim.Adagrad(model.parameters(), lr=lr)})
 
 
+def rtfm_optimization(model: nn.Module, *, lr: float) -> Optimization:
+    """RTFM and CLIP-TSA: Adam, whose decay is part of the gradient."""
+    adam = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=RTFM_DECAY, fused=True)
+    return Optimization({"lr": adam})
+
+
 def make_optimization(
     model: nn.Module,
     args,
@@ -230,6 +237,8 @@ def make_optimization(
     named."""
     if args.method == "mil":
         return mil_optimization(model, lr=args.lr)
+    if args.method in ("rtfm", "clip-tsa"):
+        return rtfm_optimization(model, lr=args.lr)
     if args.method == "vadclip":
         return vadclip_optimization(
             model, lr=args.lr, milestones=args.scheduler_milestones, rate=args.scheduler_rate

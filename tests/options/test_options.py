@@ -113,7 +113,10 @@ def test_baselines_write_files_of_their_own(name):
         (["--method=vadclip", "--text-tuning=frozen"], "means --text-tuning prompt, not frozen"),
         (["--texts=t.yml"], "--texts t.yml is for --text-tuning manual"),
         (["--method=mil", "--text-tuning=prompt"], "--method mil reads no texts"),
-        (["--method=mil", "--select-by=ap2"], "--method mil has auc1 and ap1 only"),
+        (
+            ["--method=mil", "--select-by=ap2"],
+            "--method mil tells no classes; choose auc1",
+        ),
     ],
 )
 def test_options_that_contradict_a_method(tokens, message, capsys):

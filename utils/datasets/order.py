@@ -21,7 +21,10 @@ class Shuffled(BatchSampler):
 
     Attributes:
         smallest: rows of the smallest batch.
+        kinds: of videos that follow one another in a batch.
     """
+
+    kinds = 1
 
     def __init__(self, indices, batch_size: int, generator: torch.Generator, drop_last=False):
         super().__init__(SubsetRandomSampler(indices, generator), batch_size, drop_last)

@@ -9,6 +9,7 @@ from sgnm import nearest_prototype_distance
 from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth, covered, union
 from utils.engine import EvaluationSet, eval_mode, per_video, scored
+from utils.options.methods import METHODS
 from utils.system.errors import UserError
 
 NORMAL_CLASS = 0  # its index
@@ -31,8 +32,17 @@ def require_class_texts(method: str) -> None:
     Raises:
         UserError: the method has none.
     """
-    if method == "mil":
-        raise UserError("--method mil has neither visual features nor class texts")
+    if not METHODS[method].tells_classes:
+        raise UserError(f"--method {method} has no class texts")
+
+
+def require_visual_features(method: str) -> None:
+    """
+    Raises:
+        UserError: the method has none.
+    """
+    if not METHODS[method].has_visual_features:
+        raise UserError(f"--method {method} has no visual features")
 
 
 def require_prototypes(method: str, with_sgnm: bool) -> None:

@@ -11,6 +11,7 @@ from utils.figures.analysis import (
     prototype_distances,
     require_class_texts,
     require_prototypes,
+    require_visual_features,
     semantics,
     snippet_classes,
     visual_features,
@@ -123,7 +124,7 @@ class Source:
         return confusion_matrices(self.test.rows, found, self.facts)
 
     def tsne(self):
-        require_class_texts(self.detector.args.method)
+        require_visual_features(self.detector.args.method)
         classes = snippet_classes(self.test)
         chosen = sample(classes)
         before = clip_features(self.test)

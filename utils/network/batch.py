@@ -14,6 +14,14 @@ def padding_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
     return torch.arange(n, device=lengths.device) < lengths[:, None]
 
 
+def stretch(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Let the valid rows of each clip fill all of it: row i of N becomes ⌊i·length/N⌋, so where a
+    clip has fewer than N, each stands for several. (B, N, …), (B,) -> (B, N, …)."""
+    n = x.shape[1]
+    index = torch.arange(n, device=x.device) * lengths[:, None] // n
+    return x.gather(1, index.view(*index.shape, *[1] * (x.ndim - 2)).expand_as(x))
+
+
 class Filled(NamedTuple):
     """Where B clips hold snippets, as flat indices; everything else is zero padding.
 

@@ -10,8 +10,9 @@ from utils.system.errors import UserError
 SELECTABLE = tuple(name for name in OF_VIDEOS if METRICS[name].selectable)
 
 
-def files_of(name: str) -> dict[str, str]:
-    """Where a run writes unless it is told to write elsewhere."""
+def files_of(name: str, method: str) -> dict[str, str]:
+    """Where a run on the data set of this name writes unless it is told to write elsewhere."""
+    name = name if method == "dsanet" else f"{name}_{method}"
     return {
         "model_path": f"model/model_{name}.pth",
         "checkpoint_path": f"model/checkpoint_{name}.pth",
@@ -36,7 +37,7 @@ def defaults_of(path: str, method: str) -> dict:
         "train_list": str(facts.lists / facts.train_list),
         "test_list": str(facts.lists / facts.test_list),
         **{option: str(facts.lists / name) for option, name in truth.items() if name},
-        **files_of(facts.name if method == "dsanet" else f"{facts.name}_{method}"),
+        **files_of(facts.name, method),
         **({} if facts.has_events else {"select_by": SELECTABLE[0]}),
     }
 

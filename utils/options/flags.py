@@ -8,6 +8,7 @@ from argparse import SUPPRESS
 
 from utils.metric_names import METRICS
 from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM
+from utils.options.datasets import files_of
 from utils.options.kinds import (
     boolean,
     clip_block_count,
@@ -19,28 +20,35 @@ from utils.options.kinds import (
     ratio,
     share,
 )
-from utils.options.methods import VADCLIP
+from utils.options.methods import METHODS
 from utils.options.parser import OptionParser
 from utils.system.machine import CORES, PRECISIONS
 
 
-def make_parser(description: str, vadclip: dict, mil: dict, **defaults) -> OptionParser:
+def make_parser(
+    description: str, name: str, of_methods: dict[str, dict], **defaults
+) -> OptionParser:
     """Parser of all options of training and testing.
 
     Args:
         description: what help says first.
-        vadclip, mil: defaults of the baselines where they differ, by destination.
+        name: of the data set, in names of files.
+        of_methods: by method, its defaults on this data set where they differ, by destination.
         defaults: of the options whose default is the data set's own, by destination.
     """
     parser = OptionParser(
-        description, {"dsanet": {}, "vadclip": {**VADCLIP, **vadclip}, "mil": mil}
+        description,
+        {
+            method: facts.defaults | files_of(name, method) | of_methods.get(method, {})
+            for method, facts in METHODS.items()
+        },
     )
     add_data(parser)
     add_model(parser)
     add_training(parser)
     add_testing(parser)
     add_run(parser)
-    parser.set_defaults(**defaults)
+    parser.set_defaults(**files_of(name, "dsanet"), **defaults)
     return parser
 
 
@@ -70,7 +78,8 @@ def add_model(parser: OptionParser) -> None:
     add, more = parser.add_section("model")
     add("--method", choices=parser.methods, default="dsanet", help="dsanet, or a baseline with "
         "defaults of its own: vadclip (sets --text-tuning prompt, --DNP-use False, --DCSA-use "
-        "False) or mil, the ranking of Sultani et al., which tells no classes")  # fmt: skip
+        "False); or one that tells no classes: mil (the ranking of Sultani et al.), rtfm or "
+        "clip-tsa")  # fmt: skip
     add("--clip-weights", metavar="FILE", default=CLIP_NAME, help=f"CLIP's weights: {CLIP_NAME} "
         f"(downloaded to ~/.cache/clip once), a file, or {RANDOM} (for the demo and "
         "tests)")  # fmt: skip
@@ -115,6 +124,14 @@ def add_model(parser: OptionParser) -> None:
          "attention of every decoder block but the first, as in the paper; the official code has "
          "none")  # fmt: skip
 
+    more("--tsa-kappa", type=ratio, help="CLIP-TSA: share of the snippets that its attention "
+         "keeps, κ")  # fmt: skip
+    more("--tsa-cap", type=count, default=1000, help="CLIP-TSA: most snippets that it keeps of a "
+         "test video, as in the official code; 0: no limit")  # fmt: skip
+    more("--tsa-estimator", choices=("centred", "standard", "official"), default="centred",
+         help="CLIP-TSA: how the gradient of the choice is estimated; all mean the same, centred "
+         "is the least noisy")  # fmt: skip
+
 
 def add_training(parser: OptionParser) -> None:
     add, more = parser.add_section("training")
@@ -125,8 +142,11 @@ def add_training(parser: OptionParser) -> None:
     more("--adapt", type=boolean, help="give a small set epochs of 10 steps or more, and SG-NM a "
          "warm-up of a tenth of the run at most (default: unless --max-epoch is "
          "given)")  # fmt: skip
-    add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime: this many normal "
-        "and this many anomalous ones")  # fmt: skip
+    add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime, rtfm, clip-tsa: this "
+        "many normal and this many anomalous ones")  # fmt: skip
+    more("--crops", type=positive_int, default=1, help="rtfm and clip-tsa: crops of a video that a "
+         "step takes together and averages, so many rows of the list each; 1: every crop is a "
+         "training video of its own")  # fmt: skip
     add("--lr", type=positive_float, help="learning rate")
     more("--scheduler-milestones", type=positive_int, nargs="+", help="VadCLIP: epochs after which "
          "the learning rate falls")  # fmt: skip

@@ -1,14 +1,67 @@
-"""What `--method` means for the other options."""
+"""The methods, and what `--method` means for the other options."""
 
 import argparse
+from typing import NamedTuple
 
 from utils.system.console import note
 from utils.system.errors import UserError
 
-# Defaults of a baseline that an option file written for DSANet should not change unnoticed.
-OF_METHODS = ("lr", "visual_length", "separation_weight", "select_by")
+
+class Method(NamedTuple):
+    """
+    Attributes:
+        title: for people.
+        defaults: of options, by destination, where they differ from DSANet's on every data set.
+        tells_classes: whether it says what happens, by CLIP's texts; else only when.
+        has_visual_features: whether its network gives features of its own.
+        pairs_videos: whether a step takes as many normal as anomalous videos, whatever the recipe.
+        sees_whole_videos: whether a test video is scored whole, and not in chunks.
+        goes_back: whether every epoch begins with the best weights so far.
+        one_process: why it trains in one process alone; empty if it need not.
+    """
+
+    title: str
+    defaults: dict
+    tells_classes: bool = True
+    has_visual_features: bool = True
+    pairs_videos: bool = False
+    sees_whole_videos: bool = False
+    goes_back: bool = True
+    one_process: str = ""
+
+
 # The switches that make the network VadCLIP's.
 VADCLIP = {"text_tuning": "prompt", "DNP_use": False, "DCSA_use": False}
+SEGMENTS = {"visual_length": 32}  # of a training video
+# What both papers call epochs are steps.
+RTFM = Method(
+    "RTFM",
+    {**SEGMENTS, "lr": 1e-3, "batch_size": 32, "max_steps": 15_000, "eval_every": 5},
+    tells_classes=False,
+    pairs_videos=True,
+    sees_whole_videos=True,
+    goes_back=False,
+    one_process="its statistics and losses reach over the whole batch, and it is small",
+)
+METHODS = {
+    "dsanet": Method("DSANet", {}),
+    "vadclip": Method("VadCLIP", VADCLIP),
+    "mil": Method(
+        "MIL ranking",
+        {**SEGMENTS, "lr": 0.01},
+        tells_classes=False,
+        has_visual_features=False,
+        one_process="it ranks all pairs of a batch, and is small",
+    ),
+    "rtfm": RTFM,
+    "clip-tsa": RTFM._replace(
+        title="CLIP-TSA", defaults={**RTFM.defaults, "batch_size": 16, "max_steps": 4000}
+    ),
+}
+
+# Defaults of a baseline that an option file written for DSANet should not change unnoticed.
+OF_METHODS = ("lr", "visual_length", "separation_weight", "select_by")
+OF_CLASSES = ("auc2", "ap2")  # metrics of class probabilities that weights can be selected by
 
 
 def method_of(options: dict) -> str:
@@ -54,9 +107,18 @@ def check_method(parsed: argparse.Namespace) -> None:
             )
     if parsed.texts and parsed.text_tuning != "manual":
         raise UserError(f"--texts {parsed.texts} is for --text-tuning manual")
-    if parsed.method == "mil" and parsed.text_tuning != "adapter":  # the default
+    method = METHODS[parsed.method]
+    if not method.tells_classes and parsed.text_tuning != "adapter":  # the default
         raise UserError(
-            f"--method mil reads no texts: leave out --text-tuning {parsed.text_tuning}"
+            f"--method {parsed.method} reads no texts: leave out --text-tuning {parsed.text_tuning}"
         )
-    if parsed.method == "mil" and parsed.select_by in ("auc2", "ap2"):
-        raise UserError(f"--select-by {parsed.select_by}: --method mil has auc1 and ap1 only")
+    if not method.tells_classes and parsed.select_by in OF_CLASSES:
+        raise UserError(
+            f"--select-by {parsed.select_by}: --method {parsed.method} tells no classes; choose "
+            "auc1, ap1 or pr_auc"
+        )
+    if parsed.crops > 1 and not method.pairs_videos:
+        raise UserError(
+            f"--crops {parsed.crops} is for --method rtfm and clip-tsa: to --method "
+            f"{parsed.method} every crop is a training video of its own"
+        )

@@ -27,7 +27,7 @@ class RunState:
         epoch: finished epochs.
         step: finished optimizer steps of the epoch under way.
         best_metrics: of the weights that are kept so far, with the epoch and step they are of.
-        best_weights: these weights, the trained ones.
+        best_weights: these weights, and what else training changes.
         evaluated_this_epoch: whether there was an evaluation since the epoch began.
         pending: losses (terms,) of the steps since the last log line.
         log_lines: that the log has.

@@ -9,6 +9,7 @@ from utils.datasets.lists import has_test_set
 from utils.labels import Dataset
 from utils.network.backbone import RANDOM
 from utils.network.clip_file import weights_file
+from utils.options.methods import METHODS
 from utils.system.files import sha256
 
 # Options that may be others when a run is resumed; the lists are compared by content.
@@ -40,7 +41,7 @@ def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
             files["gt_path"] = args.gt_path
             for option in ("gt_segment_path", "gt_label_path"):
                 files[option] = present_form(getattr(args, option))
-    if args.method != "mil" and args.text_tuning == "manual":
+    if METHODS[args.method].tells_classes and args.text_tuning == "manual":
         files["texts"] = args.texts or MANUAL_TEXTS
     hashes = {option: sha256(path) for option, path in files.items()}
     if facts.is_own:
@@ -51,7 +52,7 @@ def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
 
 def clip_hash(args) -> dict[str, str]:
     """sha256 of CLIP's weights, or that they are random; nothing for a method without."""
-    if args.method == "mil":
+    if not METHODS[args.method].tells_classes:
         return {}
     source = args.clip_weights
     return {"clip_weights": RANDOM if source == RANDOM else sha256(weights_file(source))}

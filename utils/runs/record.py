@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 import yaml
 
+import mil
+import rtfm
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, set_aside, whole_file, write_json
 from utils.system.group import main_only
@@ -33,12 +35,12 @@ OFFICIAL_NAMES = {
     "consistency": "consistency_loss",
     "compactness": "g_loss",
 }
-MIL_NAMES = {name: name for name in ("ranking", "smoothness", "sparsity")}
+OTHER_NAMES = {"mil": mil.LOSSES, "rtfm": rtfm.LOSSES, "clip-tsa": rtfm.LOSSES}
 
 
 def log_names(method: str) -> dict[str, str]:
     """Loss terms -> their names in the log line."""
-    return MIL_NAMES if method == "mil" else OFFICIAL_NAMES
+    return {name: name for name in OTHER_NAMES.get(method, ())} or OFFICIAL_NAMES
 
 
 NOT_REPEATED = ("given", "config", "use_checkpoint", "check_data")  # of one call, not of the run

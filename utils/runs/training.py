@@ -18,6 +18,7 @@ from utils.datasets.order import Order
 from utils.engine import evaluate
 from utils.metrics import official_lines
 from utils.optim import Optimization
+from utils.options.methods import METHODS
 from utils.runs.checkpoints import Checkpoints, RunState
 from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
 from utils.runs.evaluation_sets import EvaluationSets
@@ -58,6 +59,7 @@ class Run:
         sets: EvaluationSets,
     ):  # fmt: skip
         self.args = args
+        self.method = METHODS[args.method]
         self.model = model
         self.optimization = optimization
         self.rows = rows
@@ -89,9 +91,9 @@ class Run:
         return self.state.step
 
     def __enter__(self) -> "Run":
-        if self.args.method == "mil" and group.processes() > 1:
+        if self.method.one_process and group.processes() > 1:
             raise UserError(
-                "--method mil trains in one process: it ranks all pairs of a batch, and is small"
+                f"--method {self.args.method} trains in one process: {self.method.one_process}"
             )
         alike = {name: getattr(self.args, name) for name in MUST_AGREE}
         parallel.require_same({**self.checkpoints.fixed, **alike})
@@ -135,15 +137,16 @@ class Run:
         self._save_and_stop(due=every and self.step % every == 0)
 
     def end_epoch(self) -> None:
-        """Evaluate if nothing did, load the best weights back, and save a checkpoint."""
+        """Evaluate if nothing did, load the best weights back if the method does so, and save a
+        checkpoint."""
         self._begin()
         if self.state.pending:
             self._log_losses()
         if not self.state.evaluated_this_epoch or self.args.select == "last":
             self._evaluate()
         self.state.evaluated_this_epoch = False
-        if self.args.select == "best":
-            self.model.load_state_dict(self.state.best_weights, strict=False)
+        if self.method.goes_back:
+            self._load_best()
         self.optimization.end_epoch()
         self.state.epoch, self.state.step = self.epoch + 1, 0
         self._save_and_stop(due=True)
@@ -152,6 +155,7 @@ class Run:
         """Save the weights that were kept, and their metrics: those of the test set, and of the
         validation videos where these selected them."""
         self._begin()
+        self._load_best()
         best = self.state.best_metrics or {"epoch": self.epoch, "step": 0}
         if self.args.select_on == "validation":
             place = {name: best[name] for name in ("epoch", "step")}
@@ -162,6 +166,10 @@ class Run:
                 "validation": {n: v for n, v in best.items() if n not in place},
             }
         self._keep(best)
+
+    def _load_best(self) -> None:
+        if self.args.select == "best":
+            self.model.load_state_dict(self.state.best_weights, strict=False)
 
     @group.main_only
     def _keep(self, best: dict) -> None:
@@ -248,8 +256,9 @@ class Run:
             )
         if best is None or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
-            trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
-            self.state.best_weights = {name: p.detach().clone() for name, p in trained}
+            frozen = {n for n, p in self.model.named_parameters() if not p.requires_grad}
+            state = self.model.state_dict().items()  # running statistics, too
+            self.state.best_weights = {n: v.clone() for n, v in state if n not in frozen}
 
     def _log(self, line: dict) -> None:
         self.record.log({"epoch": self.epoch + 1, "step": self.step, **line})

@@ -16,20 +16,22 @@ from utils.both_datasets import DATASETS
 from utils.labels import Dataset
 from utils.network.backbone import RANDOM, WIDTH
 from utils.network.clip_file import weights_identity
+from utils.options.methods import METHODS
 from utils.options.parser import as_arguments
 from utils.runs.identity import clip_hash, fixed_options
 from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
-# Options that decide what the weights compute in a test. Another `temp` may be given.
+# Options that decide what the weights compute in a test. Another one that is `FREE` may be given.
 OF_WEIGHTS = (
     "method", "backbone", "text_tuning", "text_adapt_until", "t_w", "prompt_prefix",
     "prompt_postfix", "visual_length", "visual_layers", "visual_head", "attn_window", "DNP_use",
     "DCSA_use", "DCSA_pool", "background_weights", "num_prototypes", "normal_selection_ratio",
     "select_normal", "decoder_depth", "decoder_residual", "temp",
+    "tsa_kappa", "tsa_cap",
 )  # fmt: skip
-FREE = ("temp",)
+FREE = ("temp", "tsa_cap")
 # Of these, what the weights' shapes show, which alone decides how large a network is made.
 SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
 VERSION = 1
@@ -159,7 +161,7 @@ class Weights(NamedTuple):
         Raises:
             UserError: they are others, or random and nothing says that the others were.
         """
-        if self.holds_text or args.method == "mil":
+        if self.holds_text or not METHODS[args.method].tells_classes:
             return
         if self.clip is None and args.clip_weights == RANDOM:
             raise UserError(
@@ -236,7 +238,7 @@ def shown_options(state: dict[str, torch.Tensor]) -> dict:
     """The options by destination that shapes show."""
     found = checkpoint.architecture(state)
     method = checkpoint.method_of(state)
-    if method == "mil":
+    if not METHODS[method].tells_classes:
         return {"method": method}
     options = {"method": method, **{k: v for k, v in found.items() if v}}
     if method == "vadclip":

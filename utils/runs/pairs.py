@@ -1,0 +1,75 @@
+"""Steps of as many normal as anomalous videos: the recipe of UCF-Crime, and of methods that compare
+the two on any data set."""
+
+import torch
+
+from utils.datasets.lists import Row
+from utils.datasets.order import Shuffled
+from utils.plan import batch_size_for
+from utils.system.errors import UserError
+
+
+class Paired:
+    """Batches of as many normal as anomalous videos, normal first, as long as both last.
+
+    Args:
+        rows: of the training list.
+        args: options.
+        generator: draws the order.
+
+    Attributes:
+        batch_size: videos of a kind in a batch.
+        smallest: rows of a kind in a batch, more where crops of a video stay together.
+        kinds: of videos that follow one another in a batch.
+
+    Raises:
+        UserError: there are too few videos, or a video has not the crops that stay together.
+    """
+
+    kinds = 2
+
+    def __init__(self, rows: list[Row], args, generator: torch.Generator):
+        videos = crops_of_videos(rows, args.crops, args.train_list)
+        kinds = {
+            name: [crops for crops in videos if rows[crops[0]].normal == normal]
+            for name, normal in (("normal", True), ("anomalous", False))
+        }
+        fewer = min(kinds, key=lambda name: len(kinds[name]))
+        self.batch_size = batch_size_for(args, len(kinds[fewer]), fewer)
+        self.smallest = self.batch_size * args.crops
+        self.parts = [
+            Shuffled(of_kind, self.batch_size, generator, drop_last=True)
+            for of_kind in kinds.values()
+        ]
+
+    def __len__(self) -> int:
+        return min(map(len, self.parts))
+
+    def __iter__(self):
+        for normal, anomalous in zip(*self.parts, strict=False):
+            yield [row for crops in normal + anomalous for row in crops]
+
+
+def crops_of_videos(rows: list[Row], together: int, path: str) -> list[tuple[int, ...]]:
+    """The indices of the rows that are a video to a step.
+
+    Args:
+        rows: of the training list.
+        together: crops of a video that stay together; 1 makes a video of each.
+        path: of the list, for errors.
+
+    Raises:
+        UserError: a video has another number of crops.
+    """
+    if together == 1:
+        return [(i,) for i in range(len(rows))]
+    videos: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        videos.setdefault(row.video, []).append(i)
+    for video, crops in videos.items():
+        if len(crops) != together:
+            raise UserError(
+                f"--crops {together}: {path} has {len(crops)} rows of video {video}; expected "
+                f"{together} of each video: list them, or leave --crops out"
+            )
+    return [tuple(crops) for crops in videos.values()]
