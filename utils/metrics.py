@@ -170,7 +170,8 @@ def official_lines(metrics: dict) -> list[str]:
         return video_lines(metrics)
     detection = f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
     if metrics["map"] is None:
-        return [detection, f"AUC2, AP2 and mAP: {NO_CLASSES}"]
+        by_trapezoids = f"PR-AUC:  {metrics['pr_auc']}"
+        return [f"{detection}  {by_trapezoids}", f"AUC2, AP2 and mAP: {NO_CLASSES}"]
     return [
         detection,
         f"AUC2:  {metrics['auc2']}  AP2: {metrics['ap2']}",

@@ -40,13 +40,14 @@ class Variant(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A table: every row is trained with every seed."""
+    """A table: every row is trained with every seed. The note explains the paper's figures."""
 
     title: str
     dataset: str
     metrics: list[str]
     seeds: list[int]
     rows: list[Variant]
+    note: str = ""
 
 
 def read_grid(
@@ -59,9 +60,9 @@ def read_grid(
     """Read a grid file.
 
     Args:
-        path: YAML with `title`, `dataset`, `seeds`, `metrics`, common `options`, and either `rows`
-            (name -> options and the paper's figures) or `grid` (option -> values, every combination
-            of which is a row).
+        path: YAML with `title`, `note`, `dataset`, `seeds`, `metrics`, common `options`, and either
+            `rows` (name -> options and the paper's figures) or `grid` (option -> values, every
+            combination of which is a row).
         dataset, seeds: instead of the file's; the paper's figures hold for the file's only.
         options: further arguments of the training script.
         metrics: instead of the file's.
@@ -92,7 +93,9 @@ def read_grid(
     if not facts.has_events:
         metrics = [m for m in metrics if m in SELECTABLE] or [*SELECTABLE]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
-    return Grid(title, name, list(dict.fromkeys(chosen or metrics)), seeds or said["seeds"], rows)
+    metrics = list(dict.fromkeys(chosen or metrics))
+    note = said["note"] if any(row.paper for row in rows) else ""
+    return Grid(title, name, metrics, seeds or said["seeds"], rows, note)
 
 
 @contextmanager
@@ -125,6 +128,7 @@ def _different_numbers(seeds: list) -> None:
 
 KEYS = {  # kind of the value, default, and a check that raises UserError
     "title": (object, None, None),
+    "note": (str, "", None),
     "dataset": (object, "xd", _known_dataset),
     "metrics": (list, None, _known_metrics),
     "seeds": (list, [234], _different_numbers),
@@ -155,8 +159,8 @@ def _require_known(names, known) -> None:
 
 def _of_kind(kind: type, value, what: str):
     if not isinstance(value, kind) or value == []:
-        expected = "a list" if kind is list else "lines 'name: value'"
-        raise UserError(f"{what} is {value}, expected {expected}")
+        expected = {list: "a list", dict: "lines 'name: value'", str: "a text"}
+        raise UserError(f"{what} is {value}, expected {expected[kind]}")
     return value
 
 

@@ -81,6 +81,8 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
 
     rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, numbers, strict=True)]
     text = [joined(header), joined(rule), *map(joined, lines), "", _notes(grid)]
+    if grid.note:
+        text += ["", grid.note]
     return "\n".join([*text, *(f"- failed: {failure}" for failure in failures)]) + "\n"
 
 
