@@ -104,12 +104,41 @@ def test_weights_of_another_method_or_text_tuning(ucf_model, tmp_path):
     for options, told in (
         (["--method=vadclip"], "holds weights of --method vadclip"),
         (["--method=mil"], "holds weights of --method mil"),
+        (["--method=rtfm"], "holds weights of --method rtfm"),
+        (["--method=clip-tsa"], "holds weights of --method clip-tsa"),
         (["--text-tuning=prompt"], "--text-tuning is prompt in the file and adapter here"),
         (["--text-tuning=manual"], "--text-tuning is frozen or manual in the file and adapter"),
     ):
         args = ucf_option.parser.parse_args([*small, *options])
         torch.save(build_model(args, UCF_CRIME).state_dict(), path)
         assert told in refused(ucf_model, path)
+
+
+def clip_tsa():
+    torch.manual_seed(0)
+    return build_model(ucf_option.parser.parse_args(["--method=clip-tsa"]), UCF_CRIME)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_of_the_official_clip_tsa(prefix, tmp_path):
+    """Whose checkpoints hold two layers that nothing uses, and the names of several GPUs."""
+    model = clip_tsa()
+    unused = {"mlp.fc1.weight": torch.ones(1024, 512), "mlp.fc2.weight": torch.ones(512, 1024)}
+    theirs = {f"{prefix}{name}": value for name, value in (model.state_dict() | unused).items()}
+    for kept in (theirs, {"model_state_dict": theirs, "optimizer_state_dict": {}}):
+        torch.save(kept, tmp_path / "w.pkl")
+        other = clip_tsa()
+        torch.nn.init.zeros_(other.fc1.weight)
+        load_weights(other, tmp_path / "w.pkl")
+        for name, value in model.state_dict().items():
+            assert torch.equal(other.state_dict()[name], value), name
+
+
+def test_layers_of_clip_tsa_that_are_missing_here(tmp_path):
+    first = {"mlp.fc1.weight": torch.ones(1024, 2048)}
+    torch.save({**clip_tsa().state_dict(), **first}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="own network for features 2048 wide, whose first"):
+        load_weights(clip_tsa(), tmp_path / "w.pth")
 
 
 def test_files_that_are_no_weights(ucf_model, tmp_path):

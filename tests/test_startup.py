@@ -71,6 +71,7 @@ def test_features_are_compared_without_pytorch(tmp_path):
         (["predict.py", "ucf", "0", "1", "--out=o"], "camera 0 is a live source"),
         (["predict.py", "ucf", "a.npy", "--out=o", "--temp=0"], "--temp: 0 is not a positive"),
         (["predict.py", "ucf", "a.npy", "--out=o", "--classes=c.yml", "--method=mil"], "MIL"),
+        (["predict.py", "ucf", "a.npy", "--out=o", "--classes=c.yml", "--method=rtfm"], "RTFM"),
         (["extract_features.py", "nowhere", "--out=o"], "nowhere not found"),
         (["extract_features.py", "nowhere", "--out=o", "--crops=10"], "list of crops"),
         (["extract_features.py", "v", "--out=o", "--backbone=RN50"], "invalid choice: 'RN50'"),

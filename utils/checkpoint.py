@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from utils.network.backbone import WIDTH
 from utils.options.methods import METHODS
 from utils.system.errors import UserError
 from utils.system.files import previous, whole_file
@@ -105,6 +106,12 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
         first = next(iter(state))
         *most, last = (METHODS[method].title for method in MARKS)
         raise UserError(f"{path} holds no weights of {', '.join(most)} or {last} (first '{first}')")
+    wide = state.get("mlp.fc1.weight")
+    if wide is not None and wide.shape[-1:] > (WIDTH,):
+        raise UserError(
+            f"{path} is of CLIP-TSA's own network for features {wide.shape[-1]} wide, whose first "
+            "layers this code does not have: train anew"
+        )
     return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
 
 

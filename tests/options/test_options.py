@@ -8,6 +8,7 @@ import yaml
 import ucf_option
 import xd_option
 from utils import PROJECT
+from utils.options.methods import METHODS
 
 SHARED = {
     "seed": 234, "embed_dim": 512, "visual_length": 256, "visual_width": 512, "visual_head": 1,
@@ -98,12 +99,9 @@ def test_a_file_of_one_method_is_not_taken_for_anothers(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_baselines_write_files_of_their_own(name):
-    written = [
-        vars(PARSERS[name].parse_args([f"--method={method}"]))
-        for method in ("dsanet", "vadclip", "mil")
-    ]
+    written = [vars(PARSERS[name].parse_args([f"--method={method}"])) for method in METHODS]
     for option in ("model_path", "checkpoint_path", "output_dir"):
-        assert len({options[option] for options in written}) == 3
+        assert len({options[option] for options in written}) == len(METHODS)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +111,10 @@ def test_baselines_write_files_of_their_own(name):
         (["--method=vadclip", "--text-tuning=frozen"], "means --text-tuning prompt, not frozen"),
         (["--texts=t.yml"], "--texts t.yml is for --text-tuning manual"),
         (["--method=mil", "--text-tuning=prompt"], "--method mil reads no texts"),
+        (["--method=rtfm", "--text-tuning=frozen"], "--method rtfm reads no texts"),
+        (["--method=clip-tsa", "--select-by=auc2"], "--method clip-tsa tells no classes"),
+        (["--crops=5"], "to --method dsanet every crop is a training video of its own"),
+        (["--method=clip-tsa", "--tsa-kappa=1.1"], "1.1 is not in (0, 1]"),
         (
             ["--method=mil", "--select-by=ap2"],
             "--method mil tells no classes; choose auc1",

@@ -13,6 +13,8 @@ KINDS = {
     "no events": ("xd", {"events": False}, {}),
     "no test set": ("ucf", {"test": False}, {"select": "last"}),
     "mil": ("xd", {}, {"method": "mil"}),
+    "rtfm": ("xd", {}, {"method": "rtfm"}),
+    "clip-tsa": ("ucf", {}, {"method": "clip-tsa"}),
     "vadclip": ("ucf", {"row": "16 frames"}, {"method": "vadclip"}),
 }
 STEPS = 4

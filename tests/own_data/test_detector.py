@@ -21,7 +21,7 @@ N = 16  # --visual-length
 ROWS = (1, N - 1, N, N + 1, 3 * N + 1)
 
 
-@pytest.fixture(scope="module", params=["no events", "two", "mil"])
+@pytest.fixture(scope="module", params=["no events", "two", "mil", "clip-tsa"])
 def kind(request, trained):
     return trained(request.param)
 

@@ -20,8 +20,9 @@ from utils.metrics import Prediction, load_predictions
 from utils.system.untrusted import load_tensors
 
 CLASSES = {"three": ["normal", "fire", "theft"], "two": ["normal", "anomaly"]}
-CLASSES |= {"no events": CLASSES["three"], "vadclip": CLASSES["three"], "mil": CLASSES["three"]}
-OF_FRAMES = ("auc1", "ap1", "ano_auc")
+SCORERS = ("mil", "rtfm", "clip-tsa")  # which tell no classes
+CLASSES |= dict.fromkeys(("no events", "vadclip", *SCORERS), CLASSES["three"])
+OF_FRAMES = ("auc1", "ap1", "pr_auc", "ano_auc")
 OF_CLASSES = ("auc2", "ap2", "average_map", "average_anomaly_map", "map", "per_class_ap")
 OF_VIDEOS = ("video_auc", "video_ap")
 
@@ -47,12 +48,12 @@ def test_a_test_repeats_what_training_says(name, trained, tmp_path, capfd):
     assert found["provenance"]["trained_on"] == "Shop"
 
     known = name != "no events"
-    told = name not in ("no events", "mil")
+    told = name not in ("no events", *SCORERS)
     assert all(isinstance(found[metric], float) == known for metric in OF_FRAMES)
     assert all((found[metric] is not None) == told for metric in OF_CLASSES)
     assert all(0 <= found[metric] <= 1 for metric in OF_VIDEOS)
     # Where one class is all there is to tell, or none, nothing is told.
-    with_accuracy = name not in ("two", "mil")
+    with_accuracy = name not in ("two", *SCORERS)
     assert (found["class_accuracy"] is not None) == with_accuracy
     if with_accuracy:
         assert list(found["per_class_accuracy"]) == CLASSES[name][1:]
@@ -61,13 +62,13 @@ def test_a_test_repeats_what_training_says(name, trained, tmp_path, capfd):
 
     _, predictions, classes = load_predictions(tmp_path / "p.npz")
     assert classes == CLASSES[name]
-    if name != "mil":
+    if name not in SCORERS:
         for p in predictions:
             assert p.probabilities.shape == (len(p.score), len(classes))
             np.testing.assert_allclose(p.probabilities.sum(axis=1), 1, rtol=1e-5)
     printed = capfd.readouterr()
     assert ("AUC, AP and mAP of frames: not defined" in printed.out) == (name == "no events")
-    assert "brings its own options" not in printed.err or name in ("mil", "vadclip")
+    assert "brings its own options" not in printed.err or name in ("vadclip", *SCORERS)
 
 
 def test_selection_is_by_whole_videos_where_no_events_are_known(trained):

@@ -181,7 +181,7 @@ SPELLED_OUT = {
 @pytest.mark.parametrize(
     "method, recipe, on",
     [("dsanet", "ucf", "xd"), ("dsanet", "xd", "ucf"), ("vadclip", "ucf", "xd"),
-     ("mil", "xd", "ucf")],
+     ("mil", "xd", "ucf"), ("rtfm", "ucf", "xd"), ("clip-tsa", "xd", "ucf")],
 )  # fmt: skip
 def test_a_test_on_the_other_data_set(method, recipe, on, bare, tested, capsys):
     """As if all their options had been spelled out, to the last bit."""
@@ -189,20 +189,21 @@ def test_a_test_on_the_other_data_set(method, recipe, on, bare, tested, capsys):
     capsys.readouterr()
     results, predictions = tested(on, path)
     said = capsys.readouterr().err
-    size = [] if method == "mil" else ["--visual-length=16"]
+    told = method in ("dsanet", "vadclip")
+    size = ["--visual-length=16"] * told
     size += ["--decoder-depth=1"] * (method == "dsanet")
-    spelled = [f"--method={method}", *(SPELLED_OUT[recipe] if method != "mil" else []), *size]
+    spelled = [f"--method={method}", *(SPELLED_OUT[recipe] if told else []), *size]
     others, same = tested(on, path, *spelled)
     assert "brings its own options" not in capsys.readouterr().err
     for a, b in zip(predictions, same, strict=True):
         assert np.array_equal(a.score, b.score)
-        if method == "mil":
+        if not told:
             assert a.probabilities is b.probabilities is None
         else:
             assert a.probabilities.shape[1] == len(FACTS[on].classes)
             assert np.array_equal(a.probabilities, b.probabilities)
     assert {k: results[k] for k in ("auc1", "map")} == {k: others[k] for k in ("auc1", "map")}
-    if method != "mil":  # whose weights look alike
+    if told:  # the others' weights look alike
         theirs, ours = FACTS[recipe], FACTS[on]
         assert (
             f"was trained on {theirs.title} ({len(theirs.classes)} classes), and is used for "

@@ -194,9 +194,10 @@ def test_what_all_refuse_one_says(options, message, data, tmp_path, monkeypatch,
     assert not list(tmp_path.iterdir())
 
 
-def test_what_two_processes_refuse_one_says(data, tmp_path):
-    arguments = options_of(tmp_path, data("ucf") | {"method": "mil"})
-    assert "--method mil trains in one process" in refused(arguments)
+@pytest.mark.parametrize("method", ["mil", pytest.param("clip-tsa", marks=pytest.mark.slow)])
+def test_what_two_processes_refuse_one_says(method, data, tmp_path):
+    arguments = options_of(tmp_path, data("ucf") | {"method": method})
+    assert f"--method {method} trains in one process" in refused(arguments)
     assert not list(tmp_path.iterdir())
 
 
