@@ -131,6 +131,24 @@ def peak_memory(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
+def grown_memory(make, *args) -> float:
+    """GB that a process of its own holds at most while it calls a function, beyond what it held
+    before; see `OwnProcess`."""
+    context = torch.multiprocessing.get_context("spawn")
+    pipe, other = context.Pipe()
+    process = context.Process(target=_grow, args=(other, make, *args), daemon=True)
+    process.start()
+    grown = pipe.recv()
+    process.join()
+    return grown
+
+
+def _grow(pipe, make, *args):
+    run, before = make(*args), peak_memory(torch.device("cpu"))
+    run()
+    pipe.send(peak_memory(torch.device("cpu")) - before)
+
+
 class Operators(TorchDispatchMode):
     """Counts operators that compute something, each a kernel launch or more on a GPU, and those
     that would make the host wait for it: reading a value, or a shape that depends on values.

@@ -12,6 +12,7 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.nn import functional as F
 
+from clip_tsa import SIGMA
 from model import DSANet, Outputs, hierarchical_belief_modulation
 from utils.datasets.clips import process_split
 from utils.network.backbone import CONTEXT_LENGTH
@@ -221,6 +222,13 @@ class PlainStableAdamW(torch.optim.Optimizer):
                 r = max(1.0, ((g / d) ** 2).mean().sqrt().item())
                 p.mul_(1 - group["lr"] * group["decay"])
                 p.sub_(group["lr"] / (1 - beta1 ** state["u"]) / r * state["m"] / d)
+
+
+def rank_by_rank_weights(scores, k, noise, sigma=SIGMA):
+    """CLIP-TSA's weights (M, T) as its code makes them: a one-hot row for each draw and rank,
+    (M, N, k, T), averaged over the draws, summed over the ranks."""
+    chosen = (scores[:, None] + sigma * noise).topk(k, dim=-1).indices.sort(dim=-1).values
+    return F.one_hot(chosen, scores.shape[1]).float().mean(dim=1).sum(dim=1)
 
 
 def looped_scores(model: PlainDSANet, features, temperature):

@@ -29,4 +29,6 @@ def line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    return f"{value:.0f}" if not unit else f"{value:.3g} {unit}"
+    if not unit:
+        return f"{value:.0f}"
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}"

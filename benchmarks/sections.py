@@ -16,11 +16,13 @@ from benchmarks.measure import (
     Result,
     best_times,
     gflop,
+    grown_memory,
     kept_for_backward,
     matrix_peak,
     peak_memory,
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
+from clip_tsa import DRAWS, HardAttention, topk_weights
 from losses import dsanet_losses
 from utils.datasets.batches import training_batches, training_clips
 from utils.datasets.clips import process_feat
@@ -249,4 +251,50 @@ def feeding(settings) -> list[Result]:
     ]
 
 
-SECTIONS = (metrics, feeding, operators, work, memory, scoring, training_step)
+TOPK_LENGTHS = 300, 2000, 20_000  # snippets
+MOST_ONE_HOT = 4e9  # bytes of one-hot rows that the plain top-k is let have at once
+
+
+def topk(settings) -> list[Result]:
+    """CLIP-TSA's top-k of a test video of T snippets, with UCF-Crime's κ."""
+    results = []
+    for snippets in TOPK_LENGTHS[:2] if settings.quick else TOPK_LENGTHS:
+        runs = {which: topk_run(which, snippets) for which in ("plain", "ours")}
+        times = best_times(runs, CPU, settings.repeats)
+        name = f"top-k of CLIP-TSA, T = {snippets:,}"
+        results.append(Result(name, times["plain"], times["ours"]))
+        needed = one_hot_bytes(snippets)
+        if needed <= MOST_ONE_HOT:
+            theirs, how = grown_memory(topk_run, "plain", snippets), ""
+        else:
+            theirs, how = needed / 1e9, " (plain: calculated)"
+        ours = grown_memory(topk_run, "ours", snippets)
+        results.append(Result(f"{name}, memory{how}", 1e3 * theirs, 1e3 * ours, "MB"))
+    return results
+
+
+def topk_run(which: str, snippets: int):
+    """A function that weights the snippets of a video. The plain one takes as many draws at once
+    as fit."""
+    torch.manual_seed(0)
+    scores, noise = torch.rand(1, snippets), torch.randn(1, DRAWS, snippets)
+    k = topk_of(snippets)
+    if which == "ours":
+        return partial(topk_weights, scores, k, noise)
+    at_once = max(1, int(DRAWS * min(1, MOST_ONE_HOT / one_hot_bytes(snippets))))
+    return lambda: [
+        plain.rank_by_rank_weights(scores, k, draws) for draws in noise.split(at_once, dim=1)
+    ]
+
+
+def topk_of(snippets: int) -> int:
+    args = workload.options("ucf")
+    return HardAttention(1, args.tsa_kappa, args.tsa_cap, args.tsa_estimator).eval().most(snippets)
+
+
+def one_hot_bytes(snippets: int) -> int:
+    """Of the one-hot rows, int64, and their copy in float32."""
+    return DRAWS * topk_of(snippets) * snippets * (8 + 4)
+
+
+SECTIONS = (metrics, feeding, topk, operators, work, memory, scoring, training_step)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks import extraction, scaling, workload
-from benchmarks.measure import Operators, Result, gflop, kept_for_backward
+from benchmarks.measure import Operators, Result, gflop, grown_memory, kept_for_backward
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.report import table
 from utils.engine import score
@@ -36,6 +36,15 @@ def test_measures():
         y.sum().item()
         y[y > 0]
     assert (count.launches, count.waits) == (4, 2)
+
+
+def test_memory_of_a_process_of_its_own():
+    """A tensor of 80 MB, filled so that it is there."""
+    assert 0.08 <= grown_memory(filled_tensor, 20_000_000) < 0.12
+
+
+def filled_tensor(numbers: int):
+    return lambda: torch.ones(numbers)
 
 
 def test_drawn_lengths_are_like_the_real_ones(monkeypatch, tmp_path):

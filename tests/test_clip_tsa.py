@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.plain import rank_by_rank_weights
 from clip_tsa import CLIPTSA, DRAWS, ESTIMATORS, HardAttention, topk_weights
 from helpers.golden import assert_close, needs_goldens, seeded
 from helpers.rtfm_golden import Case
@@ -64,20 +65,12 @@ def test_weights_of_whole_videos(name):
     assert_chosen_as_often(weights[0], reference[f"{name}.w"])
 
 
-def rank_by_rank(scores, k, noise, sigma):
-    """The official way: a one-hot row for each rank and draw, averaged over draws, summed over
-    ranks."""
-    chosen = (scores[:, None] + sigma * noise).topk(k, dim=-1).indices.sort(dim=-1).values
-    ranks = torch.nn.functional.one_hot(chosen, scores.shape[1]).float().mean(dim=1)  # [M, k, T]
-    return ranks.sum(dim=1)
-
-
 @pytest.mark.parametrize("k", [1, 7, 19, 20])
 def test_weights_are_those_of_a_sum_over_ranks(k):
     torch.manual_seed(0)
     scores, noise = torch.rand(3, 20), torch.randn(3, 100, 20)
     weights = topk_weights(scores, k, noise)
-    torch.testing.assert_close(weights, rank_by_rank(scores, k, noise, 0.05))
+    torch.testing.assert_close(weights, rank_by_rank_weights(scores, k, noise))
     torch.testing.assert_close(weights.sum(dim=1), torch.full((3,), float(k)))
     assert weights.min() >= 0 and weights.max() <= 1
 

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import ucf_option
 import ucf_test
+import ucf_train
 from model import build_model
 from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
@@ -116,6 +117,22 @@ def test_snippets_belong_to_what_most_of_their_frames_show():
     truth = GroundTruth(edges, [[], []], segments, [["Abuse", "Arson"], ["A"]])
     test = SimpleNamespace(facts=UCF_CRIME, truth=truth, lengths=[4, 2])
     assert snippet_classes(test).tolist() == [1, 0, 0, 3, 0, 0]
+
+
+def test_figures_of_a_method_that_tells_no_classes(small_ucf, tmp_path, capsys):
+    options = {**small_ucf, "method": "rtfm", "output-dir": tmp_path, "max-epoch": 1}
+    options |= {"model-path": tmp_path / "m.pth", "checkpoint-path": tmp_path / "c.pth"}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    ucf_train.main(arguments)
+    ucf_test.main([*arguments, f"--predictions={tmp_path / 'p.npz'}"])
+    capsys.readouterr()
+    figures.main(["all", "ucf", *arguments, f"--predictions={tmp_path / 'p.npz'}"])
+    said = capsys.readouterr().out
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
+    assert drawn == {"scores", "training", "tsne"}
+    assert "left out: classes: none of these methods tells classes" in said
+    assert "left out: confusion: --method rtfm has no class texts" in said
+    assert "left out: prototypes: normal prototypes are part of SG-NM" in said
 
 
 def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
