@@ -11,7 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from rtfm import RTFM, initialise
+from rtfm import RTFM, initialise, of_videos
 from utils.network.backbone import WIDTH
 from utils.system.device import in_float32, to_device
 
@@ -49,7 +49,7 @@ class PerturbedTopK(torch.autograd.Function):
             ds = torch.einsum("mnt,mn->mt", member, torch.einsum("mnt,mt->mn", noise, g))
         else:
             h = torch.einsum("mnt,mt->mn", member, g)
-            if ctx.estimator == "centred":
+            if ctx.estimator == "centred":  # else standard
                 h = h - h.mean(dim=1, keepdim=True)
                 draws = draws - 1
             ds = torch.einsum("mnt,mn->mt", noise, h)
@@ -83,7 +83,12 @@ def topk_weights(
 
     Returns:
         (M, T) weights in 0…1, each row summing to k.
+
+    Raises:
+        ValueError: there is no such k or estimator.
     """
+    if not 1 <= k <= scores.shape[1] or estimator not in ESTIMATORS:
+        raise ValueError(f"k {k} of {scores.shape[1]}, estimator {estimator}: see above")
     return PerturbedTopK.apply(scores, k, noise, sigma, estimator)
 
 
@@ -152,6 +157,11 @@ class CLIPTSA(RTFM):
     def network(
         self, x: torch.Tensor, noise: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(M, T, D), and noise (M, N, T) where it is given -> as RTFM's. So `encode` takes `noise`,
-        too."""
+        """(M, T, D), and noise (M, N, T) where it is given -> as RTFM's."""
         return super().network(self.hard_attention(x, noise))
+
+    def encode(
+        self, visual: torch.Tensor, noise: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As RTFM's; with noise (2B, N, S), of n crops (2B·n, N, S), where it is given."""
+        return of_videos(visual.shape, *self.network(visual.flatten(0, -3), noise))

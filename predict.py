@@ -69,9 +69,20 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         raise UserError(f"{shown(live[0])} is a live source: give it alone, and no --truth")
     if not live and not own.out:
         raise UserError("--out is missing: name a folder to write to")
-    if own.classes and not (method := METHODS[args.method]).tells_classes:
-        raise UserError(f"--classes: {method.title} tells no classes; choose another --method")
+    if own.classes:
+        require_classes(args.method)
     return own, args, facts
+
+
+def require_classes(method: str) -> None:
+    """
+    Raises:
+        UserError: the method, as `--method` names it, tells none.
+    """
+    if not METHODS[method].tells_classes:
+        raise UserError(
+            f"--classes: {METHODS[method].title} tells no classes; choose another --method"
+        )
 
 
 @command
@@ -85,6 +96,7 @@ def main(argv=None):
     # PyTorch, PyAV and Matplotlib come with these and take seconds. They are imported here, so that
     # --help and what is wrong with the options need not wait for them.
     from detector import Detector
+    from utils.checkpoint import method_of
     from utils.datasets.features import SNIPPET_FRAMES
     from utils.datasets.lists import video_name
     from utils.datasets.video_table import known_lengths
@@ -104,6 +116,7 @@ def main(argv=None):
         facts = weights.dataset
     known = own.truth and KnownEvents.read(own.truth, facts)
     if own.classes:
+        require_classes(method_of(weights.state))
         args, facts = with_classes(own.classes, args, facts)
     detector = Detector.of(args, facts, device, weights)
     args, facts, size = detector.args, detector.facts, SNIPPET_FRAMES

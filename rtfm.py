@@ -117,20 +117,16 @@ class RTFM(nn.Module):
         x = self.dropout(F.relu(self.fc1(features)))
         return self.fc3(self.dropout(F.relu(self.fc2(x))))
 
-    def encode(self, visual: torch.Tensor, **attention) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, visual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The segments of videos, or whole videos, as the papers have them.
 
         Args:
             visual: (2B, S, D), or (2B, n, S, D) of n crops.
-            attention: what CLIP-TSA's network takes besides.
 
         Returns:
             features X̂ of the shape of `visual`, and scores (2B, S), the mean of a video's crops.
         """
-        crops = visual.flatten(0, -3)  # [2B, n, S, D] -> [2B·n, S, D]
-        features, logits = self.network(crops, **attention)
-        scores = logits.squeeze(-1).sigmoid().view(visual.shape[:-1])
-        return features.view(visual.shape), scores if visual.ndim == 3 else scores.mean(dim=1)
+        return of_videos(visual.shape, *self.network(visual.flatten(0, -3)))
 
     def forward(
         self, visual: torch.Tensor, lengths: torch.Tensor, _=None, filled: Filled | None = None
@@ -160,7 +156,8 @@ class RTFM(nn.Module):
         return Outputs(None, logits, None, None, None, features, None, None)
 
     def losses(self, outputs: Outputs) -> dict[str, torch.Tensor]:
-        """`rtfm_losses` of a training step, normal videos first. A segment in three may be chosen.
+        """`rtfm_losses` of a training step, normal videos first. A segment may be chosen where
+        dropout leaves it.
 
         Args:
             outputs: of `forward` for the n crops of 2B videos.
@@ -170,6 +167,15 @@ class RTFM(nn.Module):
         half = len(scores) // 2
         anomalous, normal = (self.dropout(torch.ones_like(scores[:half])) for _ in range(2))
         return rtfm_losses(features, scores, half, torch.cat([normal, anomalous]))
+
+
+def of_videos(
+    shape: torch.Size, features: torch.Tensor, logits: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `RTFM.network` gives of crops, as features of the shape (2B, n, S, D) or (2B, S, D) and
+    scores (2B, S), the mean of a video's crops."""
+    scores = logits.squeeze(-1).sigmoid().view(shape[:-1])
+    return features.view(shape), scores if len(shape) == 3 else scores.mean(dim=1)
 
 
 def initialise(module: nn.Module) -> None:

@@ -4,8 +4,8 @@
     torchrun --nproc_per_node=4 xd_train.py --feature-root /data/XD    on four GPUs
 
 One loader with all videos (paper: 96 a batch), the partial last batch included; RTFM and CLIP-TSA
-take as many normal as anomalous ones. The options are in
-xd_option.py. --dataset FILE.yml trains on a data set of your own in the same way.
+take as many normal as anomalous ones. The options are in xd_option.py. --dataset FILE.yml trains on
+a data set of your own in the same way.
 """
 
 from xd_option import parser

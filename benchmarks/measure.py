@@ -10,6 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from utils.system.errors import UserError
+
 
 class Result(NamedTuple):
     """One row of the table."""
@@ -138,9 +140,13 @@ def grown_memory(make, *args) -> float:
     pipe, other = context.Pipe()
     process = context.Process(target=_grow, args=(other, make, *args), daemon=True)
     process.start()
-    grown = pipe.recv()
-    process.join()
-    return grown
+    other.close()
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise UserError("a process that measures memory was killed: is there too little?") from None
+    finally:
+        process.join()
 
 
 def _grow(pipe, make, *args):

@@ -1,5 +1,7 @@
 """What the benchmark reports must mean what it says; the times themselves are not tested."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.report import table
 from utils.engine import score
 from utils.optim import StableAdamW
+from utils.system.errors import UserError
 
 
 def test_table():
@@ -41,6 +44,15 @@ def test_measures():
 def test_memory_of_a_process_of_its_own():
     """A tensor of 80 MB, filled so that it is there."""
     assert 0.08 <= grown_memory(filled_tensor, 20_000_000) < 0.12
+
+
+def test_a_measuring_process_that_is_killed():
+    with pytest.raises(UserError, match="was killed"):
+        grown_memory(killed)
+
+
+def killed():
+    return lambda: os._exit(137)
 
 
 def filled_tensor(numbers: int):

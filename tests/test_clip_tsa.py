@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import ucf_option
 from benchmarks.plain import rank_by_rank_weights
 from clip_tsa import CLIPTSA, DRAWS, ESTIMATORS, HardAttention, topk_weights
 from helpers.golden import assert_close, needs_goldens, seeded
@@ -73,6 +74,17 @@ def test_weights_are_those_of_a_sum_over_ranks(k):
     torch.testing.assert_close(weights, rank_by_rank_weights(scores, k, noise))
     torch.testing.assert_close(weights.sum(dim=1), torch.full((3,), float(k)))
     assert weights.min() >= 0 and weights.max() <= 1
+
+
+@pytest.mark.parametrize("k, estimator", [(0, "centred"), (10, "centred"), (3, "oficial")])
+def test_no_such_choice(k, estimator):
+    with pytest.raises(ValueError, match=f"k {k} of 9, estimator {estimator}"):
+        topk_weights(torch.rand(1, 9), k, torch.randn(1, 5, 9), estimator=estimator)
+
+
+def test_the_option_has_every_estimator():
+    for estimator in ESTIMATORS:
+        ucf_option.parser.parse_args(["--method=clip-tsa", f"--tsa-estimator={estimator}"])
 
 
 def test_without_noise_it_is_the_hard_top_k():

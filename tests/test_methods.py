@@ -90,7 +90,7 @@ def test_a_baseline_resumes_as_if_it_had_never_stopped(case, small_ucf, tmp_path
 def test_rtfm_keeps_the_statistics_of_its_best_step(name, bases, tmp_path, monkeypatch):
     """And goes on from the last one, not from the best; a test of what was kept finds it again."""
     options = {**bases[name].options, "method": "rtfm", "batch-size": 2, "max-epoch": 2}
-    options |= {"eval-every": 1, "select-by": "pr_auc"}
+    options |= {"eval-every": 1, "eval-from": 0, "select-by": "pr_auc"}
     seen, at_ends = [], []
 
     def evaluated(model, test):
@@ -114,6 +114,31 @@ def test_rtfm_keeps_the_statistics_of_its_best_step(name, bases, tmp_path, monke
     run(SCRIPTS[name].test, tmp_path, options)
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["auc1"] == seen[1]["auc1"] != seen[-1]["auc1"]
+
+
+def test_no_early_step_is_the_best(bases, tmp_path, monkeypatch):
+    """Nothing is evaluated before --eval-from but at the end of an epoch, and that counts only
+    until there is something later."""
+    options = {**bases["xd"].options, "method": "rtfm", "batch-size": 2, "max-epoch": 3}
+    steps = []
+
+    def evaluated(model, test):
+        metrics, predictions = evaluate(model, test)
+        return {**metrics, "pr_auc": 1.0 / len(steps)}, predictions  # ever worse
+
+    def log(self, line):
+        if "metrics" in line:
+            steps.append((self.epoch + 1, self.step))
+        original(self, line)
+
+    original = Run._log
+    monkeypatch.setattr(Run, "_log", log)
+    monkeypatch.setattr(utils.runs.training, "evaluate", evaluated)
+    steps.append(None)
+    run(SCRIPTS["xd"].train, tmp_path, {**options, "eval-every": 2, "eval-from": 7})
+    assert steps[1:] == [(1, 5), (2, 2), (2, 4), (3, 2), (3, 4)]  # 5 steps an epoch
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert (best["epoch"], best["step"]) == (2, 2)
 
 
 def test_crops_of_a_video_stay_together(bases, tmp_path, capsys):

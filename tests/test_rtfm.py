@@ -3,6 +3,7 @@
 What it shares with CLIP-TSA is tested of both.
 """
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 import ucf_option
 import xd_option
-from helpers.golden import assert_close, load, needs_goldens, seeded
+from helpers.golden import GOLDEN, assert_close, load, needs_goldens, seeded
 from helpers.rtfm_golden import SALT, Case, norms_of
 from model import build_model
 from rtfm import RTFM, NonLocal, choose_segments, rtfm_losses
@@ -45,6 +46,13 @@ def test_state_dict_is_the_official_one(method):
     case = Case(method)
     own = {key: list(value.shape) for key, value in case.model().state_dict().items()}
     assert own == {k: shape for k, shape in case.shapes().items() if not k.startswith("mlp.")}
+
+
+@needs_goldens
+def test_rtfms_own_weights_are_of_i3d_features():
+    shapes = json.loads((GOLDEN / "rtfm_state_dict.json").read_text())["i3d"]
+    own = build("rtfm", width=2048).state_dict()
+    assert {key: list(value.shape) for key, value in own.items()} == shapes
 
 
 @needs_goldens
@@ -302,6 +310,7 @@ def test_what_the_method_sets(method, steps, batch):
         args = parser.parser.parse_args([f"--method={method}"])
         assert (args.visual_length, args.lr) == (32, 1e-3)
         assert (args.max_steps, args.batch_size, args.eval_every) == (steps, batch, 5)
+        assert args.eval_from == {"rtfm": 205, "clip-tsa": 155}[method]
         assert (args.select_by, args.tsa_kappa, args.tsa_cap) == (metric, kappa, 1000)
     model = build(method)
     (adam,) = make_optimization(model, args, planned_steps=0).optimizers.values()

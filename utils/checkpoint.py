@@ -156,8 +156,9 @@ def load_weights(model: nn.Module, path) -> None:
 
     Args:
         model: from `build_model`.
-        path: a released `.pth` of DSANet or VadCLIP (bare state dict), one of ours, or a training
-            checkpoint. Where it has no CLIP text weights the model keeps its own.
+        path: a released `.pth` of DSANet or VadCLIP (bare state dict), a file of RTFM's or
+            CLIP-TSA's own code, one of ours, or a training checkpoint. Where it has no CLIP text
+            weights the model keeps its own.
 
     Raises:
         UserError: the file cannot be read or its weights are not this model's; the message says by
@@ -231,7 +232,7 @@ def _difference(state, own, reshaped) -> str:
             "Build the model with the options they were trained with"
         )
     widths = feature_width(state), feature_width(own)
-    if widths[0] != widths[1]:
+    if None not in widths and widths[0] != widths[1]:
         return f"it takes features {widths[0]} wide, and here they are {widths[1]}"
     odd = sorted(reshaped or own.keys() ^ state.keys())
     return f"{len(odd)} entries differ, the first is '{odd[0]}'"

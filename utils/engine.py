@@ -130,7 +130,8 @@ class Videos:
 
     Attributes:
         lengths: snippets of each video.
-        batches: snippets and chunk lengths in order, see `chunk_batches`.
+        batches: snippets and chunk lengths in order, see `chunk_batches`; of a method that sees
+            whole videos, each video is one.
     """
 
     def __init__(self, scoring: Scoring, names: list[str], features: list[torch.Tensor]):

@@ -197,8 +197,8 @@ def report_lines(metrics: dict) -> list[str]:
         lines.append(f"AUC, AP and mAP of frames: {NO_EVENTS}")
     else:
         lines.append(f"Ano-AUC: {_shown(metrics['ano_auc'])} (anomalous videos only)")
-        lines.append(f"PR-AUC: {_shown(metrics['pr_auc'])} (AP1 by trapezoids, as RTFM has it)")
     if metrics["map"] is not None:
+        lines.append(f"PR-AUC: {_shown(metrics['pr_auc'])} (AP1 by trapezoids, as RTFM has it)")
         lines.append(f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}")
     if metrics["auc1"] is not None:
         lines += video_lines(metrics)

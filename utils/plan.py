@@ -5,10 +5,12 @@ import math
 from typing import NamedTuple
 
 from utils.optim import WARMUP_STEPS
+from utils.options.methods import METHODS
 from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.group import processes
 
+FEWEST_OF_MANY = 100  # where an epoch's end means no more than a checkpoint
 FEWEST_STEPS = 10  # of an epoch, at the end of which weights are evaluated and the best taken up
 WARMUP_SHARE = 0.1  # of the run, at most
 
@@ -45,7 +47,8 @@ class Plan(NamedTuple):
         """
         epochs, most, warmup = args.max_epoch, args.max_steps, WARMUP_STEPS
         adapts = args.adapt
-        passes = math.ceil(FEWEST_STEPS / steps) if adapts else 1
+        fewest = FEWEST_STEPS if METHODS[args.method].goes_back else FEWEST_OF_MANY
+        passes = math.ceil(fewest / steps) if adapts else 1
         if passes > 1:
             note(
                 f"the training list makes {steps} steps: an epoch walks it {passes} times, and "
@@ -53,6 +56,8 @@ class Plan(NamedTuple):
             )
         if most:
             needed = math.ceil(most / (steps * passes))
+            if not adapts and epochs < needed and "max_steps" not in args.given:
+                note(f"--max-epoch {epochs} ends the run after {epochs * steps} of {most} steps")
             epochs = needed if adapts else min(needed, epochs)
         planned = epochs * passes * sgnm_steps
         if most:

@@ -135,6 +135,16 @@ def test_figures_of_a_method_that_tells_no_classes(small_ucf, tmp_path, capsys):
     assert "left out: prototypes: normal prototypes are part of SG-NM" in said
 
 
+def test_a_method_without_visual_features(small_ucf, tmp_path, capsys):
+    options = {**small_ucf, "method": "mil", "model-path": tmp_path / "m.pth"}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    args = ucf_option.parser.parse_args(arguments)
+    torch.save(build_model(args, UCF_CRIME).state_dict(), tmp_path / "m.pth")
+    with pytest.raises(SystemExit):
+        figures.main(["tsne", "ucf", *arguments, f"--out={tmp_path}"])
+    assert "error: --method mil has no visual features\n" in capsys.readouterr().err
+
+
 def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
     options = [f"--{name}={value}" for name, value in small_ucf.items()]
     torch.manual_seed(0)

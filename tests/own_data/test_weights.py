@@ -8,6 +8,7 @@ import torch
 
 import ucf_option
 import xd_option
+from detector import Detector
 from helpers.own_set import THREE, own_set
 from helpers.scripts import SCRIPTS, one_error
 from helpers.small_clip import small_clip
@@ -81,6 +82,29 @@ def test_what_contradicts_the_weights_is_refused(option, told, three):
     assert "\n" not in str(error.value)
 
 
+def test_clip_tsa_is_tested_as_it_was_trained(trained):
+    weights = Weights.read(trained("clip-tsa").weights)  # of the recipe of UCF-Crime
+    assert {*weights.options} == {
+        "method", "backbone", "visual_length", "tsa_kappa", "tsa_cap",
+    }  # fmt: skip
+    args = adopted(weights, recipe="xd")
+    assert (args.method, args.tsa_kappa, args.visual_length) == ("clip-tsa", 0.95, 16)
+    detector = Detector.load(trained("clip-tsa").weights, device="cpu")
+    assert detector.model.hard_attention.kappa == 0.95
+    assert detector.scoring.visual_length == 16
+    assert adopted(weights, "--method=clip-tsa", recipe="xd").visual_length == 16
+    with pytest.raises(UserError, match=r"--tsa-kappa is 0\.95 in the file and 0\.5 here"):
+        adopted(weights, "--tsa-kappa=0.5")
+    assert adopted(weights, "--tsa-cap=7").tsa_cap == 7
+    assert adopted(weights, "--visual-length=64").visual_length == 64  # a live source's window
+    assert "tsa_kappa" not in Weights.read(trained("three").weights).options
+
+
+@pytest.mark.parametrize("method", ["mil", "rtfm", "clip-tsa"])
+def test_a_bare_files_window_is_the_methods(method, bare):
+    assert adopted(Weights.read(bare("ucf", method))).visual_length == 32
+
+
 def test_a_script_refuses_it_in_one_line(three, tmp_path, capsys):
     options = {**three.options, "model-path": three.weights, "output-dir": tmp_path}
     arguments = [f"--{name}={value}" for name, value in options.items()]
@@ -98,8 +122,9 @@ def test_features_of_another_width_are_refused(three, trained, tmp_path, capsys)
     arguments = [f"--{name}={value}" for name, value in options.items()]
     told = "was trained on features 24 wide, those of Shop are 25"
     assert told in one_error(SCRIPTS["ucf"].test, capsys, arguments)
-    arguments.append(f"--model-path={trained('mil').weights}")
-    assert told in one_error(SCRIPTS["ucf"].test, capsys, arguments)
+    for method in ("mil", "rtfm", "clip-tsa"):
+        arguments.append(f"--model-path={trained(method).weights}")
+        assert told in one_error(SCRIPTS["ucf"].test, capsys, arguments)
 
 
 # Bare state dicts, as weights were released.

@@ -94,7 +94,7 @@ def read_grid(
         metrics = [m for m in metrics if m in SELECTABLE] or [*SELECTABLE]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     metrics = list(dict.fromkeys(chosen or metrics))
-    note = said["note"] if any(row.paper for row in rows) else ""
+    note = said["note"] if any(m in row.paper for row in rows for m in metrics) else ""
     return Grid(title, name, metrics, seeds or said["seeds"], rows, note)
 
 

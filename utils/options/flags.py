@@ -158,6 +158,9 @@ def add_training(parser: OptionParser) -> None:
     more("--log-every", type=positive_int, default=10, help="optimizer steps between log lines")
     add("--eval-every", type=count, help="optimizer steps between evaluations within an epoch; "
         "0: at its end only")  # fmt: skip
+    more("--eval-from", type=count, default=0, help="optimizer steps of the run before which "
+         "nothing is evaluated within an epoch, and no weights are the best if later ones are "
+         "evaluated")  # fmt: skip
     add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
         "test set, as in the official code, or those of the last step")  # fmt: skip
     add("--validation", type=part, default=0.0, help="share of the training videos to hold out; "
@@ -176,7 +179,7 @@ def add_training(parser: OptionParser) -> None:
 def add_testing(parser: OptionParser) -> None:
     add, more = parser.add_section("testing")
     more("--eval-batch", type=positive_int, default=32, help="chunks of N snippets scored at "
-         "once; more need more memory")  # fmt: skip
+         "once; more need more memory (rtfm and clip-tsa score a video at once)")  # fmt: skip
     add("--temp", type=positive_float, help="temperature β of the class probabilities")
     add("--predictions", metavar="FILE.npz", help="write the scores of every snippet to this file")
 

@@ -36,7 +36,15 @@ SEGMENTS = {"visual_length": 32}  # of a training video
 # What both papers call epochs are steps.
 RTFM = Method(
     "RTFM",
-    {**SEGMENTS, "lr": 1e-3, "batch_size": 32, "max_steps": 15_000, "eval_every": 5},
+    {
+        **SEGMENTS,
+        "lr": 1e-3,
+        "batch_size": 32,
+        "max_steps": 15_000,
+        "max_epoch": 15_000,
+        "eval_every": 5,
+        "eval_from": 205,
+    },
     tells_classes=False,
     pairs_videos=True,
     sees_whole_videos=True,
@@ -55,12 +63,22 @@ METHODS = {
     ),
     "rtfm": RTFM,
     "clip-tsa": RTFM._replace(
-        title="CLIP-TSA", defaults={**RTFM.defaults, "batch_size": 16, "max_steps": 4000}
+        title="CLIP-TSA",
+        defaults={
+            **RTFM.defaults,
+            "batch_size": 16,
+            "max_steps": 4000,
+            "max_epoch": 4000,
+            "eval_from": 155,
+        },
     ),
 }
 
 # Defaults of a baseline that an option file written for DSANet should not change unnoticed.
-OF_METHODS = ("lr", "visual_length", "separation_weight", "select_by")
+OF_METHODS = (
+    "lr", "visual_length", "separation_weight", "select_by", "batch_size", "max_steps",
+    "eval_every",
+)  # fmt: skip
 OF_CLASSES = ("auc2", "ap2")  # metrics of class probabilities that weights can be selected by
 
 

@@ -19,7 +19,7 @@ class Paired:
 
     Attributes:
         batch_size: videos of a kind in a batch.
-        smallest: rows of a kind in a batch, more where crops of a video stay together.
+        smallest: the same, every batch is full.
         kinds: of videos that follow one another in a batch.
 
     Raises:
@@ -36,7 +36,7 @@ class Paired:
         }
         fewer = min(kinds, key=lambda name: len(kinds[name]))
         self.batch_size = batch_size_for(args, len(kinds[fewer]), fewer)
-        self.smallest = self.batch_size * args.crops
+        self.smallest = self.batch_size
         self.parts = [
             Shuffled(of_kind, self.batch_size, generator, drop_last=True)
             for of_kind in kinds.values()

@@ -40,7 +40,9 @@ OTHER_NAMES = {"mil": mil.LOSSES, "rtfm": rtfm.LOSSES, "clip-tsa": rtfm.LOSSES}
 
 def log_names(method: str) -> dict[str, str]:
     """Loss terms -> their names in the log line."""
-    return {name: name for name in OTHER_NAMES.get(method, ())} or OFFICIAL_NAMES
+    if method in OTHER_NAMES:
+        return {name: name for name in OTHER_NAMES[method]}
+    return OFFICIAL_NAMES
 
 
 NOT_REPEATED = ("given", "config", "use_checkpoint", "check_data")  # of one call, not of the run

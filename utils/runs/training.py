@@ -67,7 +67,8 @@ class Run:
         self.sets = sets
         self.hashes = {**list_hashes(args, sets.facts, train=True), **clip_hash(args)}
         # These follow from the number of processes, too, where the batch was made smaller.
-        of_epoch = {"steps_of_an_epoch": order.passes * len(order.batches)}
+        self.steps_of_epoch = order.passes * len(order.batches)
+        of_epoch = {"steps_of_an_epoch": self.steps_of_epoch}
         fixed = {"dataset": sets.facts.name, **fixed_options(args), **self.hashes, **of_epoch}
         self.made_with = made_with(args, sets.facts, self.hashes.get("clip_weights"))
         path = args.checkpoint_path
@@ -131,7 +132,8 @@ class Run:
         self.state.pending.append(torch.stack([losses[term] for term in self.terms]))
         if self.step % self.args.log_every == 0:
             self._log_losses()
-        if self.args.eval_every and self.step % self.args.eval_every == 0:
+        due = self.args.eval_every and self.step % self.args.eval_every == 0
+        if due and not self._is_early(self.epoch + 1, self.step):
             self._evaluate()
         every = self.args.checkpoint_every
         self._save_and_stop(due=every and self.step % every == 0)
@@ -254,11 +256,16 @@ class Run:
                 f"weights cannot be selected by {key}, which is not defined on these videos "
                 "(normal and anomalous ones are needed): give another --select-by or --select last"
             )
-        if best is None or self.args.select == "last" or metrics[key] > best[key]:
+        superseded = best is None or self._is_early(best["epoch"], best["step"])
+        if superseded or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
             frozen = {n for n, p in self.model.named_parameters() if not p.requires_grad}
             state = self.model.state_dict().items()  # running statistics, too
             self.state.best_weights = {n: v.clone() for n, v in state if n not in frozen}
+
+    def _is_early(self, epoch: int, step: int) -> bool:
+        """Whether a step of epoch 1, 2, … lies before `--eval-from`."""
+        return (epoch - 1) * self.steps_of_epoch + step < self.args.eval_from
 
     def _log(self, line: dict) -> None:
         self.record.log({"epoch": self.epoch + 1, "step": self.step, **line})

@@ -23,14 +23,17 @@ from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
-# Options that decide what the weights compute in a test. Another one that is `FREE` may be given.
-OF_WEIGHTS = (
-    "method", "backbone", "text_tuning", "text_adapt_until", "t_w", "prompt_prefix",
-    "prompt_postfix", "visual_length", "visual_layers", "visual_head", "attn_window", "DNP_use",
-    "DCSA_use", "DCSA_pool", "background_weights", "num_prototypes", "normal_selection_ratio",
-    "select_normal", "decoder_depth", "decoder_residual", "temp",
-    "tsa_kappa", "tsa_cap",
+# Options that decide what the weights compute in a test: of every method, of those that tell
+# classes, and of CLIP-TSA. Another one that is `FREE` may be given.
+OF_ALL = ("method", "backbone", "visual_length")
+OF_CLASSES = (
+    "text_tuning", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix", "visual_layers",
+    "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool", "background_weights",
+    "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
+    "decoder_residual", "temp",
 )  # fmt: skip
+OF_CLIP_TSA = ("tsa_kappa", "tsa_cap")
+OF_WEIGHTS = OF_ALL + OF_CLASSES + OF_CLIP_TSA
 FREE = ("temp", "tsa_cap")
 # Of these, what the weights' shapes show, which alone decides how large a network is made.
 SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
@@ -85,7 +88,11 @@ class Weights(NamedTuple):
                 f"{path}: what the weights say of themselves is damaged, or of another version of "
                 f"this code ({error}): copy the file again or name another"
             ) from None
-        options = {k: v for k, v in options.items() if k not in SHOWN} | shown_options(state)
+        method = checkpoint.method_of(state)
+        decide = {*OF_ALL, *(OF_CLIP_TSA if method == "clip-tsa" else ())}
+        if METHODS[method].tells_classes:
+            decide = (decide | {*OF_CLASSES}) - {*SHOWN}
+        options = {k: v for k, v in options.items() if k in decide} | shown_options(state)
         return cls(path, state, dataset, options, clip)
 
     @property
@@ -117,11 +124,17 @@ class Weights(NamedTuple):
             usual = {name: own[name] for name in ("attn_window", "t_w", "temp")}
             if any(getattr(args, n) != v for n, v in theirs.items() if n not in args.given):
                 theirs = usual | theirs
+        free, method = FREE, METHODS[self._method(args)]
+        if (
+            not method.tells_classes
+        ):  # N shapes none of these networks: it is a live source's window
+            free += ("visual_length",)
+            theirs.setdefault("visual_length", method.defaults["visual_length"])
         taken, wrong = {}, []
         for name, value in theirs.items():
             if value == getattr(args, name, value):
                 continue
-            if name in args.given and name not in FREE:
+            if name in args.given and name not in free:
                 wrong.append(f"{shown(name)} is {value} in the file and {getattr(args, name)} here")
             elif name not in args.given:
                 taken[name] = value

@@ -92,12 +92,13 @@ def in_float32(function):
     the two to three digits of bfloat16 would not do."""
 
     @wraps(function)
-    def run(*args):
+    def run(*args, **named):
         device = _device_type(args)
         if not torch.is_autocast_enabled(device):
-            return function(*args)
+            return function(*args, **named)
         with torch.autocast(device, enabled=False):
-            return function(*(a.float() if _is_low(a) else a for a in args))
+            named = {name: a.float() if _is_low(a) else a for name, a in named.items()}
+            return function(*(a.float() if _is_low(a) else a for a in args), **named)
 
     return run
 
