@@ -29,6 +29,8 @@ from utils.system.machine import CORES, PRECISIONS
 def main(argv=None) -> None:
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small batches, few repeats")
+    names = [section.__name__ for section in SECTIONS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these sections")
     parser.add_argument("--device", default=CPU.type, help="cpu, cuda, cuda:1, …")
     parser.add_argument("--batch", type=positive_int, help="videos of a step (GPU 128, CPU 16)")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=None)
@@ -50,7 +52,7 @@ def main(argv=None) -> None:
         return
 
     results = []
-    for section in SECTIONS:
+    for section in (s for s in SECTIONS if s.__name__ in settings.only):
         print(f"measuring: {section.__name__} …", file=sys.stderr)
         results += section(settings)
     name = torch.cuda.get_device_name(settings.device) if on_gpu else cpu_name()
