@@ -33,7 +33,7 @@ class FrameMetrics(NamedTuple):
         auc: area under the ROC curve.
         ap: average precision, the area under the precision-recall curve by steps.
         pr_auc: the same by trapezoids, which RTFM, CLIP-TSA, UR-DMU and PEL4VAD report as "AP".
-            The lines between points flatter: it is usually the larger of the two.
+            The lines between points flatter, a lot where many frames share the highest score.
     """
 
     auc: float

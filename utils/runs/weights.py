@@ -125,9 +125,8 @@ class Weights(NamedTuple):
             if any(getattr(args, n) != v for n, v in theirs.items() if n not in args.given):
                 theirs = usual | theirs
         free, method = FREE, METHODS[self._method(args)]
-        if (
-            not method.tells_classes
-        ):  # N shapes none of these networks: it is a live source's window
+        if not method.tells_classes:
+            # N shapes none of these networks: it is the window of a live source.
             free += ("visual_length",)
             theirs.setdefault("visual_length", method.defaults["visual_length"])
         taken, wrong = {}, []
