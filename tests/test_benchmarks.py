@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import extraction, scaling, workload
+from benchmarks import extraction, rtfm, scaling, workload
 from benchmarks.measure import Operators, Result, gflop, grown_memory, kept_for_backward
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.report import table
@@ -57,6 +57,13 @@ def killed():
 
 def filled_tensor(numbers: int):
     return lambda: torch.ones(numbers)
+
+
+def test_noise_of_estimators(monkeypatch):
+    monkeypatch.setattr(rtfm, "REPEATS", 20)
+    noise = rtfm.noise_of_estimators(torch.device("cpu"))
+    assert list(noise) == ["centred", "standard", "official"]
+    assert 0 < 2 * noise["centred"] < min(noise["standard"], noise["official"])
 
 
 def test_drawn_lengths_are_like_the_real_ones(monkeypatch, tmp_path):

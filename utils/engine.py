@@ -19,7 +19,7 @@ from utils.labels import Dataset
 from utils.metrics import Prediction, compute_metrics
 from utils.network.batch import Filled, Outputs
 from utils.optim import Optimization
-from utils.options.methods import METHODS
+from utils.options.methods import METHODS, OF_RTFM
 from utils.system.device import autocast, to_device
 from utils.system.errors import UserError
 from utils.system.group import processes
@@ -33,7 +33,7 @@ def compute_losses(
     where a part of them is random."""
     if args.method == "mil":
         return ranking_losses(outputs.logits1, labels, lengths)
-    if args.method in ("rtfm", "clip-tsa"):
+    if args.method in OF_RTFM:
         return model.losses(outputs)
     weights = args.loss2_weight, args.separation_weight
     return dsanet_losses(outputs, labels, lengths, *weights, share)

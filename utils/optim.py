@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 
+from utils.options.methods import OF_RTFM
+
 WARMUP_STEPS = 100
 RTFM_DECAY = 5e-3
 SGNM_PREFIX = "video_anomaly_refiner."
@@ -237,7 +239,7 @@ def make_optimization(
     named."""
     if args.method == "mil":
         return mil_optimization(model, lr=args.lr)
-    if args.method in ("rtfm", "clip-tsa"):
+    if args.method in OF_RTFM:
         return rtfm_optimization(model, lr=args.lr)
     if args.method == "vadclip":
         return vadclip_optimization(

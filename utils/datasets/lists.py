@@ -59,6 +59,14 @@ def video_name(path: Path) -> str:
     return video_and_crop(path)[0]
 
 
+def crops_of_videos(rows: list[Row]) -> list[list[int]]:
+    """Indices of the rows of each video, in the order of its first one."""
+    videos: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        videos.setdefault(row.video, []).append(i)
+    return list(videos.values())
+
+
 def read_list(path: str, facts: Dataset, feature_root: str | None = None) -> list[Row]:
     """Read a list `path,label`.
 

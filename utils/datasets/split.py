@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.datasets.lists import Row
+from utils.datasets.lists import Row, crops_of_videos
 from utils.system.console import note
 from utils.system.errors import UserError
 
@@ -46,12 +46,10 @@ def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[
     """
     if not share:
         return rows, []
-    videos: dict[str, list[Row]] = {}
-    for row in rows:
-        videos.setdefault(row.video, []).append(row)
-    crops = list(videos.values())
-    kinds = [tuple(of_video[0].label.tolist()) for of_video in crops]
-    normal = [of_video[0].normal for of_video in crops]
+    videos = crops_of_videos(rows)
+    first = [rows[crops[0]] for crops in videos]
+    kinds = [tuple(row.label.tolist()) for row in first]
+    normal = [row.normal for row in first]
     for kind, count in (("normal", sum(normal)), ("anomalous", len(normal) - sum(normal))):
         if count < 2:
             raise UserError(
@@ -60,9 +58,9 @@ def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[
     held = drawn(kinds, normal, share, seed)
     of_kind = sum(normal[i] for i in held)
     note(
-        f"held out for validation: {len(held)} of {len(crops)} videos, {of_kind} normal and "
+        f"held out for validation: {len(held)} of {len(videos)} videos, {of_kind} normal and "
         f"{len(held) - of_kind} anomalous"
     )
-    trained = [row for i, of_video in enumerate(crops) if i not in held for row in of_video]
-    kept = {id(row) for row in trained}
-    return [row for row in rows if id(row) in kept], [crops[i][0] for i in sorted(held)]
+    left_out = {i for video in held for i in videos[video]}
+    trained = [row for i, row in enumerate(rows) if i not in left_out]
+    return trained, [first[video] for video in sorted(held)]

@@ -139,9 +139,9 @@ def add_training(parser: OptionParser) -> None:
     add("--max-epoch", type=positive_int, default=10, help="epochs")
     add("--max-steps", type=positive_int, metavar="N", help="optimizer steps in all, instead of "
         "--max-epoch")  # fmt: skip
-    more("--adapt", type=boolean, help="give a small set epochs of 10 steps or more, and SG-NM a "
-         "warm-up of a tenth of the run at most (default: unless --max-epoch is "
-         "given)")  # fmt: skip
+    more("--adapt", type=boolean, help="give a small set epochs of 10 steps or more (rtfm, "
+         "clip-tsa: 100), and SG-NM a warm-up of a tenth of the run at most (default: unless "
+         "--max-epoch is given)")  # fmt: skip
     add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime, rtfm, clip-tsa: this "
         "many normal and this many anomalous ones")  # fmt: skip
     more("--crops", type=positive_int, default=1, help="rtfm and clip-tsa: crops of a video that a "

@@ -74,6 +74,7 @@ METHODS = {
     ),
 }
 
+OF_RTFM = ("rtfm", "clip-tsa")  # whose losses and optimizer are RTFM's
 # Defaults of a baseline that an option file written for DSANet should not change unnoticed.
 OF_METHODS = (
     "lr", "visual_length", "separation_weight", "select_by", "batch_size", "max_steps",
@@ -137,6 +138,6 @@ def check_method(parsed: argparse.Namespace) -> None:
         )
     if parsed.crops > 1 and not method.pairs_videos:
         raise UserError(
-            f"--crops {parsed.crops} is for --method rtfm and clip-tsa: to --method "
+            f"--crops {parsed.crops} is for --method {' and '.join(OF_RTFM)}: to --method "
             f"{parsed.method} every crop is a training video of its own"
         )

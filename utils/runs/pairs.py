@@ -3,7 +3,7 @@ the two on any data set."""
 
 import torch
 
-from utils.datasets.lists import Row
+from utils.datasets.lists import Row, crops_of_videos
 from utils.datasets.order import Shuffled
 from utils.plan import batch_size_for
 from utils.system.errors import UserError
@@ -29,7 +29,7 @@ class Paired:
     kinds = 2
 
     def __init__(self, rows: list[Row], args, generator: torch.Generator):
-        videos = crops_of_videos(rows, args.crops, args.train_list)
+        videos = crops_together(rows, args.crops, args.train_list)
         kinds = {
             name: [crops for crops in videos if rows[crops[0]].normal == normal]
             for name, normal in (("normal", True), ("anomalous", False))
@@ -50,7 +50,7 @@ class Paired:
             yield [row for crops in normal + anomalous for row in crops]
 
 
-def crops_of_videos(rows: list[Row], together: int, path: str) -> list[tuple[int, ...]]:
+def crops_together(rows: list[Row], together: int, path: str) -> list[list[int]]:
     """The indices of the rows that are a video to a step.
 
     Args:
@@ -62,14 +62,13 @@ def crops_of_videos(rows: list[Row], together: int, path: str) -> list[tuple[int
         UserError: a video has another number of crops.
     """
     if together == 1:
-        return [(i,) for i in range(len(rows))]
-    videos: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        videos.setdefault(row.video, []).append(i)
-    for video, crops in videos.items():
+        return [[i] for i in range(len(rows))]
+    videos = crops_of_videos(rows)
+    for crops in videos:
         if len(crops) != together:
             raise UserError(
-                f"--crops {together}: {path} has {len(crops)} rows of video {video}; expected "
-                f"{together} of each video: list them, or leave --crops out"
+                f"--crops {together}: {path} has {len(crops)} rows of video "
+                f"{rows[crops[0]].video}; expected {together} of each video: list them, or leave "
+                "--crops out"
             )
-    return [tuple(crops) for crops in videos.values()]
+    return videos
