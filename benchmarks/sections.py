@@ -31,7 +31,7 @@ from utils.datasets.lists import Row
 from utils.datasets.order import Shuffled
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
-from utils.metrics import frame_metrics
+from utils.evaluation.metrics import frame_metrics
 from utils.network.batch import Filled
 from utils.system.device import set_up_device
 from utils.system.machine import CORES

@@ -18,17 +18,20 @@ BELOW = {  # a room may import these and itself
     "datasets": {"system", "network", "labels", "row_time", "data_set_file"},
     "options": {"system", "network", "labels", "metric_names"},
     "videos": {"system", "network", "datasets"},
+    "evaluation": {
+        "system", "datasets", "labels", "metric_names", "detection_map", "event_defaults",
+    },
     "runs": {
-        "system", "network", "datasets", "options", "labels", "metric_names", "metrics", "engine",
-        "optim", "plan", "checkpoint", "check_data", "both_datasets",
+        "system", "network", "datasets", "options", "evaluation", "labels", "metric_names",
+        "engine", "optim", "plan", "checkpoint", "check_data", "both_datasets",
     },
     "figures": {
-        "system", "datasets", "options", "labels", "metric_names", "metrics", "engine",
+        "system", "datasets", "options", "evaluation", "labels", "metric_names", "engine",
         "both_datasets",
     },
     "events": {
-        "system", "network", "datasets", "videos", "figures", "labels", "metric_names", "metrics",
-        "engine", "detection_map", "find_events", "event_defaults", "row_time",
+        "system", "network", "datasets", "videos", "evaluation", "figures", "labels",
+        "metric_names", "engine", "detection_map", "find_events", "event_defaults", "row_time",
     },
     "ablation": {
         "system", "options", "runs", "both_datasets", "metric_names", "checkpoint", "labels",
@@ -37,7 +40,7 @@ BELOW = {  # a room may import these and itself
 BELOW_THE_METHOD = ("system", "network", "datasets", "options", "videos")
 ABOVE_THE_SPINE = {"runs", "figures", "events", "ablation"}
 SPINE = (
-    "row_time", "data_set_file", "labels", "metric_names", "metrics", "engine", "optim", "plan",
+    "row_time", "data_set_file", "labels", "metric_names", "engine", "optim", "plan",
     "detection_map", "find_events", "checkpoint",
 )  # fmt: skip
 METHOD = (

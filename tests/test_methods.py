@@ -17,8 +17,8 @@ from model import build_model
 from utils.datasets.class_texts import manual_texts
 from utils.datasets.lists import read_list
 from utils.engine import evaluate
+from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.metrics import load_predictions
 from utils.runs.pairs import Paired
 from utils.runs.training import Run
 from utils.system.untrusted import load_tensors

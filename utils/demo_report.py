@@ -25,7 +25,8 @@ def main(argv=None) -> tuple[dict, dict]:
     # the options need not wait for.
     from model import build_model
     from utils.engine import EvaluationSet, evaluate
-    from utils.metrics import compute_metrics, load_predictions_of
+    from utils.evaluation.metrics import compute_metrics
+    from utils.evaluation.predictions import load_predictions_of
     from utils.system.device import set_up_device
     from utils.system.seeds import set_seed
 

@@ -15,8 +15,9 @@ from sgnm import own_normal
 from utils.datasets.batches import chunk_batches, video_loader
 from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
+from utils.evaluation.metrics import compute_metrics
+from utils.evaluation.predictions import Prediction
 from utils.labels import Dataset
-from utils.metrics import Prediction, compute_metrics
 from utils.network.batch import Filled, Outputs
 from utils.optim import Optimization
 from utils.options.methods import METHODS, OF_RTFM

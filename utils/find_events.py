@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.detection_map import find_proposals
+from utils.evaluation.predictions import Prediction
 from utils.labels import Dataset
-from utils.metrics import Prediction
 from utils.row_time import FRAMES, USUAL, RowTime
 
 ANOMALY = "anomaly"  # an event's class where the method tells none

@@ -9,10 +9,10 @@ import predict
 from helpers.videos import write_video
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
+from utils.evaluation.predictions import Prediction
 from utils.events.annotated import KnownEvents, Segment
 from utils.events.answer import About, answer_for
 from utils.labels import UCF_CRIME
-from utils.metrics import Prediction
 
 ABOUT = About("w.pth", "dsanet", min_confidence=0.5)
 

@@ -15,13 +15,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from utils.evaluation.predictions import Prediction
 from utils.events.annotated import Segment
 from utils.events.answer import About, Answer
 from utils.events.files import write_answer
 from utils.events.page import clock, write_index, write_page
 from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME
-from utils.metrics import Prediction
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_browser = pytest.mark.skipif(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from utils.evaluation.predictions import Prediction
 from utils.events.tracker import EventTracker
 from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME
-from utils.metrics import Prediction
 
 
 def follow(score, min_confidence=0.5, min_seconds=0.0, window=256, classes=None):

@@ -13,8 +13,8 @@ import ucf_option
 from detector import Detector
 from helpers.scripts import SCRIPTS
 from model import build_model
+from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME
-from utils.metrics import load_predictions
 from utils.system.errors import UserError
 
 N = 16  # --visual-length

@@ -13,10 +13,10 @@ from helpers.processes import ended, torchrun
 from helpers.scripts import SCRIPTS, one_error, options_of, run
 from helpers.videos import write_video
 from utils import check_data
+from utils.evaluation.predictions import Prediction, load_predictions
 from utils.events.answer import About, answer_for
 from utils.figures.__main__ import main as figures
 from utils.labels import read_dataset
-from utils.metrics import Prediction, load_predictions
 from utils.system.untrusted import load_tensors
 
 CLASSES = {"three": ["normal", "fire", "theft"], "two": ["normal", "anomaly"]}

@@ -13,8 +13,8 @@ from helpers.own_set import THREE, own_set
 from helpers.scripts import SCRIPTS, one_error
 from helpers.small_clip import small_clip
 from model import build_model
+from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.metrics import load_predictions
 from utils.runs.weights import OF_WEIGHTS, Weights
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors

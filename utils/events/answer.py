@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.lists import video_name
+from utils.evaluation.predictions import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.annotated import KnownEvents, Segment
 from utils.find_events import Event, Timeline, find_events
 from utils.labels import Dataset
-from utils.metrics import Prediction
 from utils.row_time import FRAMES, RowTime
 from utils.system.errors import UserError
 from utils.videos.frames import frame_times

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.detection_map import DEPTH
+from utils.evaluation.predictions import Prediction
 from utils.find_events import Event, likeliest
 from utils.labels import Dataset
-from utils.metrics import Prediction
 
 
 @dataclass

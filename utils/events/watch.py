@@ -10,9 +10,9 @@ import torch
 
 from utils.datasets.features import SNIPPET_FRAMES
 from utils.engine import Scoring, Videos, eval_mode, score
+from utils.evaluation.predictions import Prediction
 from utils.events.tracker import EventTracker
 from utils.find_events import Event, event_line
-from utils.metrics import Prediction
 from utils.network.clip_visual import VisualTower
 from utils.system.console import say
 from utils.system.errors import UserError

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from detector import Detector
 from utils.engine import EvaluationSet
+from utils.evaluation.metrics import compute_metrics
+from utils.evaluation.predictions import Prediction, load_predictions_of
 from utils.figures.analysis import (
     clip_features,
     known_truth,
@@ -24,7 +26,6 @@ from utils.figures.style import PALETTE
 from utils.figures.training import read_log, training_curves
 from utils.figures.tsne import sample, snippet_maps
 from utils.labels import Dataset
-from utils.metrics import Prediction, compute_metrics, load_predictions_of
 from utils.system.device import set_up_device
 from utils.system.errors import UserError
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from detector import Detector
 from utils.check_data import require_sound_data
 from utils.engine import EvaluationSet, evaluate
+from utils.evaluation.predictions import save_predictions
+from utils.evaluation.report import report_lines
 from utils.labels import Dataset
-from utils.metrics import report_lines, save_predictions
 from utils.runs.identity import fixed_options, list_hashes
 from utils.system import group, parallel
 from utils.system.device import set_up_device

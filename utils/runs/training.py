@@ -16,7 +16,7 @@ from utils import checkpoint
 from utils.datasets.lists import Row
 from utils.datasets.order import Order
 from utils.engine import evaluate
-from utils.metrics import official_lines
+from utils.evaluation.report import official_lines
 from utils.optim import Optimization
 from utils.options.methods import METHODS
 from utils.runs.checkpoints import Checkpoints, RunState

@@ -8,22 +8,14 @@ import numpy as np
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
+from utils.evaluation.predictions import Prediction
 from utils.labels import Dataset
-from utils.metric_names import METRICS, OF_VIDEOS
-from utils.system.errors import UserError
-from utils.system.files import whole_file
+from utils.metric_names import METRICS
 
 BY_IOU = ("map", "anomaly_map", "per_class_ap")  # tables beside the single figures of METRICS
 PER_CLASS_ACCURACY = "per_class_accuracy"
 NO_CLASSES = "not applicable: the method tells no classes"
 NO_EVENTS = "not defined: it is not known when something happens (no table of events)"
-
-
-class Prediction(NamedTuple):
-    """Scores of one video of T snippets."""
-
-    score: np.ndarray  # (T,) S_det = σ(logits1)
-    probabilities: np.ndarray | None = None  # (T, C), from a method that tells classes
 
 
 class FrameMetrics(NamedTuple):
@@ -162,130 +154,3 @@ def class_metrics(predictions: list[Prediction], truth: GroundTruth, facts: Data
 
 def by_iou(values: np.ndarray) -> dict[str, float]:
     return {str(iou): float(value) for iou, value in zip(IOU_THRESHOLDS, values, strict=True)}
-
-
-def official_lines(metrics: dict) -> list[str]:
-    """The lines that users of the official code know."""
-    if metrics["auc1"] is None:
-        return video_lines(metrics)
-    detection = f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
-    if metrics["map"] is None:
-        by_trapezoids = f"PR-AUC:  {metrics['pr_auc']}"
-        return [f"{detection}  {by_trapezoids}", f"AUC2, AP2 and mAP: {NO_CLASSES}"]
-    return [
-        detection,
-        f"AUC2:  {metrics['auc2']}  AP2: {metrics['ap2']}",
-        *(f"mAP@{iou} ={value:.2f}%" for iou, value in metrics["map"].items()),
-        f"average MAP: {metrics['average_map']:.2f}",
-    ]
-
-
-def video_lines(metrics: dict) -> list[str]:
-    """What is said of whole videos."""
-    of_videos = (f"{METRICS[name].title}: {_shown(metrics[name])}" for name in OF_VIDEOS)
-    return [f"{'  '.join(of_videos)} (whole videos, by their highest score)"]
-
-
-def _shown(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
-
-
-def report_lines(metrics: dict) -> list[str]:
-    """The official lines, and what they leave out."""
-    lines = official_lines(metrics)
-    if metrics["auc1"] is None:
-        lines.append(f"AUC, AP and mAP of frames: {NO_EVENTS}")
-    else:
-        lines.append(f"Ano-AUC: {_shown(metrics['ano_auc'])} (anomalous videos only)")
-    if metrics["map"] is not None:
-        lines.append(f"PR-AUC: {_shown(metrics['pr_auc'])} (AP1 by trapezoids, as RTFM has it)")
-        lines.append(f"average MAP over the anomaly classes: {metrics['average_anomaly_map']:.2f}")
-    if metrics["auc1"] is not None:
-        lines += video_lines(metrics)
-    if metrics["map"] is not None:
-        lines += ["", *_ap_table(metrics)]
-    elif metrics[PER_CLASS_ACCURACY]:
-        lines += ["", *_accuracy_table(metrics[PER_CLASS_ACCURACY])]
-    return lines
-
-
-def _ap_table(metrics: dict) -> list[str]:
-    ious = list(metrics["map"])
-    table = {
-        **metrics["per_class_ap"],
-        "mAP": metrics["map"],
-        "mAP, anomalies": metrics["anomaly_map"],
-    }
-    width = max(16, *(len(name) + 2 for name in table))
-    return [
-        f"{'AP (%) at IoU':{width}}" + "".join(f"{iou:>8}" for iou in ious) + f"{'mean':>8}",
-        *(
-            f"{name:{width}}"
-            + "".join(f"{v:8.2f}" for v in [*row.values(), np.mean([*row.values()])])
-            for name, row in table.items()
-        ),
-    ]
-
-
-def _accuracy_table(of_classes: dict[str, float | None]) -> list[str]:
-    width = max(16, *(len(name) + 2 for name in of_classes))
-    return [
-        "Share of a class's videos that are told to be of it, in percent:",
-        *(
-            f"{name:{width}}" + (f"{'none':>8}" if value is None else f"{100 * value:8.2f}")
-            for name, value in of_classes.items()
-        ),
-    ]
-
-
-def save_predictions(
-    path: str, predictions: list[Prediction], rows: list[Row], facts: Dataset
-) -> None:
-    """Keep what was scored in plain arrays, in list order: `videos` (V,), `lengths` (V,) in
-    snippets, `scores` (Σ T,), `probabilities` (Σ T, C) where there are any, `classes` (C,)."""
-    arrays = {}
-    if predictions[0].probabilities is not None:
-        arrays["probabilities"] = np.concatenate([p.probabilities for p in predictions])
-    with whole_file(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(
-            file,
-            videos=np.array([row.video for row in rows]),
-            lengths=np.array([len(p.score) for p in predictions]),
-            scores=np.concatenate([p.score for p in predictions]),
-            classes=np.array(facts.classes),
-            **arrays,
-        )
-
-
-def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]:
-    """What `save_predictions` kept: video names, predictions, class codes."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            splits = np.cumsum(file["lengths"])[:-1]
-            scores = np.split(file["scores"], splits)
-            if "probabilities" in file:
-                probabilities = np.split(file["probabilities"], splits)
-            else:
-                probabilities = [None] * len(scores)
-            if not len(file["lengths"]) == len(file["videos"]) > 0 or any(
-                len(values) != file["lengths"].sum()
-                for values in (file["scores"], file.get("probabilities", file["scores"]))
-            ):
-                raise ValueError("arrays of different lengths")
-            names, classes = file["videos"].tolist(), file["classes"].tolist()
-    except Exception as error:  # a damaged archive can raise anything
-        raise UserError(f"{path} holds no predictions of a test run ({error})") from None
-    return names, list(map(Prediction, scores, probabilities)), classes
-
-
-def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[Prediction]:
-    """The same of a test list, in its order.
-
-    Raises:
-        UserError: they are of other videos.
-    """
-    names, predictions, _ = load_predictions(path)
-    found = [(name, len(p.score)) for name, p in zip(names, predictions, strict=True)]
-    if found != [(row.video, length) for row, length in zip(rows, lengths, strict=True)]:
-        raise UserError(f"{path} are not of the videos of this test list: test again")
-    return predictions

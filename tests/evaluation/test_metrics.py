@@ -11,15 +11,10 @@ from helpers.truth import frames_of
 from utils.datasets.ground_truth import GroundTruth, union
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS
+from utils.evaluation.metrics import compute_metrics, frame_metrics
+from utils.evaluation.predictions import Prediction, load_predictions, save_predictions
+from utils.evaluation.report import report_lines
 from utils.labels import UCF_CRIME
-from utils.metrics import (
-    Prediction,
-    compute_metrics,
-    frame_metrics,
-    load_predictions,
-    report_lines,
-    save_predictions,
-)
 from utils.system.errors import UserError
 
 

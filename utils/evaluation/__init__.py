@@ -1,0 +1,1 @@
+"""From scores and ground truth to what is said of them."""
