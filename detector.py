@@ -19,7 +19,7 @@ from model import build_model
 from utils import checkpoint
 from utils.both_datasets import DATASETS
 from utils.engine import Scoring, Videos, score
-from utils.evaluation.predictions import Prediction
+from utils.evaluation.scored import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.find_events import Event, Timeline, find_events
 from utils.labels import Dataset, dataset_of

@@ -16,7 +16,8 @@ import xd_train
 from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, run
 from utils import demo_report
 from utils.engine import EvaluationSet
-from utils.evaluation.predictions import Prediction, load_predictions
+from utils.evaluation.predictions import load_predictions
+from utils.evaluation.scored import Prediction
 from utils.labels import UCF_CRIME
 from utils.system.files import sha256
 from utils.system.untrusted import load_tensors

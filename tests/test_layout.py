@@ -20,6 +20,7 @@ BELOW = {  # a room may import these and itself
     "videos": {"system", "network", "datasets"},
     "evaluation": {
         "system", "datasets", "labels", "metric_names", "detection_map", "event_defaults",
+        "row_time",
     },
     "runs": {
         "system", "network", "datasets", "options", "evaluation", "labels", "metric_names",

@@ -25,7 +25,7 @@ def main(argv=None) -> tuple[dict, dict]:
     # the options need not wait for.
     from model import build_model
     from utils.engine import EvaluationSet, evaluate
-    from utils.evaluation.metrics import compute_metrics
+    from utils.evaluation.metrics import Evaluation
     from utils.evaluation.predictions import load_predictions_of
     from utils.system.device import set_up_device
     from utils.system.seeds import set_seed
@@ -35,13 +35,13 @@ def main(argv=None) -> tuple[dict, dict]:
     device = set_up_device(args.device, args.precision, args.deterministic)
     untrained, _ = evaluate(build_model(args, facts, device), test)
     predictions = load_predictions_of(args.predictions, test.rows, test.lengths)
-    trained = compute_metrics(predictions, test.truth, test.rows, facts)
+    trained = Evaluation(test.scored(predictions)).metrics()
     figure, pages = draw(test, predictions, args, folder)
 
     print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
     for name in SHOWN:
         metric = METRICS[name]
-        title = metric.title if metric.fraction else f"{metric.title} (%)"
+        title = metric.title if metric.fraction else metric.heading
         print(f"{title:28}{_shown(untrained[name])}{_shown(trained[name])}")
     print()
     for title, path in (

@@ -140,18 +140,24 @@ def match(proposal: np.ndarray, segment: np.ndarray) -> np.ndarray:
     return np.array(hits, dtype=int)
 
 
-def average_precisions(
-    predictions, segments, labels, class_names, edges, iou_thresholds=IOU_THRESHOLDS
-) -> np.ndarray:
-    """AP of every class: (len(iou_thresholds), C), in percent; see `detection_map`.
+class Matched(NamedTuple):
+    """Proposals of all classes by falling score, and which of them are right.
 
-    AP = Σ precision at each true positive / number of ground-truth segments, 0 without segments.
-    Where some class has no proposal in any video everything is 0, as the official code has it.
-
-    Args:
-        predictions, segments, labels, class_names, iou_thresholds: as for `detection_map`.
-        edges: per video (T + 1,), the frames (or seconds) at which its rows begin and end.
+    Attributes:
+        proposals: as runs of frames (or seconds).
+        truth: the ground-truth segments whose class is known.
+        hits: at each IoU threshold, indices of the proposals that took a segment.
     """
+
+    proposals: Runs
+    truth: Runs
+    hits: list[np.ndarray]
+
+
+def matched(
+    predictions, segments, labels, class_names, edges, iou_thresholds=IOU_THRESHOLDS
+) -> Matched:
+    """Proposals against ground truth. All arguments as for `average_precisions`."""
     index = {name: c for c, name in enumerate(class_names)}
     known = [
         (video, index[label], start, end)
@@ -166,18 +172,39 @@ def average_precisions(
     predictions = [np.asarray(p)[kept] for p, kept in zip(predictions, lasting, strict=True)]
     edges = [np.append(e[:-1][kept], e[-1]) for e, kept in zip(edges, lasting, strict=True)]
     proposals = timed(find_proposals(predictions, edges)[0], edges)
-    ap = np.zeros((len(iou_thresholds), len(class_names)))
-    if len(np.unique(proposals.label)) < len(class_names):
-        return ap
-    total = np.bincount(truth.label, minlength=len(class_names))
-    rank = np.arange(len(proposals.label)) - np.searchsorted(proposals.label, proposals.label) + 1
     proposal, segment, iou = overlapping_pairs(proposals, truth)
-    for i, threshold in enumerate(iou_thresholds):
-        enough = iou >= threshold
-        hits = match(proposal[enough], segment[enough])
-        label = proposals.label[hits]
-        nth = np.arange(len(hits)) - np.searchsorted(label, label) + 1  # of its class
-        precision = np.bincount(label, weights=nth / rank[hits], minlength=len(class_names))
+    enough = [iou >= threshold for threshold in iou_thresholds]
+    return Matched(proposals, truth, [match(proposal[e], segment[e]) for e in enough])
+
+
+def average_precisions(
+    predictions, segments, labels, class_names, edges, iou_thresholds=IOU_THRESHOLDS
+) -> np.ndarray:
+    """AP of every class: (len(iou_thresholds), C), in percent; see `detection_map`.
+
+    AP = Σ precision at each true positive / number of ground-truth segments, 0 without segments.
+    Where some class has no proposal in any video everything is 0, as the official code has it.
+
+    Args:
+        predictions, segments, labels, class_names, iou_thresholds: as for `detection_map`.
+        edges: per video (T + 1,), the frames (or seconds) at which its rows begin and end.
+    """
+    found = matched(predictions, segments, labels, class_names, edges, iou_thresholds)
+    return precisions_of(found, len(class_names))
+
+
+def precisions_of(found: Matched, classes: int) -> np.ndarray:
+    """`average_precisions` of what was matched."""
+    ap = np.zeros((len(found.hits), classes))
+    label = found.proposals.label
+    if len(np.unique(label)) < classes:
+        return ap
+    total = np.bincount(found.truth.label, minlength=classes)
+    rank = np.arange(len(label)) - np.searchsorted(label, label) + 1
+    for i, hits in enumerate(found.hits):
+        of_hits = label[hits]
+        nth = np.arange(len(hits)) - np.searchsorted(of_hits, of_hits) + 1  # of its class
+        precision = np.bincount(of_hits, weights=nth / rank[hits], minlength=classes)
         ap[i] = 100 * precision / np.maximum(total, 1)
     return ap
 

@@ -15,8 +15,8 @@ from sgnm import own_normal
 from utils.datasets.batches import chunk_batches, video_loader
 from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
-from utils.evaluation.metrics import compute_metrics
-from utils.evaluation.predictions import Prediction
+from utils.evaluation.metrics import Evaluation
+from utils.evaluation.scored import Prediction, Scored
 from utils.labels import Dataset
 from utils.network.batch import Filled, Outputs
 from utils.optim import Optimization
@@ -171,6 +171,10 @@ class EvaluationSet(Videos):
         features = [of_video.clone() for of_video in loader]
         super().__init__(Scoring.of(args), [row.video for row in rows], features)
 
+    def scored(self, predictions: list[Prediction]) -> Scored:
+        """Predictions of these videos, and what is known of them."""
+        return Scored(predictions, self.truth, self.rows, self.facts)
+
 
 @contextmanager
 def eval_mode(model: nn.Module):
@@ -253,6 +257,6 @@ def class_probabilities(outputs: Outputs, scoring: Scoring) -> torch.Tensor:
 
 
 def evaluate(model: DSANet, test: EvaluationSet) -> tuple[dict, list[Prediction]]:
-    """Metrics of the model on the test set (see `compute_metrics`), and what they came from."""
+    """Metrics of the model on the test set (see `Evaluation`), and what they came from."""
     predictions = score(model, test)
-    return compute_metrics(predictions, test.truth, test.rows, test.facts), predictions
+    return Evaluation(test.scored(predictions)).metrics(), predictions

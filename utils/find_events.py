@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.detection_map import find_proposals
-from utils.evaluation.predictions import Prediction
+from utils.evaluation.scored import Prediction
 from utils.labels import Dataset
 from utils.row_time import FRAMES, USUAL, RowTime
 

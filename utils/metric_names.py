@@ -8,18 +8,34 @@ class Metric(NamedTuple):
 
     Attributes:
         title: for people.
-        fraction: whether it lies in 0…1; else it is in percent already.
+        fraction: whether it lies in 0…1, and is shown in percent.
+        unit: that it is shown in.
+        lower: whether less is better.
         selectable: whether weights can be chosen by it (`--select-by`).
         of_videos: whether it rates whole videos, so that no events are needed.
+        in_use: whether it says how the detector would do in use: these stand in a block of their
+            own, `deployment`.
     """
 
     title: str
     fraction: bool = True
+    unit: str = "%"
+    lower: bool = False
     selectable: bool = False
     of_videos: bool = False
+    in_use: bool = False
 
-    def percent(self, value: float) -> float:
+    @property
+    def heading(self) -> str:
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def shown(self, value: float) -> float:
+        """In the unit."""
         return 100 * value if self.fraction else value
+
+
+def _in_use(title: str, **facts) -> Metric:
+    return Metric(title, in_use=True, **facts)
 
 
 METRICS = {
@@ -34,5 +50,29 @@ METRICS = {
     "video_auc": Metric("video AUC", selectable=True, of_videos=True),
     "video_ap": Metric("video AP", selectable=True, of_videos=True),
     "class_accuracy": Metric("class accuracy", of_videos=True),
+    "ano_auc_per_video": _in_use("Ano-AUC, average of videos"),
+    "recall_at_1": _in_use("recall at 1 % FPR"),
+    "recall_at_2": _in_use("recall at 2 % FPR"),
+    "recall_at_5": _in_use("recall at 5 % FPR"),
+    "found_at_1": _in_use("events alarmed at 1 % FPR"),
+    "found_at_2": _in_use("events alarmed at 2 % FPR"),
+    "found_at_5": _in_use("events alarmed at 5 % FPR"),
+    "median_delay_at_1": _in_use("median delay at 1 % FPR", fraction=False, unit="s", lower=True),
+    "median_delay_at_2": _in_use("median delay at 2 % FPR", fraction=False, unit="s", lower=True),
+    "median_delay_at_5": _in_use("median delay at 5 % FPR", fraction=False, unit="s", lower=True),
+    "false_alarm_rate": _in_use("false-alarm rate", lower=True),
+    "false_alarms_per_hour": _in_use("false alarms per hour", fraction=False, unit="", lower=True),
+    "average_event_precision": _in_use("average event precision"),
+    "average_event_recall": _in_use("average event recall"),
+    "average_event_f1": _in_use("average event F1"),
+    "calibration_error": _in_use("calibration error", lower=True),
+    "calibrated_error": _in_use("calibration error with temperature", lower=True),
 }
+IN_USE = tuple(name for name, metric in METRICS.items() if metric.in_use)
 OF_VIDEOS = tuple(name for name, metric in METRICS.items() if metric.of_videos)
+DEPLOYMENT = "deployment"  # the block of what is `in_use`
+
+
+def value_of(metrics: dict, name: str) -> float | None:
+    """A metric of `results.json` or `best.json`, wherever it stands; None if it is undefined."""
+    return (metrics.get(DEPLOYMENT, {}) if METRICS[name].in_use else metrics).get(name)

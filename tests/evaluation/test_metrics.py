@@ -11,11 +11,17 @@ from helpers.truth import frames_of
 from utils.datasets.ground_truth import GroundTruth, union
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS
-from utils.evaluation.metrics import compute_metrics, frame_metrics
-from utils.evaluation.predictions import Prediction, load_predictions, save_predictions
+from utils.evaluation.metrics import Evaluation, frame_metrics
+from utils.evaluation.predictions import load_predictions, save_predictions
 from utils.evaluation.report import report_lines
+from utils.evaluation.scored import Prediction, Scored
 from utils.labels import UCF_CRIME
+from utils.metric_names import IN_USE, METRICS
 from utils.system.errors import UserError
+
+
+def compute_metrics(*scored):
+    return Evaluation(Scored(*scored)).metrics()
 
 
 def test_metrics_are_those_of_the_expanded_frames(scored):
@@ -86,8 +92,8 @@ def test_ano_auc_of_one_kind_of_frame_is_undefined(scored):
 
 
 def test_predictions_are_kept_and_read_back(scored, tmp_path):
-    predictions, _, rows = scored
-    save_predictions(tmp_path / "p.npz", predictions, rows, UCF_CRIME)
+    predictions, truth, rows = scored
+    save_predictions(tmp_path / "p.npz", Scored(predictions, truth, rows, UCF_CRIME))
     names, read, classes = load_predictions(tmp_path / "p.npz")
     assert names == ["Abuse", "Arson", "Normal"]
     assert classes == list(UCF_CRIME.classes)
@@ -203,7 +209,11 @@ def test_metrics_of_whole_videos_of_one_kind_are_undefined(tmp_path):
     facts = described(tmp_path)
     rows = [Row(tmp_path / "x.npy", facts.encode("fire"))] * 2
     metrics = compute_metrics([Prediction(np.array([0.1, 0.2]))] * 2, None, rows, facts)
-    assert set(metrics.values()) == {None}
+    names = {*METRICS} - {*IN_USE}
+    assert all(metrics[name] is None for name in names)
+    assert set(metrics["deployment"].values()) == {None}
+    assert metrics["undefined"]["video_auc"] == "all videos are anomalous"
+    assert metrics["undefined"]["false_alarms_per_hour"] == "there is no normal video"
     assert report_lines(metrics)[0].startswith("video AUC: undefined  video AP: undefined")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from utils.ablation.grid import Grid, Variant
-from utils.metric_names import METRICS
+from utils.metric_names import METRICS, value_of
 from utils.system.errors import UserError
 
 NOT_APPLICABLE = "n/a"  # of a method that tells no classes
@@ -27,18 +27,16 @@ def summary(grid: Grid, result: dict) -> str:
     """The metrics of one run in a line."""
     figures = []
     for metric in grid.metrics:
-        value = result.get(metric)
-        figure = NOT_APPLICABLE if value is None else f"{METRICS[metric].percent(value):.2f}"
+        value = value_of(result, metric)
+        figure = NOT_APPLICABLE if value is None else f"{METRICS[metric].shown(value):.2f}"
         figures.append(f"{METRICS[metric].title} {figure}")
     return ", ".join(figures)
 
 
 def by_seed(grid: Grid, results: Results, row: Variant, metric: str) -> dict[int, float]:
-    """In percent, of the seeds that have one."""
-    found = {seed: results.get((row.name, seed), {}).get(metric) for seed in grid.seeds}
-    return {
-        seed: METRICS[metric].percent(value) for seed, value in found.items() if value is not None
-    }
+    """In the metric's unit, of the seeds that have one."""
+    found = {seed: value_of(results.get((row.name, seed), {}), metric) for seed in grid.seeds}
+    return {s: METRICS[metric].shown(value) for s, value in found.items() if value is not None}
 
 
 def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
@@ -60,7 +58,7 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
     published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
     header, lines = [grid.title], []
     for metric in grid.metrics:
-        header += [f"{METRICS[metric].title} (%)"] + ["paper"] * (metric in published)
+        header += [METRICS[metric].heading] + ["paper"] * (metric in published)
     header += ["weights kept", "seeds"]
     for row in grid.rows:
         done = sum((row.name, seed) in results for seed in grid.seeds)

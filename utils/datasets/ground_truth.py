@@ -61,6 +61,15 @@ class GroundTruth:
         videos = zip(self.edges, self.spans, strict=True)
         return np.concatenate([covered(edges, spans) for edges, spans in videos])
 
+    def shown(self, codes) -> np.ndarray:
+        """(Σ T, len(codes)), how much of each row shows each class."""
+        parts = []
+        for edges, segments, labels in zip(self.edges, self.segments, self.labels, strict=True):
+            named = list(zip(segments, labels, strict=True))
+            spans = [union(part for part, label in named if label == code) for code in codes]
+            parts.append(np.stack([covered(edges, of_class) for of_class in spans], axis=1))
+        return np.concatenate(parts)
+
 
 def covered(edges: np.ndarray, spans) -> np.ndarray:
     """How much of each row disjoint spans cover: (T + 1,) -> (T,)."""

@@ -2,8 +2,13 @@
 
 import numpy as np
 
-from utils.evaluation.metrics import NO_CLASSES, NO_EVENTS, PER_CLASS_ACCURACY
-from utils.metric_names import METRICS, OF_VIDEOS
+from utils.metric_names import IN_USE, METRICS, OF_VIDEOS, value_of
+
+MAIN = (  # whose intervals are printed, too
+    "auc1", "ap1", "pr_auc", "average_map", "average_anomaly_map", "ano_auc", "video_auc",
+    "video_ap",
+)  # fmt: skip
+WIDTH = 36  # of a title
 
 
 def official_lines(metrics: dict) -> list[str]:
@@ -12,8 +17,12 @@ def official_lines(metrics: dict) -> list[str]:
         return video_lines(metrics)
     detection = f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
     if metrics["map"] is None:
+        why = metrics["undefined"]["auc2"]
         by_trapezoids = f"PR-AUC:  {metrics['pr_auc']}"
-        return [f"{detection}  {by_trapezoids}", f"AUC2, AP2 and mAP: {NO_CLASSES}"]
+        return [
+            f"{detection}  {by_trapezoids}",
+            f"AUC2, AP2 and mAP: not applicable: {why}",
+        ]
     return [
         detection,
         f"AUC2:  {metrics['auc2']}  AP2: {metrics['ap2']}",
@@ -36,7 +45,7 @@ def report_lines(metrics: dict) -> list[str]:
     """The official lines, and what they leave out."""
     lines = official_lines(metrics)
     if metrics["auc1"] is None:
-        lines.append(f"AUC, AP and mAP of frames: {NO_EVENTS}")
+        lines.append(f"AUC, AP and mAP of frames: not defined: {metrics['undefined']['auc1']}")
     else:
         lines.append(f"Ano-AUC: {_shown(metrics['ano_auc'])} (anomalous videos only)")
     if metrics["map"] is not None:
@@ -46,8 +55,37 @@ def report_lines(metrics: dict) -> list[str]:
         lines += video_lines(metrics)
     if metrics["map"] is not None:
         lines += ["", *_ap_table(metrics)]
-    elif metrics[PER_CLASS_ACCURACY]:
-        lines += ["", *_accuracy_table(metrics[PER_CLASS_ACCURACY])]
+    elif metrics["per_class_accuracy"]:
+        lines += ["", *_accuracy_table(metrics["per_class_accuracy"])]
+    return lines
+
+
+def deployment_lines(metrics: dict, intervals: dict | None = None) -> list[str]:
+    """How the detector would do in use, and how sure the main figures are. What is not defined is
+    left out, and why is said once.
+
+    Args:
+        metrics: of `Evaluation.metrics`.
+        intervals: of the bootstrap; None if there was none.
+    """
+    heading = f"{'':{WIDTH}}{'figure':>9}"
+    if intervals:
+        percent, count = 100 * intervals["level"], intervals["resamples"]
+        heading += f"   {percent:.0f} % interval ({count:,} resamples of the videos)"
+    lines, missing = [heading], {}
+    for name in (*MAIN, *IN_USE) if intervals else IN_USE:
+        value, metric = value_of(metrics, name), METRICS[name]
+        if value is None:
+            if name != "calibrated_error":  # it is asked for with --validation
+                missing.setdefault(metrics["undefined"][name], []).append(metric.title)
+            continue
+        line = f"{metric.heading:{WIDTH}}{metric.shown(value):9.2f}"
+        if intervals and (found := value_of(intervals, name)):
+            low, high = map(metric.shown, found)
+            line += f"   {low:6.2f} … {high:.2f}"
+        lines.append(line)
+    for reason, titles in missing.items():
+        lines.append(f"Not defined, because {reason}: {', '.join(titles)}")
     return lines
 
 

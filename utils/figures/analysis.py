@@ -7,7 +7,7 @@ import torch
 
 from sgnm import nearest_prototype_distance
 from utils.datasets.clips import process_feat
-from utils.datasets.ground_truth import GroundTruth, covered, union
+from utils.datasets.ground_truth import GroundTruth
 from utils.engine import EvaluationSet, eval_mode, per_video, scored
 from utils.options.methods import METHODS
 from utils.system.errors import UserError
@@ -127,12 +127,7 @@ def known_truth(test: EvaluationSet) -> GroundTruth:
 
 def snippet_classes(test: EvaluationSet) -> np.ndarray:
     """(Σ T,) index of the anomaly that most of a snippet's time shows; 0 where it shows none."""
-    codes = test.facts.classes
     truth = known_truth(test)
-    classes = []
-    for edges, segments, labels in zip(truth.edges, truth.segments, truth.labels, strict=True):
-        named = list(zip(segments, labels, strict=True))
-        shown = [union(part for part, label in named if label == code) for code in codes[1:]]
-        times = np.stack([np.zeros(len(edges) - 1), *(covered(edges, s) for s in shown)])  # [C, T]
-        classes.append(np.where(2 * times.max(axis=0) > np.diff(edges), times.argmax(axis=0), 0))
-    return np.concatenate(classes)
+    shown = truth.shown(test.facts.classes[1:])
+    likeliest = 1 + shown.argmax(axis=1)
+    return np.where(2 * shown.max(axis=1) > truth.durations, likeliest, 0)

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
-from utils.evaluation.predictions import Prediction
+from utils.evaluation.scored import Prediction
 from utils.figures.style import LINES, PALETTE, TRUTH, new_figure
 from utils.labels import Dataset
 from utils.system.errors import UserError

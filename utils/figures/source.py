@@ -5,8 +5,9 @@ from pathlib import Path
 
 from detector import Detector
 from utils.engine import EvaluationSet
-from utils.evaluation.metrics import compute_metrics
-from utils.evaluation.predictions import Prediction, load_predictions_of
+from utils.evaluation.metrics import Evaluation
+from utils.evaluation.predictions import load_predictions_of
+from utils.evaluation.scored import Prediction
 from utils.figures.analysis import (
     clip_features,
     known_truth,
@@ -98,9 +99,9 @@ class Source:
         return score_curves(self.methods, truth, rows, self.facts, indices), None
 
     def classes(self):
-        truth = known_truth(self.test)
+        known_truth(self.test)
         metrics = {
-            name: compute_metrics(predictions, truth, self.test.rows, self.facts)
+            name: Evaluation(self.test.scored(predictions)).metrics()
             for name, predictions in self.methods.items()
         }
         if not any(m["per_class_ap"] for m in metrics.values()):

@@ -59,10 +59,10 @@ def training_curves(lines: list[dict], title: str) -> Figure:
     for name, colour, marker in zip(shown, PALETTE, MARKERS, strict=False):
         metric = METRICS[name]
         found = [(line["step"], line["metrics"].get(name)) for line in evaluations]
-        found = [(step, metric.percent(value)) for step, value in found if value is not None]
+        found = [(step, metric.shown(value)) for step, value in found if value is not None]
         if found:
             style = {"color": colour, "marker": marker, "ms": 4, "lw": 1.3}
-            right.plot(*zip(*found, strict=True), label=f"{metric.title} (%)", **style)
+            right.plot(*zip(*found, strict=True), label=metric.heading, **style)
     videos = "on the test set" if shown is SHOWN else "of whole videos"
     right.set(xlabel="step", ylabel=videos, ylim=(0, 100))
     right.set_xlim(left.get_xlim())

@@ -181,7 +181,10 @@ def add_testing(parser: OptionParser) -> None:
     more("--eval-batch", type=positive_int, default=32, help="chunks of N snippets scored at "
          "once; more need more memory (rtfm and clip-tsa score a video at once)")  # fmt: skip
     add("--temp", type=positive_float, help="temperature β of the class probabilities")
-    add("--predictions", metavar="FILE.npz", help="write the scores of every snippet to this file")
+    add("--predictions", metavar="FILE.npz", help="write the scores of every test snippet to this "
+        "file")  # fmt: skip
+    add("--bootstrap", type=count, default=1000, metavar="N", help="resamples of the test videos "
+        "for the 95 %% intervals of a test; 0: none")  # fmt: skip
 
 
 def add_run(parser: OptionParser) -> None:

@@ -15,7 +15,8 @@ from utils.system.files import sha256
 # Options that may be others when a run is resumed; the lists are compared by content.
 MAY_CHANGE = {
     "given", "config", "dataset", "use_checkpoint", "check_data", "output_dir", "model_path",
-    "checkpoint_path", "checkpoint_every", "log_every", "predictions", "device", "num_workers",
+    "checkpoint_path", "checkpoint_every", "log_every", "predictions", "bootstrap", "device",
+    "num_workers",
     "cache", "compile", "deterministic", "feature_root", "eval_batch", "clip_weights", "train_list",
     "test_list", "gt_path", "gt_segment_path", "gt_label_path",
 }  # fmt: skip

@@ -2,11 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from detector import Detector
 from utils.check_data import require_sound_data
-from utils.engine import EvaluationSet, evaluate
+from utils.datasets.lists import read_list
+from utils.datasets.split import hold_out
+from utils.engine import EvaluationSet, score
+from utils.evaluation.bootstrap import intervals
+from utils.evaluation.calibration import fit_temperature
+from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import save_predictions
-from utils.evaluation.report import report_lines
+from utils.evaluation.report import deployment_lines, report_lines
 from utils.labels import Dataset
 from utils.runs.identity import fixed_options, list_hashes
 from utils.system import group, parallel
@@ -27,15 +34,31 @@ def run_test(args, facts: Dataset) -> None:
     test = EvaluationSet(args, facts)
     hashes = {**list_hashes(args, facts, train=False), "model_path": sha256(args.model_path)}
     parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
-    metrics, predictions = evaluate(detector.model, test)
+    scored = test.scored(score(detector.model, test))
+    temperature = temperature_of(detector)
     if group.rank():
         group.leave()
     if args.predictions:
-        save_predictions(args.predictions, predictions, test.rows, facts)
+        save_predictions(args.predictions, scored)
+    evaluation = Evaluation(scored, temperature)
+    metrics = evaluation.metrics()
+    sure = intervals(evaluation, args.bootstrap) if args.bootstrap else None
     made_of = {"weights": args.model_path, "test_list": args.test_list}
     record = provenance(device, hashes)
     if detector.trained_on:
         record["trained_on"] = detector.trained_on.title
-    write_json(results, {**made_of, **metrics, "provenance": record})
-    print("\n".join(report_lines(metrics)))
+    write_json(results, {**made_of, **metrics, "intervals": sure, "provenance": record})
+    print("\n".join([*report_lines(metrics), "", *deployment_lines(metrics, sure)]))
     group.leave()
+
+
+def temperature_of(detector: Detector) -> float | None:
+    """That of the calibration, from the videos that training held out; None without --validation.
+    They are those of training if share and seed are."""
+    args, facts = detector.args, detector.facts
+    if not args.validation:
+        return None
+    rows = read_list(args.train_list, facts, args.feature_root)
+    _, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
+    scored = [p.score.max() for p in score(detector.model, EvaluationSet(args, facts, held_out))]
+    return fit_temperature(np.array(scored), np.array([not row.normal for row in held_out]))

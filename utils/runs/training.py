@@ -15,7 +15,8 @@ import torch
 from utils import checkpoint
 from utils.datasets.lists import Row
 from utils.datasets.order import Order
-from utils.engine import evaluate
+from utils.engine import evaluate, score
+from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import official_lines
 from utils.optim import Optimization
 from utils.options.methods import METHODS
@@ -98,7 +99,8 @@ class Run:
             )
         alike = {name: getattr(self.args, name) for name in MUST_AGREE}
         parallel.require_same({**self.checkpoints.fixed, **alike})
-        written = self.args.model_path, self.args.checkpoint_path, self.record.log_path
+        args = self.args
+        written = args.model_path, args.checkpoint_path, self.record.log_path, args.predictions
         parallel.from_main(lambda: require_writable(*written))
         self.resumed |= parallel.from_main(self.checkpoints.was_restarted)
         if self.resumed:
@@ -168,10 +170,17 @@ class Run:
                 "validation": {n: v for n, v in best.items() if n not in place},
             }
         self._keep(best)
+        self._keep_predictions()
 
     def _load_best(self) -> None:
         if self.args.select == "best":
             self.model.load_state_dict(self.state.best_weights, strict=False)
+
+    def _keep_predictions(self) -> None:
+        if self.args.predictions and self.sets.test:
+            predictions = score(self.model, self.sets.test)
+            if not group.rank():
+                save_predictions(self.args.predictions, self.sets.test.scored(predictions))
 
     @group.main_only
     def _keep(self, best: dict) -> None:

@@ -1,0 +1,32 @@
+"""How sure a figure is: what it would have been on other videos of the same kind."""
+
+import numpy as np
+
+from utils.evaluation.figures import mapped
+from utils.evaluation.metrics import Evaluation, in_blocks
+
+RESAMPLES = 1000
+SEED = 0
+LEVEL = 0.95  # of an interval
+
+
+def resamples(videos: int, count: int) -> np.ndarray:
+    """(count, V) how often each video is in a resample: V are drawn with replacement."""
+    chances = np.full(videos, 1 / videos)
+    return np.random.default_rng(SEED).multinomial(videos, chances, size=count)
+
+
+def interval(values: np.ndarray) -> list[float] | None:
+    """The percentiles between which 95 % of the resamples lie, of those in which the figure is
+    defined; None where it is not in most of them."""
+    defined = values[np.isfinite(values)]
+    if 2 * len(defined) < len(values):
+        return None
+    tail = 100 * (1 - LEVEL) / 2
+    return np.percentile(defined, [tail, 100 - tail]).tolist()
+
+
+def intervals(evaluation: Evaluation, count: int) -> dict:
+    """An interval of every figure, laid out as `Evaluation.metrics` are."""
+    figures = evaluation.figures(resamples(evaluation.scored.videos, count))
+    return {"resamples": count, "level": LEVEL} | in_blocks(mapped(interval, figures))

@@ -1,0 +1,98 @@
+"""The scores of a list of videos, and what is known of these: all that an evaluation needs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.lists import Row
+from utils.event_defaults import FPS
+from utils.labels import Dataset
+from utils.row_time import FRAMES
+from utils.system.errors import UserError
+
+
+class Prediction(NamedTuple):
+    """Scores of one video of T snippets."""
+
+    score: np.ndarray  # (T,) S_det = σ(logits1)
+    probabilities: np.ndarray | None = None  # (T, C), from a method that tells classes
+
+
+@dataclass
+class Scored:
+    """V videos of T snippets each.
+
+    Attributes:
+        predictions: of the videos.
+        truth: of the videos; None where it is not known when something happens.
+        rows: of the list.
+        facts: of the data set.
+    """
+
+    predictions: list[Prediction]
+    truth: GroundTruth | None
+    rows: list[Row]
+    facts: Dataset
+
+    @property
+    def videos(self) -> int:
+        return len(self.rows)
+
+    @property
+    def tells_classes(self) -> bool:
+        return self.predictions[0].probabilities is not None
+
+    @property
+    def scores(self) -> list[np.ndarray]:
+        """Per video (T,)."""
+        return [p.score for p in self.predictions]
+
+    @cached_property
+    def score(self) -> np.ndarray:
+        """(Σ T,)."""
+        return np.concatenate(self.scores)
+
+    @cached_property
+    def video(self) -> np.ndarray:
+        """(Σ T,) to which video each snippet belongs."""
+        return np.repeat(np.arange(self.videos), [len(s) for s in self.scores])
+
+    @cached_property
+    def anomalous(self) -> np.ndarray:
+        """(V,)."""
+        return np.array([not row.normal for row in self.rows])
+
+    @cached_property
+    def edges(self) -> list[np.ndarray] | None:
+        """Per video (T + 1,), when its rows begin and end, in the unit of the data set; None where
+        that is not known."""
+        if self.truth:
+            return self.truth.edges
+        try:
+            return [
+                self.facts.row.edges(len(p.score), row.length)
+                for p, row in zip(self.predictions, self.rows, strict=True)
+            ]
+        except UserError:  # rows are shares of videos whose lengths are not known
+            return None
+
+    @cached_property
+    def seconds(self) -> list[np.ndarray]:
+        """The edges in seconds."""
+        return [self._in_seconds(of_video) for of_video in self.edges]
+
+    @cached_property
+    def spans(self) -> list[list[tuple[float, float]]]:
+        """Per video, [start, end) in seconds of what is abnormal."""
+        return [
+            [tuple(self._in_seconds(np.array(span)).tolist()) for span in of_video]
+            for of_video in self.truth.spans
+        ]
+
+    def _in_seconds(self, times: np.ndarray) -> np.ndarray:
+        if self.facts.row.unit != FRAMES:
+            return times
+        return times / (self.facts.fps or FPS)

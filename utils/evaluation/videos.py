@@ -1,0 +1,39 @@
+"""Figures of whole videos, for which their labels are enough."""
+
+import numpy as np
+
+from utils.evaluation.figures import Figures, Part, by
+from utils.evaluation.ranking import Ranking
+from utils.evaluation.scored import Scored
+
+
+def of_videos(scored: Scored) -> Part:
+    """By their highest S_det, and by the class that they are told to be of."""
+    highest = np.array([s.max() for s in scored.scores])
+    videos, one = np.arange(scored.videos), np.ones(scored.videos)
+    ranking = Ranking(highest, one * scored.anomalous, one, videos, scored.videos)
+    told = told_classes(scored)
+
+    def part(weights: np.ndarray) -> Figures:
+        curves = ranking.curves(weights)
+        figures = {"video_auc": curves.auc(), "video_ap": curves.ap()}
+        figures = {name: np.where(curves.defined, f, np.nan) for name, f in figures.items()}
+        if told is not None:
+            right, of_class = told
+            figures["class_accuracy"] = weights @ right / (weights @ scored.anomalous)
+            by_class = weights @ (right[:, None] & of_class) / (weights @ of_class)
+            figures["per_class_accuracy"] = by(scored.facts.classes[1:], by_class)
+        return figures
+
+    return part
+
+
+def told_classes(scored: Scored) -> tuple[np.ndarray, np.ndarray] | None:
+    """Whether an anomalous video is told to be of a class that it is of: of the anomaly class whose
+    probability is highest in it, (V,); and of which anomaly classes it is, (V, C − 1). None where
+    there are no classes to tell."""
+    if not scored.tells_classes or len(scored.facts.classes) < 3:
+        return None
+    of_class = np.array([np.asarray(row.label)[1:] > 0 for row in scored.rows])
+    likeliest = [p.probabilities[:, 1:].max(axis=0).argmax() for p in scored.predictions]
+    return of_class[np.arange(scored.videos), likeliest], of_class
