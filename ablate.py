@@ -7,16 +7,18 @@ what failed. The grid files are described in configs/README.md; options of the t
 follow and hold for every row that does not name them itself.
 
 <out>/<row>/seed<seed>/   a training run: its weights, best.json, log.jsonl, output.txt …
-<out>/table.md, table.csv the table
+                          … and the scores of the test videos, predictions.npz
+<out>/table.md, .csv, .tex the table, and the differences from its first row
 """
 
 import sys
 from pathlib import Path
 
 from utils import PROJECT
-from utils.ablation.cells import Cell, clear, finished, make_cells, run_cells
+from utils.ablation.cells import Cell, TimeLeft, clear, finished, make_cells, run_cells
 from utils.ablation.grid import read_grid
-from utils.ablation.table import csv_table, markdown_table, result_of, summary
+from utils.ablation.table import csv_table, result_of, summary
+from utils.ablation.text import latex_table, markdown_table
 from utils.both_datasets import DATASETS
 from utils.metric_names import METRICS
 from utils.options.kinds import count, positive_int
@@ -66,19 +68,22 @@ def main(argv=None):
     missing = [cell for cell in cells if cell not in done]
     say(f"{len(cells)} runs, {len(done)} of them finished before")
     results = {(cell.row.name, cell.seed): result_of(cell.best) for cell in done}
+    clock = TimeLeft(missing, args.jobs)
 
     def tell(cell: Cell, seconds: float) -> None:
         results[cell.row.name, cell.seed] = result_of(cell.best)
         figures = summary(grid, results[cell.row.name, cell.seed])
-        say(f"[{len(results)}/{len(cells)}] {cell.name}: {figures} ({seconds:.0f} s)")
+        left = clock.after(cell, seconds)
+        say(f"[{len(results)}/{len(cells)}] {cell.name}: {figures} ({seconds:.0f} s{left})")
 
     script = script_of(grid.dataset)
     failures = run_cells(missing, script, args.jobs, not args.drop_weights, tell)
     table = markdown_table(grid, results, failures)
-    for name, text in (("table.md", table), ("table.csv", csv_table(grid, results))):
-        with whole_file(args.out / name) as partial:
+    texts = {"md": table, "csv": csv_table(grid, results), "tex": latex_table(grid, results)}
+    for kind, text in texts.items():
+        with whole_file(args.out / f"table.{kind}") as partial:
             partial.write_text(text, encoding="utf-8")
-    say("", table, f"also in {args.out / 'table.md'} and table.csv")
+    say("", table, f"also in {args.out / 'table.md'}, table.csv and table.tex (LaTeX)")
     if failures:
         sys.exit(1)
 

@@ -6,7 +6,8 @@ import pytest
 
 from helpers.grids import ROWS, write
 from utils.ablation.grid import read_grid
-from utils.ablation.table import csv_table, markdown_table
+from utils.ablation.table import csv_table
+from utils.ablation.text import markdown_table
 
 
 def test_the_table(tmp_path):
@@ -24,7 +25,7 @@ def test_the_table(tmp_path):
         "weights kept",
         "seeds",
     ]
-    assert lines[2] == ["MIL", "85.00 ± 7.07", "84.51", "n/a", "best AUC1", "2 of 3"]
+    assert lines[2] == ["MIL", "**85.00 ± 7.07**", "84.51", "n/a", "best AUC1", "2 of 3"]
     assert lines[3] == ["all, last", "75.00", "", "12.50", "last epoch", "1 of 3"]
     assert "seeds 1, 2, 3" in table
     assert "- failed: MIL, seed 2: broken" in table

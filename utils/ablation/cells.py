@@ -79,6 +79,7 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
                 "output-dir": folder,
                 "model-path": folder / "model.pth",
                 "checkpoint-path": folder / "checkpoint.pth",
+                "predictions": folder / "predictions.npz",
             }
             arguments = [*options, *as_arguments(row.options), *as_arguments(places)]
             cells.append(Cell(row, seed, folder, arguments, {"seed": seed} | of_rows[row.name]))
@@ -166,6 +167,38 @@ def clear(cell: Cell, keep_weights: bool) -> None:
         path.unlink(missing_ok=True)
     if not keep_weights:
         (cell.folder / "model.pth").unlink(missing_ok=True)
+
+
+class TimeLeft:
+    """How long the cells that are missing will take: each as long as those of its row did, or of
+    any row as long as there is none.
+
+    Args:
+        cells: that are missing.
+        jobs: at the same time.
+    """
+
+    def __init__(self, cells: list[Cell], jobs: int):
+        self.missing = list(cells)
+        self.jobs = jobs
+        self.taken: dict[str, list[float]] = {}
+
+    def after(self, cell: Cell, seconds: float) -> str:
+        """`, about 12 min left`, once this one is finished; nothing after the last."""
+        self.missing.remove(cell)
+        self.taken.setdefault(cell.row.name, []).append(seconds)
+        means = {name: sum(taken) / len(taken) for name, taken in self.taken.items()}
+        usual = sum(means.values()) / len(means)
+        left = sum(means.get(cell.row.name, usual) for cell in self.missing)
+        # What runs beside this one is under way, but no one knows how far.
+        return f", about {duration(left / min(self.jobs, len(self.missing)))} left" if left else ""
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min` or `3.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Trainer:

@@ -18,7 +18,10 @@ from utils.system.yaml_files import read_yaml
 LONGEST_NAME = 100  # of a folder, in characters
 MAIN_METRIC = {name: parser.get_default("select_by") for name, (parser, _) in DATASETS.items()}
 # What ablate.py says itself for every run.
-ITS_OWN = ("seed", "output_dir", "model_path", "checkpoint_path", "use_checkpoint", "resume")
+ITS_OWN = (
+    "seed", "output_dir", "model_path", "checkpoint_path", "predictions", "use_checkpoint",
+    "resume",
+)  # fmt: skip
 
 
 class Variant(NamedTuple):

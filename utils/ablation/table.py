@@ -1,18 +1,35 @@
-"""The table of `ablate.py`: mean ± standard deviation over seeds, the paper's figures beside."""
+"""The table of `ablate.py` in numbers: means over seeds, and differences from the first row."""
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from utils.ablation.grid import Grid, Variant
 from utils.metric_names import METRICS, value_of
 from utils.system.errors import UserError
 
 NOT_APPLICABLE = "n/a"  # of a method that tells no classes
+LEVEL = 0.95  # of an interval
 
 Results = dict[tuple[str, int], dict]  # the metrics of a run by row and seed
+
+
+class Difference(NamedTuple):
+    """Of a row from the first one, of pairs of runs with the same seed.
+
+    Attributes:
+        mean: over the pairs.
+        margin: to both sides, of the 95 % interval by Student's t; None of a single pair.
+        pairs: how many.
+    """
+
+    mean: float
+    margin: float | None
+    pairs: int
 
 
 def result_of(path: Path) -> dict:
@@ -46,53 +63,34 @@ def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
     return mean, float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _kept(row: Variant) -> str:
+def difference(grid: Grid, results: Results, row: Variant, metric: str) -> Difference | None:
+    """None where no seed has both."""
+    first = by_seed(grid, results, grid.rows[0], metric)
+    pairs = [v - first[s] for s, v in by_seed(grid, results, row, metric).items() if s in first]
+    if not pairs:
+        return None
+    count, margin = len(pairs), None
+    if count > 1:
+        margin = stdtrit(count - 1, (1 + LEVEL) / 2) * np.std(pairs, ddof=1) / count**0.5
+    return Difference(float(np.mean(pairs)), margin and float(margin), count)
+
+
+def best_rows(grid: Grid, results: Results, metric: str) -> set[str]:
+    """Names of the rows whose mean is the best, as far as two decimals show; none of a single row
+    that has one."""
+    means = {row.name: mean_and_std(by_seed(grid, results, row, metric))[0] for row in grid.rows}
+    means = {name: round(mean, 2) for name, mean in means.items() if mean is not None}
+    if len(means) < 2:
+        return set()
+    best = (min if METRICS[metric].lower else max)(means.values())
+    return {name for name, mean in means.items() if mean == best}
+
+
+def weights_kept(row: Variant) -> str:
     if row.parsed.select == "last":
         return "last epoch"
     where = " (validation)" if row.parsed.select_on == "validation" else ""
     return f"best {METRICS[row.parsed.select_by].title}{where}"
-
-
-def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
-    """For people."""
-    published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
-    header, lines = [grid.title], []
-    for metric in grid.metrics:
-        header += [METRICS[metric].heading] + ["paper"] * (metric in published)
-    header += ["weights kept", "seeds"]
-    for row in grid.rows:
-        done = sum((row.name, seed) in results for seed in grid.seeds)
-        line = [row.name]
-        for metric in grid.metrics:
-            mean, std = mean_and_std(by_seed(grid, results, row, metric))
-            figure = (NOT_APPLICABLE if done else "") if mean is None else f"{mean:.2f}"
-            line.append(figure if std is None else f"{figure} ± {std:.2f}")
-            if metric in published:
-                line.append(f"{row.paper[metric]:.2f}" if metric in row.paper else "")
-        lines.append([*line, _kept(row), f"{done} of {len(grid.seeds)}"])
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
-    numbers = [0 < i < len(widths) - 2 for i in range(len(widths))]
-
-    def joined(cells: list[str]) -> str:
-        columns = zip(cells, widths, numbers, strict=True)
-        return f"| {' | '.join(c.rjust(w) if n else c.ljust(w) for c, w, n in columns)} |"
-
-    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, numbers, strict=True)]
-    text = [joined(header), joined(rule), *map(joined, lines), "", _notes(grid)]
-    if grid.note:
-        text += ["", grid.note]
-    return "\n".join([*text, *(f"- failed: {failure}" for failure in failures)]) + "\n"
-
-
-def _notes(grid: Grid) -> str:
-    notes = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
-    if len(grid.seeds) == 1:
-        notes = f"Of seed {grid.seeds[0]} alone."
-    if any(row.parsed.select == "best" and row.parsed.select_on == "test" for row in grid.rows):
-        notes += " Best: the weights are chosen on the test set, as in the official code."
-    if any(row.parsed.clip_weights == "random" for row in grid.rows):
-        notes += " CLIP's text weights were random: these are no results."
-    return notes
 
 
 def csv_table(grid: Grid, results: Results) -> str:
@@ -102,6 +100,7 @@ def csv_table(grid: Grid, results: Results) -> str:
         for metric in grid.metrics:
             values = by_seed(grid, results, row, metric)
             mean, std = mean_and_std(values)
+            from_first = difference(grid, results, row, metric) if row != grid.rows[0] else None
             records.append(
                 {
                     "row": row.name,
@@ -109,7 +108,9 @@ def csv_table(grid: Grid, results: Results) -> str:
                     "mean": mean,
                     "std": std,
                     "paper": row.paper.get(metric),
-                    "weights": _kept(row),
+                    "difference": from_first and from_first.mean,
+                    "difference_margin": from_first and from_first.margin,
+                    "weights": weights_kept(row),
                     **{f"seed{seed}": values.get(seed) for seed in grid.seeds},
                 }
             )

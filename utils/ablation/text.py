@@ -1,0 +1,139 @@
+"""The table of `ablate.py` for people: Markdown and LaTeX."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from utils.ablation.grid import Grid
+from utils.ablation.table import (
+    NOT_APPLICABLE,
+    Results,
+    best_rows,
+    by_seed,
+    difference,
+    mean_and_std,
+    weights_kept,
+)
+from utils.metric_names import METRICS
+
+LATEX = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+)
+
+
+class Style(NamedTuple):
+    """How a text is written.
+
+    Attributes:
+        text: what stands for itself, escaped.
+        plus_minus, minus: the signs.
+        bold: a text in bold.
+    """
+
+    text: Callable[[str], str]
+    plus_minus: str
+    minus: str
+    bold: Callable[[str], str]
+
+
+MARKDOWN = Style(lambda text: text.replace("|", "\\|"), "±", "-", lambda text: f"**{text}**")
+TEX = Style(lambda text: text.translate(LATEX), r"$\pm$", "$-$", lambda text: rf"\textbf{{{text}}}")
+
+
+def means(grid: Grid, results: Results, style: Style) -> list[list[str]]:
+    """Header and rows: mean ± standard deviation, the best in bold, the paper's figures beside."""
+    published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
+    header, lines = [grid.title], []
+    for metric in grid.metrics:
+        header += [METRICS[metric].heading] + ["paper"] * (metric in published)
+    best = {metric: best_rows(grid, results, metric) for metric in grid.metrics}
+    for row in grid.rows:
+        done = sum((row.name, seed) in results for seed in grid.seeds)
+        line = [style.text(row.name)]
+        for metric in grid.metrics:
+            mean, std = mean_and_std(by_seed(grid, results, row, metric))
+            figure = (NOT_APPLICABLE if done else "") if mean is None else f"{mean:.2f}"
+            figure += "" if std is None else f" {style.plus_minus} {std:.2f}"
+            line.append(style.bold(figure) if row.name in best[metric] else figure)
+            if metric in published:
+                line.append(f"{row.paper[metric]:.2f}" if metric in row.paper else "")
+        lines.append([*line, style.text(weights_kept(row)), f"{done} of {len(grid.seeds)}"])
+    return [[style.text(title) for title in [*header, "weights kept", "seeds"]], *lines]
+
+
+def differences(grid: Grid, results: Results, style: Style) -> list[list[str]]:
+    """Header and rows: of every row from the first, with 95 % intervals. Nothing where there is
+    none."""
+    lines, pairs = [], 0
+    for row in grid.rows[1:]:
+        line = [style.text(row.name)]
+        for metric in grid.metrics:
+            found = difference(grid, results, row, metric)
+            pairs = max(pairs, found.pairs if found else 0)
+            figure = NOT_APPLICABLE if found is None else f"{found.mean:+.2f}"
+            if found and found.margin is not None:
+                low, high = found.mean - found.margin, found.mean + found.margin
+                figure += f" [{low:+.2f}, {high:+.2f}]"
+            line.append(figure.replace("-", style.minus))
+        lines.append(line)
+    titles = [f"minus {grid.rows[0].name}", *(METRICS[m].heading for m in grid.metrics)]
+    return [[style.text(title) for title in titles], *lines] if pairs else []
+
+
+def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
+    """Both tables, and what must be known of them."""
+    parts = [_aligned(means(grid, results, MARKDOWN), texts=2), "", notes(grid)]
+    if minus := differences(grid, results, MARKDOWN):
+        parts += ["", _aligned(minus, texts=0), "", note_on_differences(grid)]
+    if grid.note:
+        parts += ["", grid.note]
+    return "\n".join([*parts, *(f"- failed: {failure}" for failure in failures)]) + "\n"
+
+
+def _aligned(lines: list[list[str]], texts: int) -> str:
+    """Of lines, the first of which is the header, the first column and the `texts` last are texts,
+    the others numbers."""
+    header, *lines = lines
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    numbers = [0 < i < len(widths) - texts for i in range(len(widths))]
+
+    def joined(cells: list[str]) -> str:
+        columns = zip(cells, widths, numbers, strict=True)
+        return f"| {' | '.join(c.rjust(w) if n else c.ljust(w) for c, w, n in columns)} |"
+
+    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, numbers, strict=True)]
+    return "\n".join([joined(header), joined(rule), *map(joined, lines)])
+
+
+def latex_table(grid: Grid, results: Results) -> str:
+    """Both tables, for `\\input`; they need the package booktabs."""
+    tables = [means(grid, results, TEX), differences(grid, results, TEX)]
+    said = [notes(grid), note_on_differences(grid)]
+    return "\n".join(
+        f"% {note}\n{_tabular(table)}" for table, note in zip(tables, said, strict=True) if table
+    )
+
+
+def _tabular(lines: list[list[str]]) -> str:
+    header, *rows = [" & ".join(line) + r" \\" for line in lines]
+    columns = "l" + "r" * (len(lines[0]) - 1)
+    begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+    return "\n".join([begin, r"\toprule", header, r"\midrule", *rows, r"\bottomrule", end, ""])
+
+
+def notes(grid: Grid) -> str:
+    said = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
+    if len(grid.seeds) == 1:
+        said = f"Of seed {grid.seeds[0]} alone."
+    if any(row.parsed.select == "best" and row.parsed.select_on == "test" for row in grid.rows):
+        said += " Best: the weights are chosen on the test set, as in the official code."
+    if any(row.parsed.clip_weights == "random" for row in grid.rows):
+        said += " CLIP's text weights were random: these are no results."
+    return said
+
+
+def note_on_differences(grid: Grid) -> str:
+    said = f"Difference from {grid.rows[0].name}: mean over pairs of runs with the same seed"
+    if len(grid.seeds) == 1:
+        return f"{said}."
+    return f"{said}, and its 95 % interval over seeds (Student's t). Other videos are not in it."
