@@ -61,6 +61,11 @@ class GroundTruth:
         videos = zip(self.edges, self.spans, strict=True)
         return np.concatenate([covered(edges, spans) for edges, spans in videos])
 
+    @property
+    def one_kind(self) -> bool:
+        """Whether all frames are normal, or all abnormal."""
+        return not 0 < self.abnormal.sum() < self.durations.sum()
+
     def shown(self, codes) -> np.ndarray:
         """(Σ T, len(codes)), how much of each row shows each class."""
         parts = []
@@ -155,6 +160,7 @@ def read_ground_truth(
     rows: list[Row],
     facts: Dataset,
     others: set[str] | None = None,
+    edges: list[np.ndarray] | None = None,
 ) -> GroundTruth | None:
     """The ground truth of a test list, see that it belongs to it. None if the data set has none.
 
@@ -164,22 +170,28 @@ def read_ground_truth(
         rows: of the test list.
         facts: of the data set.
         others: as for `events_of`.
+        edges: of the rows of each video; by default those of its features. Of the official files
+            the segments then count, not the frames.
 
     Raises:
         UserError: a file is missing or damaged, or does not fit the list.
     """
     if not facts.has_events:
         return None
+    if facts.events or edges:
+        _require_apart(rows)
     if facts.events:
-        truth = from_events(rows, facts, others)
+        truth = from_events(rows, facts, others, edges or [edges_of(row, facts) for row in rows])
+    elif edges:
+        truth = from_segments(files, rows, facts, edges)
     else:
         truth = from_files(files, test_list, rows, facts)
-    if not 0 < truth.abnormal.sum() < truth.durations.sum():
-        remedy = "are these the events of the test videos?" if facts.events else MAKE_IT
-        raise UserError(
-            f"{facts.events or files.frames} has only one kind of frame, so AUC and AP are not "
-            f"defined: {remedy}"
-        )
+    if truth.one_kind:
+        source = facts.events or files.frames
+        what = f"{source} has only one kind of frame, so AUC and AP are not defined"
+        if not facts.events and not edges:
+            raise UserError(f"{what}: {MAKE_IT}")
+        note(f"{what}: are these the events of the test videos?")
     return truth
 
 
@@ -211,10 +223,10 @@ def _require_apart(rows: list[Row]) -> None:
         places[row.video] = row.place
 
 
-def from_events(rows: list[Row], facts: Dataset, others: set[str] | None = None) -> GroundTruth:
+def from_events(
+    rows: list[Row], facts: Dataset, others: set[str] | None, edges: list[np.ndarray]
+) -> GroundTruth:
     """From the data set's table of events."""
-    _require_apart(rows)
-    edges = [edges_of(row, facts) for row in rows]
     ends = [of_video[-1].item() for of_video in edges]
     events = events_of(rows, ends, facts, others)
     videos = list(zip(events, ends, strict=True))
@@ -239,6 +251,24 @@ def from_events(rows: list[Row], facts: Dataset, others: set[str] | None = None)
 def from_files(files: TruthFiles, test_list: str, rows: list[Row], facts: Dataset) -> GroundTruth:
     """From the official files."""
     frames = read_frames(files.frames)
+    segments, labels, named = read_segments(files)
+    edges = [edges_of(row, facts) for row in rows]
+    counts = [int(e[-1]) for e in edges]
+    if len(frames) != sum(counts) or len(segments) != len(rows):
+        where = _first_disagreement(frames, segments, counts, rows)
+        raise UserError(
+            f"{test_list} makes predictions for {sum(counts)} frames of {len(rows)} rows, but "
+            f"{files.frames} has {len(frames)} frames and {files.segments} "
+            f"{len(segments)} videos{where}: the list must have one row per video, not all "
+            f"ten crops, and the ground truth must be made for these features"
+        )
+    _check(segments, labels, named, rows, files, facts)
+    videos = np.split(frames, np.cumsum([e[-1] for e in edges])[:-1])
+    return GroundTruth(edges, [runs_of_ones(video) for video in videos], segments, labels)
+
+
+def read_segments(files: TruthFiles) -> tuple[list[list], list[list], list[list[str]]]:
+    """Segments and labels per video, and the names of the videos that either file has."""
     segments, names = read_per_video(files.segments)
     labels, label_names = read_per_video(files.labels)
     try:
@@ -249,34 +279,46 @@ def from_files(files: TruthFiles, test_list: str, rows: list[Row], facts: Datase
         raise UserError(
             f"{files.segments}: expected pairs of frames 0 ≤ start < end < {MOST} per video"
         ) from None
-    edges = [edges_of(row, facts) for row in rows]
-    _check(frames, segments, labels, [int(e[-1]) for e in edges], rows, files, test_list, facts)
-    for given in (names, label_names):
-        if given is not None:
-            _check_names(given, rows, test_list)
-    videos = np.split(frames, np.cumsum([e[-1] for e in edges])[:-1])
-    return GroundTruth(edges, [runs_of_ones(video) for video in videos], segments, labels)
+    return segments, labels, [given for given in (names, label_names) if given is not None]
+
+
+def from_segments(
+    files: TruthFiles, rows: list[Row], facts: Dataset, edges: list[np.ndarray]
+) -> GroundTruth:
+    """From the segments of the official files alone, where the number of frames of a video may be
+    another by less than a row.
+
+    Raises:
+        UserError: it is another by more, or a segment lies behind its video's end.
+    """
+    segments, labels, named = read_segments(files)
+    if len(segments) != len(rows):
+        raise UserError(f"{files.segments} has {len(segments)} videos, the list {len(rows)}")
+    _check(segments, labels, named, rows, files, facts)
+    spans = []
+    for i, (row, of_video) in enumerate(zip(rows, edges, strict=True)):
+        end, last = int(of_video[-1]), max((end for _, end in segments[i]), default=0)
+        if last - end > facts.row.size or (row.normal and last and end - last > facts.row.size):
+            raise UserError(
+                f"{row.video} has {end} frames here, but {'' if row.normal else 'at least '}{last} "
+                f"in {files.segments}: are these the scores of this video?"
+            )
+        clipped = [(start, min(stop, end)) for start, stop in segments[i] if start < end]
+        labels[i] = [c for (start, _), c in zip(segments[i], labels[i], strict=True) if start < end]
+        segments[i] = [(0, end)] if row.normal else clipped
+        spans.append([] if row.normal else union(clipped))
+    return GroundTruth(edges, spans, segments, labels)
 
 
 def _check(
-    frames: np.ndarray,
     segments: list[list],
     labels: list[list],
-    counts: list[int],
+    named: list[list[str]],
     rows: list[Row],
     files: TruthFiles,
-    test_list: str,
     facts: Dataset,
 ) -> None:
-    """`counts` are the frames of each video."""
-    if len(frames) != sum(counts) or len(segments) != len(rows):
-        where = _first_disagreement(frames, segments, counts, rows)
-        raise UserError(
-            f"{test_list} makes predictions for {sum(counts)} frames of {len(rows)} rows, but "
-            f"{files.frames} has {len(frames)} frames and {files.segments} "
-            f"{len(segments)} videos{where}: the list must have one row per video, not all "
-            f"ten crops, and the ground truth must be made for these features"
-        )
+    """See that segments and labels are of these videos."""
     allowed = list(dict.fromkeys([*facts.classes, facts.ground_truth_normal]))
     for row, of_video, names in zip(rows, segments, labels, strict=False):
         if len(of_video) != len(names) or not all(name in allowed for name in names):
@@ -285,7 +327,9 @@ def _check(
                 f"{', '.join(map(str, names))}; expected one of {', '.join(allowed)} each"
             )
     if len(labels) != len(rows):
-        raise UserError(f"{files.labels} has {len(labels)} videos, {test_list} {len(rows)}")
+        raise UserError(f"{files.labels} has {len(labels)} videos, the list {len(rows)}")
+    for names in named:
+        _check_names(names, rows)
 
 
 def _first_disagreement(
@@ -305,10 +349,10 @@ def _first_disagreement(
     return ""
 
 
-def _check_names(names: list[str], rows: list[Row], test_list: str) -> None:
+def _check_names(names: list[str], rows: list[Row]) -> None:
     for name, row in zip(names, rows, strict=False):
         if name != row.video:
             raise UserError(
-                f"{test_list} has {row.video} where the ground truth has {name}: they must "
+                f"{row.place}: {row.video} stands where the ground truth has {name}: they must "
                 "list the same videos in the same order"
             )

@@ -67,7 +67,9 @@ def crops_of_videos(rows: list[Row]) -> list[list[int]]:
     return list(videos.values())
 
 
-def read_list(path: str, facts: Dataset, feature_root: str | None = None) -> list[Row]:
+def read_list(
+    path: str, facts: Dataset, feature_root: str | None = None, absent: bool = False
+) -> list[Row]:
     """Read a list `path,label`.
 
     Args:
@@ -75,13 +77,14 @@ def read_list(path: str, facts: Dataset, feature_root: str | None = None) -> lis
         facts: of the data set, which knows the labels.
         feature_root: folder to find the features in. Of a row's path the longest tail that exists
             under it counts, so the folder that the list was written for does not matter.
+        absent: whether feature files need not be there.
 
     Raises:
         UserError: the list is missing, empty, without the two columns, names an unknown label or a
             feature file that does not exist.
     """
     rows = []
-    for line, row in list_rows(path, facts, feature_root):
+    for line, row in list_rows(path, facts, feature_root, absent):
         if isinstance(row, UserError):
             raise UserError(f"{path}, line {line}: {row}")
         rows.append(row)
@@ -95,11 +98,11 @@ def has_test_set(args, facts: Dataset) -> bool:
     return selected or not facts.is_own or os.path.isfile(args.test_list)
 
 
-def list_rows(path: str, facts: Dataset, feature_root: str | None):
+def list_rows(path: str, facts: Dataset, feature_root: str | None, absent: bool = False):
     """Line number and row of each row of a list, as for `read_list`; for a row that cannot be used,
     the error instead."""
     encode = cache(facts.encode)
-    find = FeatureFinder(feature_root)
+    find = FeatureFinder(feature_root, absent)
     width = facts.width or WIDTH
     for line, (file, label, *more) in list_lines(path):
         place = f"{path}, line {line}"
@@ -148,8 +151,9 @@ def list_lines(path: str) -> list[tuple[int, tuple[str, ...]]]:
 class FeatureFinder:
     """Finds the feature files of a list, see `read_list`."""
 
-    def __init__(self, root: str | None):
+    def __init__(self, root: str | None, absent: bool = False):
         self.root = root
+        self.absent = absent  # whether they need not be there
         self.depth = 1  # of the last file below the root, where the next one is looked for first
 
     def __call__(self, file: str) -> Path:
@@ -158,7 +162,8 @@ class FeatureFinder:
         if file.splitlines() != [file]:
             raise UserError(f"the path goes over several lines, '{file[:60]}…': a stray quote?")
         if self.root is None:
-            if os.path.isfile(file):  # unlike Path's, false for names that are too long
+            # Unlike Path's, this is false for names that are too long.
+            if os.path.isfile(file) or self.absent:
                 return Path(file)
             raise UserError(
                 f"feature file {file} not found: if the list was made elsewhere, say with "
@@ -170,4 +175,6 @@ class FeatureFinder:
                 if os.path.isfile(path := Path(self.root, *parts[-depth:])):
                     self.depth = depth
                     return path
+        if self.absent:
+            return Path(file)
         raise UserError(f"feature file {file} not found under --feature-root {self.root}")

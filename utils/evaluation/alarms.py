@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.detection_map import IOU_THRESHOLDS, Runs, find_proposals, match, overlapping_pairs
+from utils.detection_map import (
+    IOU_THRESHOLDS,
+    Runs,
+    find_proposals,
+    match,
+    overlapping_pairs,
+    timed,
+)
 from utils.evaluation.figures import Figures, Part, by
 from utils.evaluation.scored import Scored
 from utils.event_defaults import MIN_CONFIDENCE, MIN_SECONDS
@@ -16,37 +23,45 @@ ALARM = 0.5  # above it, a frame of a normal video is a false alarm
 HOUR = 3600
 
 
-def of_normal_videos(scored: Scored) -> Part:
-    """False alarms, of videos in which all alarms are."""
-    normal, none = ~scored.anomalous, [[] for _ in scored.rows]
+def of_normal_videos(scored: Scored, events: "Events") -> Part:
+    """False alarms, of videos in which all alarms are. The events are those of all videos."""
+    normal = ~scored.anomalous
     durations = np.concatenate([np.diff(edges) for edges in scored.edges])
     alarmed, lasting = (
         normal * np.bincount(scored.video, weights=amounts, minlength=scored.videos)
         for amounts in (durations * (scored.score > ALARM), durations)
     )
-    hours = normal * np.array([edges[-1] - edges[0] for edges in scored.seconds]) / HOUR
-    events = normal * count_events(scored.scores, scored.seconds, none).found
+    hours = hours_of_normal_videos(scored)
+    count = normal * np.bincount(events.confident().video, minlength=scored.videos)
 
     def part(weights: np.ndarray) -> Figures:
         return {
             "false_alarm_rate": weights @ alarmed / (weights @ lasting),
-            "false_alarms_per_hour": weights @ events / (weights @ hours),
+            "false_alarms_per_hour": weights @ count / (weights @ hours),
         }
 
     return part
 
 
-def of_events(scored: Scored) -> Part:
+def hours_of_normal_videos(scored: Scored) -> np.ndarray:
+    """(V,), 0 of anomalous ones."""
+    return ~scored.anomalous * np.array([e[-1] - e[0] for e in scored.seconds]) / HOUR
+
+
+def of_events(scored: Scored, events: "Events") -> Part:
     """Of events as predict.py finds them, at each temporal IoU and on average."""
-    counts = count_events(scored.scores, scored.seconds, scored.spans)
+    events = events.confident()
+    count = np.bincount(events.video, minlength=scored.videos)
+    known = np.array([len(of_video) for of_video in scored.spans])
+    hits = right(events, scored.spans)  # [IoUs, events]
+    of_videos = np.array([np.bincount(events.video[h], minlength=scored.videos) for h in hits])
 
     def part(weights: np.ndarray) -> Figures:
-        found, annotated = weights @ counts.found, weights @ counts.annotated
-        right = (weights @ counts.right).T  # [IoUs, B]
+        found, annotated, correct = weights @ count, weights @ known, of_videos @ weights.T
         figures = {
-            "event_precision": right / found,
-            "event_recall": right / annotated,
-            "event_f1": np.where(annotated > 0, 2 * right / (found + annotated), np.nan),
+            "event_precision": correct / found,
+            "event_recall": correct / annotated,
+            "event_f1": np.where(annotated > 0, 2 * correct / (found + annotated), np.nan),
         }
         by_iou = {name: by(map(str, IOU_THRESHOLDS), f.T) for name, f in figures.items()}
         return by_iou | {f"average_{name}": f.mean(axis=0) for name, f in figures.items()}
@@ -54,53 +69,58 @@ def of_events(scored: Scored) -> Part:
     return part
 
 
-class EventCounts(NamedTuple):
-    """Of each of V videos: events found, events annotated, and how many of the former are right at
-    each temporal IoU, (V,), (V,), (V, I)."""
+class Events(NamedTuple):
+    """Events found in the detection score, whatever their class; within a video by falling
+    confidence, the highest score.
 
-    found: np.ndarray
-    annotated: np.ndarray
-    right: np.ndarray
+    Attributes:
+        video: (E,) index of each one's.
+        start, end: (E,) seconds.
+        confidence: (E,).
+    """
+
+    video: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    confidence: np.ndarray
+
+    def confident(self) -> "Events":
+        """Those that predict.py would show."""
+        lasting = self.end - self.start
+        kept = (self.confidence >= MIN_CONFIDENCE) & (lasting >= MIN_SECONDS)
+        return Events(*(values[kept] for values in self))
 
 
-def count_events(scores: list[np.ndarray], edges: list[np.ndarray], spans) -> EventCounts:
-    """Events of the detection score against what is abnormal, whatever its class. An event is right
-    if it overlaps an annotated one that no higher event took; each takes the one that it overlaps
-    most.
+def find_all(scored: Scored) -> Events:
+    """By the rule of `find_events`, however low their scores."""
+    runs, _ = find_proposals([score[:, None] for score in scored.scores], scored.seconds)
+    lengths = np.array([len(score) for score in scored.scores])
+    first = (np.cumsum(lengths) - lengths)[runs.video]
+    bounds = np.stack([first + runs.start, first + runs.end], axis=1).reshape(-1)
+    highest = np.maximum.reduceat(np.append(scored.score, 0), bounds)[::2] if len(bounds) else []
+    times = timed(runs, scored.seconds)
+    kept = times.end > times.start  # rows of a short video may share its frames, and have none
+    events = runs.video, times.start, times.end, np.asarray(highest, dtype=float)
+    return Events(*(values[kept] for values in events))
+
+
+def right(events: Events, spans) -> np.ndarray:
+    """(IoUs, E) whether each event is right: it overlaps an annotated one that no event of higher
+    score took. Each takes the one that it overlaps most.
 
     Args:
-        scores: per video (T,).
-        edges: per video (T + 1,), the seconds at which its rows begin and end.
+        events: of the videos.
         spans: per video, [start, end) in seconds of what is abnormal, disjoint.
     """
-    runs, _ = find_proposals([of_video[:, None] for of_video in scores], edges)
-    first = np.cumsum([0, *map(len, scores[:-1])])[runs.video]
-    bounds = np.stack([first + runs.start, first + runs.end], axis=1).reshape(-1)
-    whole = np.append(np.concatenate(scores), 0)
-    highest = np.maximum.reduceat(whole, bounds)[::2] if len(bounds) else np.empty(0)
-    times = [of_video[[start, end]] for of_video, start, end in _of(runs, edges)]
-    start, end = np.array(times, dtype=float).reshape(-1, 2).T
-    kept = (highest >= MIN_CONFIDENCE) & (end - start >= MIN_SECONDS) & (end > start)
-    found = Runs(runs.video[kept], runs.label[kept], start[kept], end[kept])
     owner = np.repeat(np.arange(len(spans)), [len(of_video) for of_video in spans])
     truth = np.array([span for of_video in spans for span in of_video], dtype=float).reshape(-1, 2)
-    annotated = Runs(owner, np.zeros_like(owner), *truth.T)
-
-    count = len(scores)
-    event, span, iou = overlapping_pairs(found, annotated)
-    right = np.zeros((count, len(IOU_THRESHOLDS)))
-    for i, threshold in enumerate(IOU_THRESHOLDS):
-        enough = iou >= threshold
-        hits = match(event[enough], span[enough])
-        right[:, i] = np.bincount(found.video[hits], minlength=count)
-    return EventCounts(
-        np.bincount(found.video, minlength=count), np.bincount(owner, minlength=count), right
-    )  # fmt: skip
-
-
-def _of(runs: Runs, edges: list[np.ndarray]):
-    for video, start, end in zip(runs.video, runs.start, runs.end, strict=True):
-        yield edges[video], start, end
+    found = Runs(events.video, np.zeros_like(events.video), events.start, events.end)
+    pairs = overlapping_pairs(found, Runs(owner, np.zeros_like(owner), *truth.T))
+    hits = np.zeros((len(IOU_THRESHOLDS), len(events.video)), dtype=bool)
+    for of_threshold, threshold in zip(hits, IOU_THRESHOLDS, strict=True):
+        event, span, iou = pairs
+        of_threshold[match(event[iou >= threshold], span[iou >= threshold])] = True
+    return hits
 
 
 class Delays:
@@ -108,7 +128,9 @@ class Delays:
     score reaches a threshold.
 
     Args:
-        scores, edges, spans: as for `count_events`.
+        scores: per video (T,).
+        edges: per video (T + 1,), the seconds at which its rows begin and end.
+        spans: per video, [start, end) in seconds of what is abnormal, disjoint.
 
     Attributes:
         video: (E,) of each event.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.evaluation.alarms import of_events, of_normal_videos
+from utils.evaluation.alarms import find_all, of_events, of_normal_videos
 from utils.evaluation.calibration import of_calibration
 from utils.evaluation.detections import of_detections
 from utils.evaluation.figures import Figures, joined, mapped
@@ -62,11 +62,13 @@ class Evaluation:
         self.scored = scored
         self.temperature = temperature
         self._parts = [of_videos(scored)]
-        if scored.edges is not None:
-            self._parts.append(of_normal_videos(scored))
+        if scored.are_probabilities and scored.edges is not None:
+            events = find_all(scored)
+            self._parts.append(of_normal_videos(scored, events))
         if scored.truth:
-            self._parts += [part(scored) for part in (of_frames, of_anomalous_videos, of_events)]
-            self._parts.append(of_calibration(scored, temperature))
+            self._parts += [of_frames(scored), of_anomalous_videos(scored)]
+        if scored.truth and scored.are_probabilities:
+            self._parts += [of_events(scored, events), of_calibration(scored, temperature)]
         if scored.truth and scored.tells_classes:
             self._parts += [part(scored) for part in (of_normal_class, of_detections)]
 

@@ -100,6 +100,11 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
     return arrays["videos"].tolist(), _split(arrays), arrays.get("classes", np.empty(0)).tolist()
 
 
+def says_truth(path: str) -> bool:
+    """Whether a file of scores says what is known of their videos."""
+    return "dataset" in read_arrays(path)
+
+
 def load_scored(path: str) -> Scored:
     """What `save_predictions` kept.
 
@@ -147,3 +152,17 @@ def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[
     if found != [(row.video, length) for row, length in zip(rows, lengths, strict=True)]:
         raise UserError(f"{path} are not of the videos of this test list: test again")
     return predictions
+
+
+def require_same(first: Scored, other: Scored, path: str, other_path: str) -> None:
+    """
+    Raises:
+        UserError: they are not of the same videos.
+    """
+    names, others = ([row.video for row in run.rows] for run in (first, other))
+    if names == others:
+        return
+    odd = sorted({*names} ^ {*others}) or [x for x, y in zip(names, others, strict=True) if x != y]
+    raise UserError(
+        f"{path} and {other_path} are not of the same videos in the same order: see {odd[0]}"
+    )

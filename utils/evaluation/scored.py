@@ -45,6 +45,11 @@ class Scored:
     def tells_classes(self) -> bool:
         return self.predictions[0].probabilities is not None
 
+    @cached_property
+    def are_probabilities(self) -> bool:
+        """Whether all scores lie in 0…1."""
+        return bool(self.score.min() >= 0 and self.score.max() <= 1)
+
     @property
     def scores(self) -> list[np.ndarray]:
         """Per video (T,)."""

@@ -15,6 +15,11 @@ NO_EVENTS = "it is not known when something happens (no table of events)"
 def undefined(name: str, scored: Scored) -> str:
     """The reason, of a figure that is None."""
     anomalous = scored.anomalous
+    of_events = name.startswith(("event_", "average_event_"))
+    of_probabilities = of_events or name.startswith(("false_alarm", "calibrat"))
+    if of_probabilities and not scored.are_probabilities:
+        low, high = scored.score.min(), scored.score.max()
+        return f"scores lie in {low:.4g} … {high:.4g} and are no probabilities"
     if name in OF_CLASSES and not scored.tells_classes:
         return NO_CLASSES
     if name in OF_TOLD_CLASSES:
@@ -30,7 +35,7 @@ def undefined(name: str, scored: Scored) -> str:
         return NO_EVENTS
     if name == OF_TEMPERATURE:
         return "there are no validation videos (--validation)"
-    if name.startswith(("event_", "average_event_")):
+    if of_events:
         return "no event is found" if name.endswith("precision") else "no event is annotated"
     if name.startswith("ano_auc"):
         return "no anomalous video has frames of both kinds"

@@ -6,6 +6,10 @@
 
 scores      detection scores over the annotated frames, of named or chosen
             videos
+roc         ROC and precision-recall curves
+alarms      events found, over false alarms per hour
+delay       events that have had an alarm, over the time since they began
+reliability share of abnormal frames, over the score
 classes     average precision of every class
 training    losses and metrics over the steps of a training run
 prototypes  distances to the nearest normal prototype, normal against anomalous
@@ -13,10 +17,11 @@ prototypes  distances to the nearest normal prototype, normal against anomalous
 confusion   events and backgrounds against the class texts
 tsne        snippets by class, before and after the network
 
-The first two need predictions that a test script kept (--predictions, or
---methods to lay several over each other); training needs log.jsonl in
---output-dir; the others need weights (--model-path). All other options are
-those of the test script.
+Those down to classes need scores that a test script, or python -m
+utils.evaluate, wrote (--predictions, or --methods to lay several over each
+other); bands are 95 % intervals over resamples of the videos. training needs
+log.jsonl in --output-dir; the others need weights (--model-path). All other
+options are those of the test script.
 """
 
 import argparse
@@ -29,7 +34,10 @@ from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import require_writable
 
-KINDS = ("scores", "classes", "training", "prototypes", "confusion", "tsne")
+KINDS = (
+    "scores", "roc", "alarms", "delay", "reliability", "classes", "training", "prototypes",
+    "confusion", "tsne",
+)  # fmt: skip
 
 
 def make_parser() -> OneLineParser:

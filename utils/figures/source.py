@@ -6,8 +6,13 @@ from pathlib import Path
 from detector import Detector
 from utils.engine import EvaluationSet
 from utils.evaluation.metrics import Evaluation
-from utils.evaluation.predictions import load_predictions_of
-from utils.evaluation.scored import Prediction
+from utils.evaluation.predictions import (
+    load_predictions_of,
+    load_scored,
+    require_same,
+    says_truth,
+)
+from utils.evaluation.scored import Scored
 from utils.figures.analysis import (
     clip_features,
     known_truth,
@@ -21,6 +26,7 @@ from utils.figures.analysis import (
 )
 from utils.figures.classes import class_bars
 from utils.figures.confusion import confusion_matrices
+from utils.figures.curves import delay_curves, recall_over_alarms, reliability, roc_and_pr
 from utils.figures.prototypes import distance_histogram
 from utils.figures.scores import choose_videos, indices_of, score_curves
 from utils.figures.style import PALETTE
@@ -53,13 +59,14 @@ class Source:
         self.facts = facts
         self.named = methods or []
         self.videos = videos
+        self.first: Scored | None = None  # file of scores
 
     @cached_property
     def test(self) -> EvaluationSet:
         return EvaluationSet(self.args, self.facts)
 
     @cached_property
-    def methods(self) -> dict[str, list[Prediction]]:
+    def methods(self) -> dict[str, Scored]:
         named = [method.partition("=") for method in self.named]
         if odd := [name for name, equals, path in named if not (name and equals and path)]:
             raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
@@ -75,10 +82,33 @@ class Source:
                 "this figure is drawn from predictions: test with --predictions FILE.npz and name "
                 "the file with the same option here"
             )
-        return {
-            name: load_predictions_of(path, self.test.rows, self.test.lengths)
-            for name, path in files.items()
-        }
+        return {name: self._scored(path) for name, path in files.items()}
+
+    def _scored(self, path: str) -> Scored:
+        """What a file of scores keeps; of an older one, with what is known of the test list.
+
+        Raises:
+            UserError: they are of other videos than the first.
+        """
+        if not says_truth(path):
+            predictions = load_predictions_of(path, self.test.rows, self.test.lengths)
+            return self.test.scored(predictions)
+        scored = load_scored(path)
+        if self.first is None:
+            self.first = scored
+        require_same(self.first, scored, "the first file", path)
+        return scored
+
+    @property
+    def with_events(self) -> dict[str, Scored]:
+        """The methods.
+
+        Raises:
+            UserError: it is not known when something happens in the videos.
+        """
+        for scored in self.methods.values():
+            known_truth(scored)
+        return self.methods
 
     @cached_property
     def detector(self) -> Detector:
@@ -94,16 +124,28 @@ class Source:
         return EvaluationSet(self.detector.args, self.detector.facts)
 
     def scores(self):
-        rows, truth = self.test.rows, known_truth(self.test)
+        methods = self.with_events
+        first = next(iter(methods.values()))
+        rows = first.rows
         indices = indices_of(rows, self.videos) if self.videos else choose_videos(rows)
-        return score_curves(self.methods, truth, rows, self.facts, indices), None
+        predictions = {name: scored.predictions for name, scored in methods.items()}
+        return score_curves(predictions, first.truth, rows, first.facts, indices), None
+
+    def roc(self):
+        return roc_and_pr({name: [scored] for name, scored in self.with_events.items()}), None
+
+    def alarms(self):
+        return recall_over_alarms(self.with_events), None
+
+    def delay(self):
+        return delay_curves(self.with_events), None
+
+    def reliability(self):
+        return reliability(self.with_events), None
 
     def classes(self):
-        known_truth(self.test)
-        metrics = {
-            name: Evaluation(self.test.scored(predictions)).metrics()
-            for name, predictions in self.methods.items()
-        }
+        methods = {name: Evaluation(scored) for name, scored in self.with_events.items()}
+        metrics = {name: evaluation.metrics() for name, evaluation in methods.items()}
         if not any(m["per_class_ap"] for m in metrics.values()):
             raise UserError("none of these methods tells classes")
         without = [name for name, m in metrics.items() if not m["per_class_ap"]]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from utils.datasets.lists import Row, has_test_set
 from utils.engine import EvaluationSet
 from utils.labels import Dataset
+from utils.metric_names import METRICS
 from utils.system.console import note
 from utils.system.errors import UserError
 
@@ -42,6 +43,12 @@ class EvaluationSets(NamedTuple):
             note(f"there is no {args.test_list}: the result is of the validation videos alone")
         else:
             note(f"there is no {args.test_list}: nothing is evaluated, the last step's are kept")
+        of_frames = args.select == "best" and not METRICS[args.select_by].of_videos
+        if of_frames and not on_validation and test.truth and test.truth.one_kind:
+            raise UserError(
+                f"weights cannot be selected by {args.select_by}: the test videos have only one "
+                "kind of frame; give --validation 0.1 or --select last"
+            )
         return cls(facts, selection or test, test)
 
 

@@ -1,0 +1,72 @@
+"""Compare two methods on the same videos, by a paired bootstrap.
+
+    python -m utils.compare A.npz B.npz
+    python -m utils.compare runs/table/vadclip runs/table/dsanet
+
+A and B are scores that a test wrote (--predictions), or python -m
+utils.evaluate. Or they are folders of runs with several seeds, as ablate.py
+leaves them: <seed>/predictions.npz. Every resample draws the same videos for
+both, and of folders the same seeds. The table says how far A is ahead of B,
+the 95 % interval of the difference, and in how many resamples A leads.
+"""
+
+import argparse
+from pathlib import Path
+
+from utils.evaluation.bootstrap import RESAMPLES
+from utils.evaluation.comparison import Comparison, read_runs, table_of
+from utils.options.kinds import positive_int
+from utils.system.command import OneLineParser, command
+from utils.system.console import say
+from utils.system.files import require_writable, write_json
+
+
+def make_parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m utils.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("a", type=Path, metavar="A", help="scores (.npz), or a folder of runs")
+    add("b", type=Path, metavar="B", help="the same, of another method")
+    add("--names", nargs=2, metavar=("A", "B"), help="what to call them (default: the files)")
+    add("--bootstrap", type=positive_int, default=RESAMPLES, metavar="N", help="resamples "
+        "(default: %(default)s)")  # fmt: skip
+    add("--out", type=Path, metavar="DIR", help="folder of the differences and figures "
+        "(default: runs/comparison)")  # fmt: skip
+    return parser
+
+
+@command
+def main(argv=None):
+    args = make_parser().parse_args(argv)
+    out = args.out or Path("runs/comparison")
+    require_writable(out / "comparison.json")
+    names = args.names or names_of(args.a, args.b)
+    comparison = Comparison(*read_runs(args.a, args.b), args.bootstrap)
+    found = comparison.differences()
+    say(*table_of(found, names, comparison))
+    write_json(out / "comparison.json", {"a": str(args.a), "b": str(args.b), **found})
+
+    # Here, because Matplotlib takes a second, which what is wrong with the files need not wait for.
+    from utils.figures.comparison import differences
+    from utils.figures.curves import roc_and_pr
+    from utils.figures.style import save_png_and_svg
+
+    drawn = [save_png_and_svg(differences(found, names), out, "differences")[0]]
+    if comparison.runs[0][0].truth is not None:
+        curves = roc_and_pr(dict(zip(names, comparison.runs, strict=True)))
+        drawn.append(save_png_and_svg(curves, out, "curves")[0])
+    say("", f"in {out}: comparison.json, {', '.join(png.name for png in drawn)} (and .svg)")
+
+
+def names_of(a: Path, b: Path) -> tuple[str, str]:
+    """The last parts of the paths in which they differ."""
+    parts = zip(reversed(a.with_suffix("").parts), reversed(b.with_suffix("").parts), strict=False)
+    return next(((x, y) for x, y in parts if x != y), ("A", "B"))
+
+
+if __name__ == "__main__":
+    main()

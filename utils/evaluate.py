@@ -1,0 +1,78 @@
+"""Evaluate anybody's scores of a test list, whatever made them.
+
+    python -m utils.evaluate ucf --scores published.npz
+    python -m utils.evaluate falls.yml --scores scores.csv --out runs/theirs
+
+The scores are
+
+- a .npz as --predictions writes it: videos, lengths, scores, and probabilities
+  and classes if there are any
+- a .csv with the columns video,score and, if there are any, one per class,
+  in the order of time
+- a folder of <video>.npy, (n,), or (n, 1 + C): a score, and the C classes
+
+one per snippet or one per frame. The test list and its ground truth are those
+of ucf_test.py or xd_test.py, whose options may follow. The features need not
+be there.
+"""
+
+import argparse
+from pathlib import Path
+
+from utils.both_datasets import DATASETS
+from utils.datasets.lists import read_list
+from utils.evaluation.bootstrap import intervals
+from utils.evaluation.metrics import Evaluation
+from utils.evaluation.predictions import save_predictions
+from utils.evaluation.report import deployment_lines, report_lines
+from utils.evaluation.scores import PER, scored_by
+from utils.labels import dataset_of
+from utils.system.command import OneLineParser, command
+from utils.system.console import say
+from utils.system.files import require_writable, write_json
+
+
+def make_parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m utils.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("dataset", metavar="{ucf,xd,FILE.yml}", help="whose test list it is")
+    add("--scores", type=Path, required=True, metavar="FILE", help="file or folder of scores")
+    add("--per", choices=PER, help="what a score is of (default: as their number says)")
+    add("--out", type=Path, metavar="DIR", help="folder of results.json and predictions.npz "
+        "(default: runs/NAME_scores)")  # fmt: skip
+    return parser
+
+
+@command
+def main(argv=None):
+    own, options = make_parser().parse_known_args(argv)
+    if own.dataset in DATASETS:
+        parser, usual = DATASETS[own.dataset]
+    else:
+        parser, usual = DATASETS["ucf"]
+        options = [f"--dataset={own.dataset}", *options]
+    args = parser.parse_args(options)
+    facts = dataset_of(args, usual)
+    out = own.out or Path("runs") / f"{facts.name}_scores"
+    results, predictions = out / "results.json", out / "predictions.npz"
+    require_writable(results, predictions)
+
+    rows = read_list(args.test_list, facts, args.feature_root, absent=True)
+    scored = scored_by(own.scores, rows, facts, args, own.per)
+    evaluation = Evaluation(scored)
+    metrics = evaluation.metrics()
+    sure = intervals(evaluation, args.bootstrap) if args.bootstrap else None
+    save_predictions(str(predictions), scored)
+    made_of = {"scores": str(own.scores), "test_list": args.test_list}
+    write_json(results, {**made_of, **metrics, "intervals": sure})
+    say(*report_lines(metrics), "", *deployment_lines(metrics, sure))
+    say("", f"in {results}; the scores, for utils.compare and utils.figures, in {predictions}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Curves of a test with their uncertainty: ROC and precision-recall, recall over false alarms,
+delay, and reliability. The bands are 95 % intervals over resamples of the videos."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from utils.detection_map import IOU_THRESHOLDS
+from utils.evaluation.alarms import Delays, find_all, hours_of_normal_videos, right
+from utils.evaluation.bootstrap import LEVEL, resamples
+from utils.evaluation.calibration import BINS, calibration_sums
+from utils.evaluation.frames import RATES, ranking_of
+from utils.evaluation.ranking import JUST, Ranking
+from utils.evaluation.scored import Scored
+from utils.figures.style import LINES, PALETTE, QUIET, new_figure
+from utils.system.errors import UserError
+
+RESAMPLES = 300  # are enough for the eye
+AT_ONCE = 50
+POINTS = 200  # of a curve
+LOWEST_RATE = 0.1  # false alarms an hour
+SHORTEST = 1.0  # delay that is shown, in seconds
+Values = Callable[[np.ndarray], np.ndarray]  # (B, V) weights -> (B, points)
+
+
+def draw(axis, x: np.ndarray, values: Values, videos: int, **style) -> None:
+    """A curve, and the band in which it lies on other videos."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        plain = values(np.ones((1, videos)))[0]
+        weights = resamples(videos, RESAMPLES)
+        parts = [values(weights[i : i + AT_ONCE]) for i in range(0, RESAMPLES, AT_ONCE)]
+        tail = 100 * (1 - LEVEL) / 2
+        low, high = np.nanpercentile(np.concatenate(parts), [tail, 100 - tail], axis=0)
+    axis.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+    axis.plot(x, plain, lw=1.6, **style)
+
+
+def styles(names) -> list[dict]:
+    return [
+        {"color": colour, "ls": line, "label": name}
+        for name, colour, line in zip(names, PALETTE, LINES, strict=False)
+    ]
+
+
+def finish(figure: Figure, axes) -> Figure:
+    """A legend for all panels, and no frame where there is no axis."""
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    labelled = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+    if len(labelled) > 1:
+        place = {"loc": "outside upper center", "ncols": len(labelled), "frameon": False}
+        figure.legend(labelled.values(), labelled.keys(), **place)
+    return figure
+
+
+def roc_and_pr(methods: dict[str, list[Scored]]) -> Figure:
+    """By frame, of S_det; of several runs of a method the mean."""
+    figure = new_figure(9, 4)
+    left, right_ = figure.subplots(1, 2)
+    x = np.linspace(0, 1, POINTS)
+    for runs, style in zip(methods.values(), styles(methods), strict=True):
+        rankings = [ranking_of(scored, scored.score) for scored in runs]
+
+        def recall(weights, rankings=rankings):
+            curves = [ranking.curves(weights) for ranking in rankings]
+            return np.mean([[c.recall_of(c.count_within(r)) for r in x] for c in curves], axis=0).T
+
+        def precision(weights, rankings=rankings):
+            curves = [ranking.curves(weights) for ranking in rankings]
+            return np.mean([[c.precision_at(r) for r in x[1:]] for c in curves], axis=0).T
+
+        draw(left, x, recall, runs[0].videos, **style)
+        draw(right_, x[1:], precision, runs[0].videos, **style)
+    truth = runs[0].truth
+    share = truth.abnormal.sum() / truth.durations.sum()
+    left.plot([0, 1], [0, 1], color=QUIET, lw=0.8, ls=":")
+    right_.axhline(share, color=QUIET, lw=0.8, ls=":")
+    left.set(xlabel="false-positive rate", ylabel="recall (true-positive rate)")
+    right_.set(xlabel="recall", ylabel="precision")
+    for axis in (left, right_):
+        axis.set(xlim=(0, 1), ylim=(0, 1.01))
+    return finish(figure, (left, right_))
+
+
+def recall_over_alarms(methods: dict[str, Scored]) -> Figure:
+    """Annotated events that are found, over false alarms per hour of normal video, as the
+    confidence that makes an alarm falls."""
+    for scored in methods.values():
+        if scored.anomalous.all():
+            raise UserError("there is no normal video, so false alarms cannot be counted")
+    figure = new_figure(6, 4)
+    axis = figure.subplots()
+    curves, most = [], 1.0
+    for scored in methods.values():
+        events = find_all(scored)
+        hits = right(events, scored.spans)[0]
+        false = ~scored.anomalous[events.video]
+        ranking = Ranking(events.confidence, 1.0 * hits, 1.0 * (hits | false), events.video,
+            scored.videos)  # fmt: skip
+        hours, annotated = hours_of_normal_videos(scored), [len(s) for s in scored.spans]
+        curves.append((scored, ranking, hours, np.array(annotated)))
+        most = max(most, false.sum() / hours.sum())
+    x = np.geomspace(LOWEST_RATE, most, POINTS)
+    for (scored, ranking, hours, annotated), style in zip(curves, styles(methods), strict=True):
+
+        def recall(weights, ranking=ranking, hours=hours, annotated=annotated):
+            sums, per_hour = ranking.curves(weights), weights @ hours
+            hits = np.hstack([np.zeros((len(weights), 1)), sums.hits])
+            rates = x * per_hour[:, None] * JUST
+            count = np.stack(
+                [np.searchsorted(f, r, "right") for f, r in zip(sums.false, rates, strict=True)]
+            )
+            return np.take_along_axis(hits, count, axis=1) / (weights @ annotated)[:, None]
+
+        draw(axis, x, recall, scored.videos, **style)
+    axis.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, 1.01))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set(xlabel="false alarms per hour of normal video", ylabel=f"annotated events found "
+        f"(IoU ≥ {IOU_THRESHOLDS[0]:g})")  # fmt: skip
+    return finish(figure, (axis,))
+
+
+def delay_curves(methods: dict[str, Scored]) -> Figure:
+    """Share of the annotated events that have had an alarm, over the time since they began."""
+    figure = new_figure(10, 3.6)
+    axes = figure.subplots(1, len(RATES), sharey=True)
+    counted, longest = [], SHORTEST
+    for scored in methods.values():
+        ranking = ranking_of(scored, scored.score)
+        delays = Delays(scored.scores, scored.seconds, scored.spans)
+        counted.append((scored, ranking, delays))
+        count = ranking.curves(np.ones((1, scored.videos))).count_within(max(RATES.values()))
+        after = delays.at(np.append(np.inf, ranking.scores)[count])
+        longest = max(longest, after[np.isfinite(after)].max(initial=0))
+    x = np.linspace(0, longest, POINTS)
+    for (scored, ranking, delays), style in zip(counted, styles(methods), strict=True):
+        for axis, (percent, rate) in zip(axes, RATES.items(), strict=True):
+
+            def alarmed(weights, ranking=ranking, delays=delays, rate=rate):
+                count = ranking.curves(weights).count_within(rate)
+                after = delays.at(np.append(np.inf, ranking.scores)[count])  # [B, E]
+                times = weights[:, delays.video]
+                order = np.argsort(after, axis=1)
+                after = np.take_along_axis(after, order, axis=1)
+                reached = np.cumsum(np.take_along_axis(times, order, axis=1), axis=1)
+                reached = np.hstack([np.zeros((len(weights), 1)), reached])
+                until = np.stack([np.searchsorted(a, x, "right") for a in after])
+                return np.take_along_axis(reached, until, axis=1) / times.sum(axis=1)[:, None]
+
+            draw(axis, x, alarmed, scored.videos, **style)
+            axis.set_title(f"{percent} % false positives", fontsize=10)
+            axis.set(xlabel="seconds since the event began", xlim=(0, longest), ylim=(0, 1.01))
+    axes[0].set_ylabel("events that have had an alarm")
+    return finish(figure, axes)
+
+
+def reliability(methods: dict[str, Scored]) -> Figure:
+    """Share of abnormal frames over the score, and how many frames have it."""
+    figure = new_figure(6, 5)
+    axis, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    middle = (np.arange(BINS) + 0.5) / BINS
+    width = 0.9 / BINS / len(methods)
+    for i, (scored, style) in enumerate(zip(methods.values(), styles(methods), strict=True)):
+        if not scored.are_probabilities:
+            raise UserError(f"scores of {style['label']} are no probabilities: they leave 0 … 1")
+        sums = calibration_sums(scored, scored.score)
+
+        def share(weights, sums=sums):
+            frames, _, abnormal = np.moveaxis(np.tensordot(weights, sums, axes=1), 1, 0)
+            return abnormal / frames
+
+        draw(axis, middle, share, scored.videos, marker="o", ms=3, **style)
+        frames = sums[:, 0].sum(axis=0)
+        place = middle + width * (i - (len(methods) - 1) / 2)
+        counts.bar(place, frames / frames.sum(), width, color=style["color"])
+    axis.plot([0, 1], [0, 1], color=QUIET, lw=0.8, ls=":")
+    axis.set(ylabel="share of abnormal frames", xlim=(0, 1), ylim=(0, 1.01))
+    lowest = min(bar.get_height() for bar in counts.patches if bar.get_height())
+    counts.set(xlabel="score", ylabel="frames", yscale="log", ylim=(lowest / 3, 1))
+    counts.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    return finish(figure, (axis, counts))
