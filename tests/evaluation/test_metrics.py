@@ -7,8 +7,9 @@ from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 from benchmarks.plain import frame_wise_auc_ap, frame_wise_map
 from helpers import golden
 from helpers.own import described
+from helpers.scored import scored_videos
 from helpers.truth import frames_of
-from utils.datasets.ground_truth import GroundTruth, union
+from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS
 from utils.evaluation.metrics import Evaluation, frame_metrics
@@ -107,35 +108,13 @@ def test_predictions_are_kept_and_read_back(scored, tmp_path):
             load_predictions(tmp_path / "p.npz")
 
 
-def of_videos(rng, facts, counts, lengths, folder):
-    """Predictions, ground truth and rows of videos, every third of which is normal."""
-    predictions, segments, labels, rows = [], [], [], []
-    anomalies, normal = facts.classes[1:], facts.normal
-    edges = [facts.row.edges(t, n) for t, n in zip(counts, lengths, strict=True)]
-    for i, t in enumerate(counts):
-        p = rng.random((t, len(facts.classes))).astype(np.float32) ** 3
-        predictions.append(Prediction(rng.random(t).astype(np.float32), p / p.sum(1)[:, None]))
-        end, code = edges[i][-1].item(), anomalies[i % len(anomalies)]
-        if i % 3 == 2:
-            segments.append([(0, end)])
-            labels.append([normal])
-        else:
-            segments.append([(end // 4, end // 2), (end // 3, 3 * end // 4)])  # they overlap
-            labels.append([code, anomalies[-1]])
-        label = normal if i % 3 == 2 else code
-        rows.append(Row(folder / f"{i}.npy", facts.encode(label), name=f"v{i}"))
-    spans = [
-        [] if row.normal else union(of_video) for row, of_video in zip(rows, segments, strict=True)
-    ]
-    return predictions, GroundTruth(edges, spans, segments, labels), rows
-
-
 @pytest.mark.parametrize("row", ["8 frames", "share"])
 @pytest.mark.parametrize("codes", [("normal", "fire", "fall"), ("normal", "anomaly")])
 def test_rows_of_any_duration_are_those_of_expanded_frames(rng, tmp_path, row, codes):
     facts = described(tmp_path, classes={code: code for code in codes}, row=row)
     counts, lengths = (6, 9, 5, 7, 12, 4), (43, 72, 33, 50, 93, 30)
-    predictions, truth, rows = of_videos(rng, facts, counts, lengths, tmp_path)
+    scored = scored_videos(rng, facts, counts, lengths)
+    predictions, truth, rows = scored.predictions, scored.truth, scored.rows
     metrics = compute_metrics(predictions, truth, rows, facts)
     frames, times = frames_of(truth), truth.durations
     score = np.repeat(np.concatenate([p.score for p in predictions]), times)
@@ -164,7 +143,8 @@ def test_seconds_give_the_metrics_of_frames(rng, tmp_path):
     seconds = described(tmp_path, classes=classes, row="0.8 seconds")
     counts = (6, 10, 4, 8, 12, 4)
     lengths = [8 * t for t in counts]  # so that F // 16 cuts nothing
-    predictions, truth, rows = of_videos(rng, frames, counts, lengths, tmp_path)
+    scored = scored_videos(rng, frames, counts, lengths)
+    predictions, truth, rows = scored.predictions, scored.truth, scored.rows
     expected = compute_metrics(predictions, truth, rows, frames)
     tenth = [
         [[(start / 10, end / 10) for start, end in video] for video in of_videos]

@@ -14,6 +14,7 @@ from utils.ablation.table import (
     weights_kept,
 )
 from utils.metric_names import METRICS
+from utils.system.markdown import aligned
 
 LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
@@ -82,27 +83,13 @@ def differences(grid: Grid, results: Results, style: Style) -> list[list[str]]:
 
 def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
     """Both tables, and what must be known of them."""
-    parts = [_aligned(means(grid, results, MARKDOWN), texts=2), "", notes(grid)]
+    header, *lines = means(grid, results, MARKDOWN)
+    parts = [aligned(header, lines, texts=2), "", notes(grid)]
     if minus := differences(grid, results, MARKDOWN):
-        parts += ["", _aligned(minus, texts=0), "", note_on_differences(grid)]
+        parts += ["", aligned(minus[0], minus[1:]), "", note_on_differences(grid)]
     if grid.note:
         parts += ["", grid.note]
     return "\n".join([*parts, *(f"- failed: {failure}" for failure in failures)]) + "\n"
-
-
-def _aligned(lines: list[list[str]], texts: int) -> str:
-    """Of lines, the first of which is the header, the first column and the `texts` last are texts,
-    the others numbers."""
-    header, *lines = lines
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
-    numbers = [0 < i < len(widths) - texts for i in range(len(widths))]
-
-    def joined(cells: list[str]) -> str:
-        columns = zip(cells, widths, numbers, strict=True)
-        return f"| {' | '.join(c.rjust(w) if n else c.ljust(w) for c, w, n in columns)} |"
-
-    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, numbers, strict=True)]
-    return "\n".join([joined(header), joined(rule), *map(joined, lines)])
 
 
 def latex_table(grid: Grid, results: Results) -> str:

@@ -169,6 +169,8 @@ def found_and_median(delays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
         delays: (B, E), infinite without an alarm.
         weights: (B, E) how often each event counts.
     """
+    if not delays.shape[1]:
+        return np.full((2, len(delays)), np.nan)
     total, weights = weights.sum(axis=1), weights * np.isfinite(delays)
     found = weights.sum(axis=1)
     order = np.argsort(delays, axis=1)

@@ -141,18 +141,23 @@ def table_of(found: dict, names: tuple[str, str], comparison: Comparison) -> lis
     ]
     for name, values in found["metrics"].items():
         metric = METRICS[name]
-        lines.append(_line(metric.heading, values, 100 if metric.fraction else 1))
+        title = f"{metric.heading} ↓" if metric.lower else metric.heading
+        lines.append(_line(title, values, metric.shown(1)))
     for table, by_class in found["classes"].items():
         title, scale = CLASSES[table]
         lines += ["", f"{title}, of classes (%)"]
-        lines += [_line(f"  {code}", values, scale) for code, values in by_class.items()]
-    return lines
+        seen = {code: values for code, values in by_class.items() if values["a"] or values["b"]}
+        lines += [_line(f"  {code}", values, scale) for code, values in seen.items()]
+        if len(seen) < len(by_class):
+            lines.append(f"  (0 of both: {', '.join(c for c in by_class if c not in seen)})")
+    return [*lines, "", "↓: less is better"]
 
 
 def _line(title: str, values: dict, scale: float) -> str:
     a, b, minus = (scale * values[name] for name in ("a", "b", "difference"))
     line = f"{title:{WIDTH}}{a:11.2f}{b:11.2f}{minus:+9.2f}"
-    if values["interval"]:
-        low, high = (scale * value for value in values["interval"])
-        line += f"   {low:+7.2f} … {high:+.2f}"
+    if not values["interval"]:
+        return f"{line}   defined in too few resamples"
+    low, high = (scale * value for value in values["interval"])
+    line += f"   {low:+7.2f} … {high:+.2f}"
     return f"{line:{WIDTH + 53}}{100 * values['a_leads']:5.1f} %"

@@ -37,6 +37,9 @@ class Curves(NamedTuple):
         """(B,) whether there are frames of both kinds."""
         return ((self.abnormal > 0) & (self.normal > 0))[:, 0]
 
+    def _where_defined(self, values: np.ndarray) -> np.ndarray:
+        return np.where(self.defined, values, np.nan)
+
     @property
     def share(self) -> np.ndarray:
         """(B, K) share of the abnormal frames that have just this score."""
@@ -51,16 +54,16 @@ class Curves(NamedTuple):
         """(B,) area under the ROC curve: how often an abnormal frame has a higher score than a
         normal one, an equal one counting half."""
         lower = self.normal - (self.false + self.false_above) / 2
-        return (self.share * lower / self.normal).sum(axis=1)
+        return self._where_defined((self.share * lower / self.normal).sum(axis=1))
 
     def ap(self) -> np.ndarray:
         """(B,) area under the precision-recall curve by steps."""
-        return (self.share * self.precision).sum(axis=1)
+        return self._where_defined((self.share * self.precision).sum(axis=1))
 
     def pr_auc(self) -> np.ndarray:
         """(B,) the same by trapezoids, from precision 1 on."""
         above = _ratio(self.hits_above, self.hits_above + self.false_above)
-        return (self.share * (self.precision + above) / 2).sum(axis=1)
+        return self._where_defined((self.share * (self.precision + above) / 2).sum(axis=1))
 
     def count_within(self, rate: float) -> np.ndarray:
         """(B,) how many of the K scores can be a threshold at which the false-positive rate is at
@@ -70,7 +73,7 @@ class Curves(NamedTuple):
     def recall_of(self, count: np.ndarray) -> np.ndarray:
         """(B,) share of the abnormal frames that have one of the `count` (B,) highest scores."""
         hits = np.take_along_axis(self.hits, np.maximum(count - 1, 0)[:, None], axis=1)
-        return np.where(count > 0, (hits / self.abnormal)[:, 0], 0)
+        return self._where_defined(np.where(count > 0, (hits / self.abnormal)[:, 0], 0))
 
     def precision_at(self, recall: float) -> np.ndarray:
         """(B,) precision at the highest threshold whose recall is at least this."""

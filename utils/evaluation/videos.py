@@ -17,7 +17,6 @@ def of_videos(scored: Scored) -> Part:
     def part(weights: np.ndarray) -> Figures:
         curves = ranking.curves(weights)
         figures = {"video_auc": curves.auc(), "video_ap": curves.ap()}
-        figures = {name: np.where(curves.defined, f, np.nan) for name, f in figures.items()}
         if told is not None:
             right, of_class = told
             figures["class_accuracy"] = weights @ right / (weights @ scored.anomalous)

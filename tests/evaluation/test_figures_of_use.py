@@ -1,0 +1,176 @@
+"""Every figure against the obvious way, of the videos as they are and as a resample counts them."""
+
+import numpy as np
+import pytest
+
+from helpers import naive
+from helpers.own import described
+from helpers.scored import scored_videos
+from utils.datasets.ground_truth import GroundTruth
+from utils.detection_map import IOU_THRESHOLDS, average_precisions
+from utils.evaluation.metrics import Evaluation
+from utils.evaluation.report import deployment_lines, report_lines
+from utils.evaluation.scored import Prediction, Scored
+
+COUNTS = (6, 30, 14, 22, 12, 25, 9, 17, 40)
+LENGTHS = [16 * t for t in COUNTS]
+FPS = 25
+ONCE = np.ones(len(COUNTS), dtype=int)
+RESAMPLES = [ONCE, np.array([2, 0, 1, 0, 3, 1, 0, 1, 1]), np.array([0, 1, 0, 4, 0, 0, 2, 1, 1])]
+
+
+@pytest.fixture(params=[None, 4], ids=["", "ties"])
+def scored(rng, tmp_path, request) -> Scored:
+    classes = {"normal": "a", "fire": "b", "fall": "c", "theft": "d"}
+    facts = described(tmp_path, classes=classes, fps=FPS)
+    return scored_videos(rng, facts, COUNTS, LENGTHS, request.param)
+
+
+def flat(figures: dict, weighting: int) -> dict:
+    return {
+        name: flat(value, weighting) if isinstance(value, dict) else value[weighting]
+        for name, value in figures.items()
+    }
+
+
+@pytest.fixture(params=range(len(RESAMPLES)))
+def pair(scored, request) -> tuple[dict, Scored]:
+    """Figures of one of several weightings, and the videos written out."""
+    figures = Evaluation(scored).figures(np.stack(RESAMPLES))
+    return flat(figures, request.param), naive.written_out(scored, RESAMPLES[request.param])
+
+
+def test_areas(pair):
+    figures, videos = pair
+    found = [figures[name] for name in ("auc1", "ap1", "pr_auc")]
+    assert found == pytest.approx(naive.areas(videos), rel=0, abs=1e-12)
+
+
+def test_recall_at_a_false_positive_rate(pair):
+    figures, videos = pair
+    for percent in (1, 2, 5):
+        expected = naive.recall_at(videos, percent / 100)
+        assert figures[f"recall_at_{percent}"] == pytest.approx(expected, abs=1e-12)
+    for code in videos.facts.classes[1:]:
+        if any(code in labels for labels in videos.truth.labels):
+            expected = naive.class_recall_at(videos, 0.05, code)
+            assert figures["recall_at_5_by_class"][code] == pytest.approx(expected, abs=1e-12)
+
+
+def test_delays(pair):
+    figures, videos = pair
+    for percent in (1, 2, 5):
+        found, median = naive.delays_at(videos, percent / 100, FPS)
+        assert figures[f"found_at_{percent}"] == pytest.approx(found)
+        assert figures[f"median_delay_at_{percent}"] == pytest.approx(median, nan_ok=True)
+
+
+def test_false_alarms(pair):
+    figures, videos = pair
+    assert figures["false_alarm_rate"] == pytest.approx(naive.false_alarm_rate(videos))
+    expected = naive.false_alarms_per_hour(videos, FPS)
+    assert figures["false_alarms_per_hour"] == pytest.approx(expected)
+
+
+def test_events(pair):
+    figures, videos = pair
+    f1 = []
+    for iou in IOU_THRESHOLDS:
+        found, annotated, right = naive.event_counts(videos, iou)
+        assert figures["event_precision"][str(iou)] == pytest.approx(right / found)
+        assert figures["event_recall"][str(iou)] == pytest.approx(right / annotated)
+        f1.append(2 * right / (found + annotated))
+        assert figures["event_f1"][str(iou)] == pytest.approx(f1[-1])
+    assert figures["average_event_f1"] == pytest.approx(np.mean(f1))
+
+
+def test_within_anomalous_videos(pair):
+    figures, videos = pair
+    anomalous = [int(not row.normal) for row in videos.rows]
+    expected = naive.areas(naive.written_out(videos, anomalous))[0]
+    assert figures["ano_auc"] == pytest.approx(expected, rel=0, abs=1e-12)
+    assert figures["ano_auc_per_video"] == pytest.approx(naive.auc_per_video(videos))
+
+
+def test_calibration(pair):
+    figures, videos = pair
+    assert figures["calibration_error"] == pytest.approx(naive.calibration_error(videos), abs=1e-6)
+
+
+def test_whole_videos(pair):
+    figures, videos = pair
+    alone = Evaluation(videos).metrics()
+    assert figures["video_auc"] == pytest.approx(alone["video_auc"])
+    assert figures["class_accuracy"] == pytest.approx(alone["class_accuracy"])
+
+
+def test_average_precision(pair):
+    """Copies of a video stand side by side, as `written_out` has them."""
+    figures, videos = pair
+    truth, codes = videos.truth, videos.facts.classes
+    expected = average_precisions(
+        [p.probabilities for p in videos.predictions],
+        truth.segments, truth.labels, codes, truth.edges,
+    )  # fmt: skip
+    for i, iou in enumerate(map(str, IOU_THRESHOLDS)):
+        found = [figures["per_class_ap"][code][iou] for code in codes]
+        there = np.isfinite(found)
+        assert np.array(found)[there] == pytest.approx(expected[i][there], abs=1e-9)
+        assert figures["map"][iou] == pytest.approx(expected[i][there].mean(), abs=1e-9)
+        assert not expected[i][~there].any()
+
+
+def test_the_first_alarm_of_an_event_that_began_before(tmp_path):
+    """An alarm that is on when the event begins has no delay; one after its end does not count."""
+    facts = described(tmp_path, classes={"normal": "a", "fire": "b"}, fps=16)
+    scores = [[0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.9, 0.1], [0.1, 0.1, 0.1, 0.9], [0.1] * 400]
+    spans = [[(8, 40)], [(16, 64)], [(0, 48)], []]
+    labels = [["fire"], ["fire"], ["fire"], []]
+    edges = [np.arange(len(s) + 1) * 16 for s in scores]
+    rows = [scored_videos(np.random.default_rng(0), facts, (4,) * 3, (64,) * 3).rows[i]
+            for i in (0, 1, 1, 2)]  # fmt: skip
+    truth = GroundTruth(edges, spans, spans, labels)
+    videos = Scored([Prediction(np.array(s)) for s in scores], truth, rows, facts)
+    metrics = Evaluation(videos).metrics()["deployment"]
+    assert metrics["found_at_1"] == pytest.approx(2 / 3)
+    assert metrics["median_delay_at_1"] == pytest.approx((0 + 1) / 2)
+
+
+UNDEFINED = {
+    "no normal video": (lambda i: i % 3 != 2, ("false_alarm_rate", "video_auc"), "recall_at_5"),
+    "normal videos alone": (lambda i: i % 3 == 2, ("auc1", "recall_at_2", "average_event_recall",
+        "ano_auc", "found_at_1", "median_delay_at_1", "video_ap"), "false_alarms_per_hour"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNDEFINED)
+def test_what_is_not_defined_is_said_and_the_rest_goes_on(scored, case):
+    kept, missing, there = UNDEFINED[case]
+    counts = [int(kept(i)) for i in range(scored.videos)]
+    metrics = Evaluation(naive.written_out(scored, counts)).metrics()
+    figures = {**metrics, **metrics["deployment"]}
+    for name in missing:
+        assert figures[name] is None
+        assert metrics["undefined"][name]
+    assert figures[there] is not None
+    lines = "\n".join([*report_lines(metrics), *deployment_lines(metrics)])
+    assert "Not defined, because" in lines
+
+
+def test_without_events_false_alarms_are_counted_all_the_same(scored):
+    with_events = Evaluation(scored).metrics()
+    without = Evaluation(Scored(scored.predictions, None, scored.rows, scored.facts)).metrics()
+    for name in ("false_alarm_rate", "false_alarms_per_hour"):
+        assert without["deployment"][name] == with_events["deployment"][name]
+    assert without["auc1"] is None
+    assert "no table of events" in without["undefined"]["recall_at_5"]
+
+
+def test_scores_that_are_no_probabilities_have_no_threshold(scored):
+    wide = [Prediction(8 * p.score - 3) for p in scored.predictions]
+    metrics = Evaluation(Scored(wide, scored.truth, scored.rows, scored.facts)).metrics()
+    expected = Evaluation(scored).metrics()
+    assert metrics["auc1"] == pytest.approx(expected["auc1"], abs=1e-12)
+    assert metrics["deployment"]["recall_at_5"] == expected["deployment"]["recall_at_5"]
+    assert metrics["deployment"]["average_event_f1"] is None
+    assert "are no probabilities" in metrics["undefined"]["calibration_error"]

@@ -1,0 +1,148 @@
+"""Scores from elsewhere, in every form, and what is wrong with them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.own import describe, features, table
+from utils import evaluate
+from utils.evaluation.predictions import load_scored
+
+COUNTS = {"a": 6, "b": 9, "c": 5}
+CODES = ("normal", "fire", "hit-and-run")
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A data set of three test videos, whose features are not there, and scores of it."""
+    monkeypatch.chdir(tmp_path)
+    describe(tmp_path, lists="list", fps=25)
+    (tmp_path / "list").mkdir()
+    lines = [f"x/{n}__0.npy,{label},{n},{16 * COUNTS[n]}" for n, label in
+             zip("abc", ("fire", "hit-and-run", "normal"), strict=True)]  # fmt: skip
+    table(tmp_path / "list" / "test.csv", "path,label,video,frames", *lines)
+    table(tmp_path / "events.csv", "video,start,end,class", "a,10,50,fire", "b,16,80,hit-and-run")
+    rng = np.random.default_rng(0)
+    return {n: rng.random(t).round(3) for n, t in COUNTS.items()}
+
+
+def evaluated(scores="s", *options) -> dict:
+    evaluate.main(["own.yml", "--scores", str(scores), "--out", "out", "--bootstrap=50", *options])
+    return json.loads(Path("out/results.json").read_text())
+
+
+def save_npz(scores: dict, **more) -> None:
+    lengths = [len(s) for s in scores.values()]
+    values = np.concatenate([*scores.values()])
+    np.savez("s.npz", videos=[*scores], lengths=lengths, scores=values, **more)
+
+
+def save_csv(scores: dict, **classes) -> None:
+    parts = [pd.DataFrame({"video": n, "score": s, **classes}) for n, s in scores.items()]
+    pd.concat(parts).to_csv("s.csv", index=False)
+
+
+def save_folder(scores: dict) -> None:
+    Path("s").mkdir(exist_ok=True)
+    for name, values in scores.items():
+        np.save(f"s/{name}.npy", values)
+
+
+@pytest.mark.parametrize("per", ["snippet", "frame"])
+@pytest.mark.parametrize("form", ["npz", "csv", "folder"])
+def test_every_form_gives_the_same_figures(own, form, per):
+    save_npz(own)
+    expected = evaluated("s.npz")
+    scores = {n: np.repeat(s, 16) for n, s in own.items()} if per == "frame" else own
+    {"npz": save_npz, "csv": save_csv, "folder": save_folder}[form](scores)
+    found = evaluated("s" if form == "folder" else f"s.{form}")
+    assert found.pop("scores") and expected.pop("scores")
+    assert found["auc1"] == expected["auc1"] > 0
+    assert found["deployment"] == expected["deployment"]
+    assert found["intervals"]["auc1"] == expected["intervals"]["auc1"]
+
+
+def test_class_probabilities_in_another_order(own, rng):
+    probabilities = rng.random((sum(COUNTS.values()), 3))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    save_npz(own, probabilities=probabilities, classes=[*CODES])
+    expected = evaluated("s.npz")
+    assert expected["average_map"] is not None
+    turned = [2, 0, 1]
+    save_npz(own, probabilities=probabilities[:, turned], classes=[CODES[i] for i in turned])
+    assert evaluated("s.npz")["per_class_ap"] == expected["per_class_ap"]
+    ends = np.cumsum([*COUNTS.values()])[:-1]
+    in_files = zip(own, np.split(probabilities, ends), strict=True)
+    save_folder({n: np.column_stack([own[n], p]) for n, p in in_files})
+    assert evaluated("s")["per_class_ap"] == expected["per_class_ap"]
+
+
+def test_features_that_are_there_tell_the_lengths(own, tmp_path, capsys):
+    features(tmp_path / "x", {f"{n}__0": t for n, t in COUNTS.items()})
+    save_npz(own)
+    assert evaluated("s.npz", "--feature-root", ".")["auc1"] is not None
+    assert "note" not in capsys.readouterr().err
+
+
+def test_what_is_kept_is_a_test_runs_file(own):
+    save_npz(own)
+    evaluated("s.npz")
+    scored = load_scored("out/predictions.npz")
+    assert [row.video for row in scored.rows] == ["a", "b", "c"]
+    assert scored.truth.spans == [[(10, 50)], [(16, 80)], []]
+    assert scored.facts.classes == CODES
+
+
+def test_a_snippet_more_or_less_is_taken_and_said(own, capsys):
+    save_npz(own | {"a": own["a"][:-1], "c": np.append(own["c"], 0.5)})
+    assert evaluated("s.npz")["auc1"] is not None
+    said = capsys.readouterr().err
+    assert "2 videos have up to 16 frames more or fewer than the data set, first a" in said
+    edges = load_scored("out/predictions.npz").truth.edges
+    assert [of_video[-1] for of_video in edges] == [80, 144, 96]
+
+
+def test_further_videos_are_left_out(own, capsys):
+    save_npz(own | {"z": np.array([0.5])})
+    assert evaluated("s.npz")["auc1"] is not None
+    assert "1 further videos" in capsys.readouterr().err
+
+
+def test_names_may_have_the_suffix_of_a_crop(own):
+    save_npz({f"{n}__0": s for n, s in own.items()})
+    assert evaluated("s.npz")["auc1"] is not None
+
+
+WRONG = {
+    "missing": (lambda s: save_npz({"a": s["a"]}), "s.npz", "no scores of 2 of the 3 test videos"),
+    "too long": (lambda s: save_npz(s | {"b": np.tile(s["b"], 2)}), "s.npz",
+        "b has 18 scores, but 9 snippets"),
+    "not finite": (lambda s: save_npz(s | {"b": s["b"] * np.nan}), "s.npz",
+        "the scores of b are no finite numbers"),
+    "no column": (lambda s: pd.DataFrame({"video": ["a"], "x": [1]}).to_csv("s.csv"), "s.csv",
+        "expected video,score"),
+    "empty cell": (lambda s: Path("s.csv").write_text("video,score\na,1\nb,\n"), "s.csv",
+        "s.csv, line 3"),
+    "some classes": (lambda s: save_csv(s, fire=0.5), "s.csv", "normal,fire,hit-and-run"),
+    "other classes": (lambda s: save_npz(s, probabilities=np.ones((20, 2)), classes=["x", "y"]),
+        "s.npz", "has probabilities of x, y; expected those of"),
+    "no file": (lambda s: None, "s.npz", "--scores s.npz not found"),
+    "empty folder": (lambda s: save_folder({}), "s", "holds no .npy"),
+    "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "no predictions"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said_in_one_line(own, capsys, case):
+    spoil, name, message = WRONG[case]
+    spoil(own)
+    with pytest.raises(SystemExit) as end:
+        evaluated(name)
+    assert end.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+    assert not Path("out").exists()

@@ -1,0 +1,151 @@
+"""Figures of scored videos in the obvious way: frame by frame, one video after another. A video is
+written out as often as it counts."""
+
+import numpy as np
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
+
+from helpers.truth import frames_of
+from utils.evaluation.scored import Scored
+
+
+def written_out(scored: Scored, counts) -> Scored:
+    """Each video as often as it counts."""
+    from utils.datasets.ground_truth import GroundTruth
+
+    order = np.repeat(np.arange(scored.videos), counts).tolist()
+    truth = scored.truth
+    parts = truth.edges, truth.spans, truth.segments, truth.labels
+    return Scored(
+        [scored.predictions[i] for i in order],
+        GroundTruth(*([part[i] for i in order] for part in parts)),
+        [scored.rows[i] for i in order],
+        scored.facts,
+    )
+
+
+def by_frame(scored: Scored) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and truth of every frame."""
+    return np.repeat(scored.score, scored.truth.durations), frames_of(scored.truth)
+
+
+def areas(scored: Scored) -> tuple[float, float, float]:
+    score, frames = by_frame(scored)
+    precision, recall, _ = precision_recall_curve(frames, score)
+    return (
+        roc_auc_score(frames, score),
+        average_precision_score(frames, score),
+        auc(recall, precision),
+    )
+
+
+def threshold_at(scored: Scored, rate: float) -> float:
+    """The lowest score of an abnormal frame at which so few normal frames have it or more."""
+    score, frames = by_frame(scored)
+    normal = score[frames == 0]
+    fitting = [t for t in np.unique(score[frames == 1]) if (normal >= t).mean() <= rate]
+    return min(fitting, default=np.inf)
+
+
+def recall_at(scored: Scored, rate: float) -> float:
+    score, frames = by_frame(scored)
+    return (score[frames == 1] >= threshold_at(scored, rate)).mean()
+
+
+def class_recall_at(scored: Scored, rate: float, code: str) -> float:
+    score, _ = by_frame(scored)
+    threshold, shown = threshold_at(scored, rate), []
+    for edges, segments, labels in zip(
+        scored.truth.edges, scored.truth.segments, scored.truth.labels, strict=True
+    ):
+        frames = np.zeros(edges[-1], dtype=bool)
+        for (start, end), label in zip(segments, labels, strict=True):
+            if label == code:
+                frames[start:end] = True
+        shown.append(frames)
+    return (score[np.concatenate(shown)] >= threshold).mean()
+
+
+def delays_at(scored: Scored, rate: float, fps: float) -> tuple[float, float]:
+    """Share of the events that have an alarm, and the median seconds until it comes."""
+    threshold, delays = threshold_at(scored, rate), []
+    for score, edges, spans in zip(
+        scored.scores, scored.truth.edges, scored.truth.spans, strict=True
+    ):
+        alarm = np.repeat(score, np.diff(edges)) >= threshold
+        for start, end in spans:
+            within = np.flatnonzero(alarm[start:end])
+            delays.append(within[0] / fps if len(within) else np.inf)
+    found = [delay for delay in delays if np.isfinite(delay)]
+    return len(found) / len(delays), float(np.median(found)) if found else np.nan
+
+
+def false_alarm_rate(scored: Scored) -> float:
+    score, _ = by_frame(scored)
+    normal = [r.normal for r in scored.rows]
+    within = np.repeat(normal, [edges[-1] for edges in scored.truth.edges])
+    return (score[within] > 0.5).mean()
+
+
+def events_in(score: np.ndarray, edges: np.ndarray) -> list[tuple[float, int, int]]:
+    """Confidence, start and end of the runs above max − 0.6·(max − min) that reach 0.5."""
+    frames = np.repeat(score.astype(float), np.diff(edges))
+    top, bottom = frames.max(), frames.min()
+    above = np.append(frames > top - 0.6 * (top - bottom), False)
+    events, start = [], None
+    for i, inside in enumerate(above):
+        if inside and start is None:
+            start = i
+        elif not inside and start is not None:
+            if frames[start:i].max() >= 0.5:
+                events.append((frames[start:i].max(), start, i))
+            start = None
+    return sorted(events, key=lambda event: (-event[0], event[1]))
+
+
+def event_counts(scored: Scored, threshold: float) -> tuple[int, int, int]:
+    """Events found, annotated, and right at a temporal IoU."""
+    found = annotated = hits = 0
+    for score, edges, spans in zip(
+        scored.scores, scored.truth.edges, scored.truth.spans, strict=True
+    ):
+        free = list(spans)
+        annotated += len(free)
+        for _, start, end in events_in(score, edges):
+            found += 1
+            overlaps = [max(0, min(end, e) - max(start, s)) for s, e in free]
+            ious = [o / (end - start + e - s - o) for o, (s, e) in zip(overlaps, free, strict=True)]
+            if ious and max(ious) >= threshold:
+                hits += 1
+                free.pop(int(np.argmax(ious)))
+    return found, annotated, hits
+
+
+def false_alarms_per_hour(scored: Scored, fps: float) -> float:
+    alarms = frames = 0
+    for score, edges, row in zip(scored.scores, scored.truth.edges, scored.rows, strict=True):
+        if row.normal:
+            alarms += len(events_in(score, edges))
+            frames += edges[-1]
+    return alarms / (frames / fps / 3600)
+
+
+def auc_per_video(scored: Scored) -> float:
+    values = []
+    for score, edges, spans in zip(
+        scored.scores, scored.truth.edges, scored.truth.spans, strict=True
+    ):
+        frames = np.zeros(edges[-1])
+        for start, end in spans:
+            frames[start:end] = 1
+        if 0 < frames.sum() < len(frames):
+            values.append(roc_auc_score(frames, np.repeat(score, np.diff(edges))))
+    return float(np.mean(values))
+
+
+def calibration_error(scored: Scored) -> float:
+    score, frames = by_frame(scored)
+    bins = np.minimum(np.floor(score * 15), 14)
+    return sum(
+        (bins == b).mean() * abs(frames[bins == b].mean() - score[bins == b].mean())
+        for b in np.unique(bins)
+    )
