@@ -35,6 +35,34 @@ def frame_wise_map(predictions, segments, labels, names, thresholds, repeat=16):
     )
 
 
+def resampled(scored, weights, thresholds):
+    """AUC, AP and mAP of videos that are written out as often as each of B weightings has them."""
+    frames = [np.zeros(int(edges[-1])) for edges in scored.truth.edges]
+    for of_video, spans in zip(frames, scored.truth.spans, strict=True):
+        for start, end in spans:
+            of_video[start:end] = 1
+    found = []
+    for counts in weights:
+        order = np.repeat(np.arange(len(counts)), counts)
+        curves = [scored.predictions[v].probabilities for v in order]
+        found.append(
+            (
+                *frame_wise_auc_ap(
+                    np.concatenate([scored.predictions[v].score for v in order]),
+                    np.concatenate([frames[v] for v in order]),
+                ),
+                *frame_wise_map(
+                    curves,
+                    [scored.truth.segments[v] for v in order],
+                    [scored.truth.labels[v] for v in order],
+                    scored.facts.classes,
+                    thresholds,
+                ),
+            )
+        )
+    return np.array(found)
+
+
 def _frame_wise_aps(curves, segments, labels, names, threshold):
     aps = []
     for c, name in enumerate(names):

@@ -27,11 +27,14 @@ from losses import dsanet_losses
 from utils.datasets.batches import training_batches, training_clips
 from utils.datasets.clips import process_feat
 from utils.datasets.features import read_features
+from utils.datasets.ground_truth import GroundTruth, runs_of_ones
 from utils.datasets.lists import Row
 from utils.datasets.order import Shuffled
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
-from utils.evaluation.metrics import frame_metrics
+from utils.evaluation.bootstrap import RESAMPLES, intervals, resamples
+from utils.evaluation.metrics import Evaluation, frame_metrics
+from utils.evaluation.scored import Prediction, Scored
 from utils.network.batch import Filled
 from utils.system.device import set_up_device
 from utils.system.machine import CORES
@@ -218,6 +221,43 @@ def metrics(settings) -> list[Result]:
     return results
 
 
+RESAMPLES_OF_PLAIN = 3  # it takes seconds for each, and all take as long
+
+
+def bootstrap(settings) -> list[Result]:
+    """1,000 resamples of the test videos: the plain AUC and mAP, and all of our figures."""
+    results = []
+    for dataset in ("ucf",) if settings.quick else ("ucf", "xd"):
+        scored = scored_videos(dataset)
+        weights = resamples(scored.videos, RESAMPLES)
+        slow = partial(plain.resampled, scored, weights[:RESAMPLES_OF_PLAIN], IOU_THRESHOLDS)
+        times = best_times({"plain": slow, "ours": partial(all_resamples, scored)}, CPU, 1)
+        of_all = times["plain"] * RESAMPLES / RESAMPLES_OF_PLAIN
+        what = f"{RESAMPLES:,} resamples of {scored.videos} {scored.facts.title} videos"
+        results.append(Result(f"{what} (plain: of {RESAMPLES_OF_PLAIN})", of_all, times["ours"]))
+    return results
+
+
+def all_resamples(scored: Scored) -> dict:
+    return intervals(Evaluation(scored), RESAMPLES)
+
+
+def scored_videos(dataset: str) -> Scored:
+    """As many test videos as a data set has, as long, with random class probabilities."""
+    counts, facts = workload.snippet_counts(dataset), workload.FACTS[dataset]
+    segments, labels, frames = workload.ground_truth(counts, facts.classes)
+    curves = workload.probabilities(counts, len(facts.classes))
+    edges = [16 * np.arange(count + 1) for count in counts]
+    ends = np.cumsum(16 * counts)[:-1]
+    spans = [runs_of_ones(of_video) for of_video in np.split(frames, ends)]
+    rows = [
+        Row(Path("v.npy"), facts.encode(codes[0] if of_video else facts.normal))
+        for codes, of_video in zip(labels, spans, strict=True)
+    ]
+    predictions = [Prediction(1 - p[:, 0], p) for p in curves]
+    return Scored(predictions, GroundTruth(edges, spans, segments, labels), rows, facts)
+
+
 def feeding(settings) -> list[Result]:
     """Clips per second, from files and from the cache."""
     counts = np.sort(workload.snippet_counts("ucf"))
@@ -297,4 +337,4 @@ def one_hot_bytes(snippets: int) -> int:
     return DRAWS * topk_of(snippets) * snippets * (8 + 4)
 
 
-SECTIONS = (metrics, feeding, topk, operators, work, memory, scoring, training_step)
+SECTIONS = (metrics, bootstrap, feeding, topk, operators, work, memory, scoring, training_step)

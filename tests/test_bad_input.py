@@ -207,7 +207,7 @@ CASES = [
         ["p.npz' cannot be written"]),
     ("ucf_test", "predictions to a device", option("predictions", "/dev/null"),
         ["'/dev/null' cannot be written"]),
-    ("ucf_train", "weights: a name that is too long", option("model-path", "w" * 250),
+    ("ucf_train", "weights: a name that is too long", option("model-path", "w" * 254),
         ["cannot be written", "too long"]),
     ("ucf_train", "cache: a file", lambda w: {"cache": w.feature()}, ["cannot be written"]),
     ("xd_test", "output: no place for files", option("output-dir", "/proc/dsanet"),

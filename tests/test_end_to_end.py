@@ -26,7 +26,7 @@ from utils.system.untrusted import load_tensors
 def test_train_then_test(small, tmp_path, capsys):
     name, options = small
     scripts = SCRIPTS[name]
-    run(scripts.train, tmp_path, options)
+    run(scripts.train, tmp_path, options, predictions=tmp_path / "of_training.npz")
     printed = capsys.readouterr().out
     assert "epoch: 1 | step: 2 | loss1: " in printed
     assert "consistency_loss: " in printed
@@ -40,11 +40,17 @@ def test_train_then_test(small, tmp_path, capsys):
     assert tested.pop("provenance")["sha256"]["model_path"] == sha256(tmp_path / "model.pth")
     assert best.pop("epoch") in (1, 2)
     assert best.pop("step") > 0
+    assert tested.pop("intervals")["resamples"] == 1000
     assert tested == best
     assert f"AUC1:  {tested['auc1']}  AP1:  {tested['ap1']}" in printed
     assert {"auc1", "ap1", "auc2", "ap2", "ano_auc", "map", "average_map"} <= set(tested)
+    assert "recall at 5 % FPR (%)" in printed
     names, predictions, classes = load_predictions(tmp_path / "p.npz")
     assert len(names) == 6
+    for kept, scored in zip(
+        load_predictions(tmp_path / "of_training.npz")[1], predictions, strict=True
+    ):
+        assert np.array_equal(kept.score, scored.score)
     assert predictions[0].probabilities.shape == (len(predictions[0].score), len(classes))
 
     written = yaml.safe_load((tmp_path / "options.yml").read_text())

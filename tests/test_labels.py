@@ -25,7 +25,7 @@ UCF = {
         ("explosion",), ("fighting",), ("roadaccidents",), ("robbery",), ("shooting",),
         ("shoplifting",), ("stealing",), ("vandalism",),
     ),
-    "train_list": "ucf_CLIP_rgb.csv", "test_list": "ucf_CLIP_rgbtest.csv", "test_crop": 5,
+    "fps": 30, "train_list": "ucf_CLIP_rgb.csv", "test_list": "ucf_CLIP_rgbtest.csv", "test_crop": 5,
     "gt": "gt_ucf.npy", "gt_segment": "gt_segment_ucf", "gt_label": "gt_label_ucf",
 }  # fmt: skip
 XD = {
@@ -36,10 +36,10 @@ XD = {
         ("normal",), ("fighting",), ("shooting",), ("riot",), ("abuse",), ("car accident",),
         ("explosion",),
     ),
-    "train_list": "xd_CLIP_rgb.csv", "test_list": "xd_CLIP_rgbtest.csv", "test_crop": 0,
+    "fps": 24, "train_list": "xd_CLIP_rgb.csv", "test_list": "xd_CLIP_rgbtest.csv", "test_crop": 0,
     "gt": "gt.npy", "gt_segment": "gt_segment", "gt_label": "gt_label",
 }  # fmt: skip
-BOTH = {"row": RowTime("frames", 16), "ground_truth_normal": "A", "events": None, "fps": None}
+BOTH = {"row": RowTime("frames", 16), "ground_truth_normal": "A", "events": None}
 
 
 @pytest.mark.parametrize("facts, expected", [(UCF_CRIME, UCF), (XD_VIOLENCE, XD)])

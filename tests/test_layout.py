@@ -27,8 +27,8 @@ BELOW = {  # a room may import these and itself
         "engine", "optim", "plan", "checkpoint", "check_data", "both_datasets",
     },
     "figures": {
-        "system", "datasets", "options", "evaluation", "labels", "metric_names", "engine",
-        "both_datasets",
+        "system", "datasets", "options", "evaluation", "labels", "metric_names", "detection_map",
+        "engine", "both_datasets",
     },
     "events": {
         "system", "network", "datasets", "videos", "evaluation", "figures", "labels",

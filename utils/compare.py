@@ -64,7 +64,8 @@ def main(argv=None):
 
 def names_of(a: Path, b: Path) -> tuple[str, str]:
     """The last parts of the paths in which they differ."""
-    parts = zip(reversed(a.with_suffix("").parts), reversed(b.with_suffix("").parts), strict=False)
+    sides = (reversed((*path.parts[:-1], path.stem)) for path in (a, b))
+    parts = zip(*sides, strict=False)
     return next(((x, y) for x, y in parts if x != y), ("A", "B"))
 
 

@@ -129,7 +129,7 @@ def test_figures_of_a_method_that_tells_no_classes(small_ucf, tmp_path, capsys):
     figures.main(["all", "ucf", *arguments, f"--predictions={tmp_path / 'p.npz'}"])
     said = capsys.readouterr().out
     drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
-    assert drawn == {"scores", "training", "tsne"}
+    assert drawn == {"scores", "roc", "alarms", "delay", "reliability", "training", "tsne"}
     assert "left out: classes: none of these methods tells classes" in said
     assert "left out: confusion: --method rtfm has no class texts" in said
     assert "left out: prototypes: normal prototypes are part of SG-NM" in said

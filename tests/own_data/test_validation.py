@@ -165,3 +165,22 @@ def test_a_list_with_too_few_videos_ends_in_one_line(tmp_path, capsys):
     error = one_error(SCRIPTS["xd"].train, capsys, [*arguments, f"--output-dir={tmp_path / 'o'}"])
     assert error.endswith("train.csv has 1 normal videos, too few to hold out one")
     assert not (tmp_path / "o").exists()
+
+
+def test_a_test_fits_a_temperature_to_the_videos_that_were_held_out(tmp_path, capsys):
+    options = own_set(tmp_path / "shop").options
+    more = {"validation": 0.4, "max_epoch": 1}
+    run(SCRIPTS["ucf"].train, tmp_path, options, **more)
+    capsys.readouterr()
+    run(SCRIPTS["ucf"].test, tmp_path, options, validation=0.4, bootstrap=0)
+    said = capsys.readouterr()
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert 0.02 < results["deployment"]["temperature"] < 50
+    assert 0 <= results["deployment"]["calibrated_error"] <= 1
+    assert results["intervals"] is None
+    assert "calibration error with temperature (%)" in said.out
+    assert "held out for validation" in said.err
+    run(SCRIPTS["ucf"].test, tmp_path, options, bootstrap=0)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["deployment"]["calibrated_error"] is None
+    assert "--validation" in results["undefined"]["calibrated_error"]

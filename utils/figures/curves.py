@@ -1,6 +1,7 @@
 """Curves of a test with their uncertainty: ROC and precision-recall, recall over false alarms,
 delay, and reliability. The bands are 95 % intervals over resamples of the videos."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -31,7 +32,10 @@ def draw(axis, x: np.ndarray, values: Values, videos: int, **style) -> None:
         weights = resamples(videos, RESAMPLES)
         parts = [values(weights[i : i + AT_ONCE]) for i in range(0, RESAMPLES, AT_ONCE)]
         tail = 100 * (1 - LEVEL) / 2
-        low, high = np.nanpercentile(np.concatenate(parts), [tail, 100 - tail], axis=0)
+        parts = np.concatenate(parts)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a point may be undefined in all
+            low, high = np.nanpercentile(parts, [tail, 100 - tail], axis=0)
     axis.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
     axis.plot(x, plain, lw=1.6, **style)
 

@@ -1,0 +1,70 @@
+"""The table across data sets."""
+
+import pytest
+
+from helpers.own import described
+from utils import across
+from utils.evaluation.across import SHARED, Across, read_same, shared_codes
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.system.errors import UserError
+
+
+def test_classes_are_matched_by_what_they_mean(tmp_path):
+    same = read_same()
+    both = [UCF_CRIME, XD_VIOLENCE]
+    ucf = {"Abuse", "Explosion", "Fighting", "RoadAccidents", "Shooting"}
+    assert {*shared_codes(UCF_CRIME, both, same)} == ucf
+    assert {*shared_codes(XD_VIOLENCE, both, same)} == {"B1", "B2", "B5", "B6", "G"}
+    own = described(tmp_path, classes={"normal": "x", "crash": "a Car  Accident", "fire": "flames"})
+    assert shared_codes(own, [*both, own], same) == ()
+    own = described(tmp_path, classes={"normal": "x", "crash": "Car-Accident", "fire": "flames"})
+    assert shared_codes(own, [*both, own], same) == ("crash",)
+    assert shared_codes(UCF_CRIME, [*both, own], same) == ("RoadAccidents",)
+
+
+def test_a_damaged_file_of_classes(tmp_path):
+    path = tmp_path / "same.yml"
+    path.write_text("- fire\n")
+    with pytest.raises(UserError, match="expected lists of texts"):
+        read_same(path)
+
+
+def metrics(auc: float, ap: float) -> dict:
+    of_classes = {code: {"0.1": ap, "0.5": 0} for code in UCF_CRIME.classes}
+    return {"auc1": auc, "ap1": None, "per_class_ap": of_classes}
+
+
+def test_the_table():
+    results = {
+        ("ucf", "ucf"): metrics(0.9, 20), ("ucf", "xd"): {**metrics(0.8, 0), "per_class_ap": None},
+        ("xd", "ucf"): metrics(0.7, 10), ("xd", "xd"): metrics(0.6, 5),
+    }  # fmt: skip
+    table = Across([UCF_CRIME, XD_VIOLENCE], results, read_same())
+    assert table.figures["ucf", "ucf"][SHARED] == 10  # over classes and IoUs
+    lines = [[c.strip() for c in line.strip("| ").split("|")]
+             for line in table.markdown().splitlines()]  # fmt: skip
+    assert lines[0][:3] == ["trained on", "UCF-Crime: AUC1 (%)", "UCF-Crime: AP1 (%)"]
+    assert lines[2] == ["UCF-Crime", "90.00", "n/a", "10.00", "80.00", "n/a", "n/a"]
+    assert lines[3][:2] == ["XD-Violence", "70.00"]
+    assert "- classes of XD-Violence that all have: B1, B2, B5, B6, G" in table.markdown()
+    assert table.csv().splitlines()[1].startswith("ucf,ucf,90.0,,")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["ucf"], "the data sets are ucf: name two or more"),
+        (["ucf", "ucf"], "name two or more different ones"),
+        (["ucf", "xd", "--weights", "falls=x"], "--weights falls=…: there are ucf, xd"),
+        (["ucf", "xd", "--weights", "model.pth"], "--weights model.pth: expected NAME=PATH"),
+        (["ucf", "gone.yml"], "gone.yml"),
+    ],
+)
+def test_bad_options_end_in_one_line(options, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        across.main([*options, "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,147 @@
+"""Two methods on the same videos."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.own import described
+from helpers.scored import scored_videos
+from utils import compare
+from utils.evaluation.comparison import Comparison
+from utils.evaluation.predictions import load_scored, save_predictions
+from utils.evaluation.scored import Prediction, Scored
+
+COUNTS = [12] * 30
+
+
+@pytest.fixture
+def scored(rng, tmp_path, monkeypatch) -> Scored:
+    monkeypatch.chdir(tmp_path)
+    facts = described(tmp_path, classes={c: c for c in ("normal", "fire", "fall", "theft")}, fps=25)
+    return scored_videos(rng, facts, COUNTS, [16 * t for t in COUNTS])
+
+
+def better(scored: Scored, by: float) -> Scored:
+    """Scores that know the truth."""
+    shares = np.split(scored.truth.abnormal / scored.truth.durations, np.cumsum(COUNTS)[:-1])
+    predictions = [
+        Prediction(((p.score + by * share) / (1 + by)).astype(np.float32), p.probabilities)
+        for p, share in zip(scored.predictions, shares, strict=True)
+    ]
+    return Scored(predictions, scored.truth, scored.rows, scored.facts)
+
+
+def save(path: str, scored: Scored) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_predictions(path, scored)
+
+
+def compared(a: str, b: str, *options: str) -> dict:
+    compare.main([a, b, "--out", "out", "--bootstrap", "200", *options])
+    return json.loads(Path("out/comparison.json").read_text())
+
+
+def test_the_file_says_all_that_is_known_of_the_videos(scored):
+    save("a.npz", scored)
+    read = load_scored("a.npz")
+    assert read.truth.segments == scored.truth.segments
+    assert read.truth.spans == scored.truth.spans
+    assert read.truth.labels == scored.truth.labels
+    assert [r.video for r in read.rows] == [r.video for r in scored.rows]
+    assert [r.normal for r in read.rows] == [r.normal for r in scored.rows]
+    for one, other in zip(read.truth.edges, scored.truth.edges, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_the_better_of_two_leads_in_all_resamples(scored, capsys):
+    save("a.npz", better(scored, 0.5))
+    save("b.npz", scored)
+    found = compared("a.npz", "b.npz", "--names", "good", "poor")
+    auc = found["metrics"]["auc1"]
+    assert auc["difference"] == pytest.approx(auc["a"] - auc["b"])
+    assert auc["difference"] > 0.1
+    low, high = auc["interval"]
+    assert 0 < low < auc["difference"] < high
+    assert auc["a_leads"] == 1
+    assert found["metrics"]["average_map"]["interval"] == [0, 0]  # their classes are the same
+    assert found["metrics"]["average_map"]["a_leads"] == 0.5
+    assert set(found["classes"]["recall_at_5_by_class"]) == {"fire", "fall", "theft"}
+    said = capsys.readouterr().out
+    assert "A: good, B: poor; 30 videos, 200 resamples of them" in said
+    assert "100.0 %" in said
+    assert {p.name for p in Path("out").iterdir()} == {
+        "comparison.json", "differences.png", "differences.svg", "curves.png", "curves.svg",
+    }  # fmt: skip
+
+
+def test_less_is_better_of_some_figures(scored):
+    wrong = better(scored, 0.5)
+    found = Comparison([wrong], [scored], 100).differences()["metrics"]
+    lower = found["calibration_error"]
+    assert lower["difference"] < 0
+    assert lower["a_leads"] == 1
+
+
+def test_the_interval_is_that_of_differences_on_the_same_videos(scored):
+    """Far narrower than that of either method, which the videos move together."""
+    found = Comparison([better(scored, 0.02)], [scored], 300)
+    a, b = (side["auc1"][1:] for side in found.figures)
+    low, high = found.differences()["metrics"]["auc1"]["interval"]
+    assert (low, high) == pytest.approx(np.percentile(a - b, [2.5, 97.5]))
+    assert high - low < 0.5 * np.ptp(np.percentile(a, [2.5, 97.5]))
+
+
+def test_folders_of_runs_are_paired_by_seed(scored, rng, capsys):
+    for seed in (1, 2, 3):
+        noise = [Prediction(rng.random(12).astype(np.float32), p.probabilities)
+                 for p in scored.predictions]  # fmt: skip
+        run = Scored(noise, scored.truth, scored.rows, scored.facts)
+        save(f"a/seed{seed}/predictions.npz", better(run, 0.5))
+        save(f"b/seed{seed}/predictions.npz", run)
+    save("b/seed4/predictions.npz", scored)
+    found = compared("a", "b")
+    assert found["runs"] == 3
+    each = [
+        Comparison([load_scored(f"a/seed{s}/predictions.npz")],
+            [load_scored(f"b/seed{s}/predictions.npz")], 10).differences()["metrics"]["auc1"]["a"]
+        for s in (1, 2, 3)
+    ]  # fmt: skip
+    assert found["metrics"]["auc1"]["a"] == pytest.approx(np.mean(each))
+    assert "1 runs are in one of the folders alone" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_is_said(scored, capsys):
+    save("a.npz", scored)
+    part = Scored(scored.predictions[1:], None, scored.rows[1:], scored.facts)
+    save("b.npz", part)
+    np.savez("c.npz", videos=["v"], lengths=[2], scores=[0.1, 0.2])
+    for pair, message in {
+        ("a.npz", "b.npz"): "not of the same videos in the same order: see v0",
+        ("a.npz", "c.npz"): "c.npz does not say what happens in its videos",
+        ("a.npz", "."): "two files, or two folders",
+        ("gone.npz", "a.npz"): "gone.npz holds no predictions",
+    }.items():
+        with pytest.raises(SystemExit) as end:
+            compare.main([*pair, "--out", "out"])
+        assert end.value.code == 2
+        assert message in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_damaged_truth_is_said_in_one_line(scored, capsys):
+    save("a.npz", scored)
+    with np.load("a.npz") as file:
+        arrays = dict(file)
+    for name, value in {
+        "dataset": np.array("{"), "labels": arrays["labels"][1:], "edges": arrays["edges"][1:],
+        "span_videos": arrays["span_videos"] + 90, "segments": arrays["segments"][1:],
+    }.items():  # fmt: skip
+        np.savez("b.npz", **arrays | {name: value})
+        with pytest.raises(SystemExit) as end:
+            compare.main(["a.npz", "b.npz", "--out", "out"])
+        assert end.value.code == 2
+        error = capsys.readouterr().err
+        assert "b.npz: what it says of its videos is damaged" in error, name
+        assert error.count("\n") == 1
