@@ -25,7 +25,8 @@ UCF = {
         ("explosion",), ("fighting",), ("roadaccidents",), ("robbery",), ("shooting",),
         ("shoplifting",), ("stealing",), ("vandalism",),
     ),
-    "fps": 30, "train_list": "ucf_CLIP_rgb.csv", "test_list": "ucf_CLIP_rgbtest.csv", "test_crop": 5,
+    "fps": 30,
+    "train_list": "ucf_CLIP_rgb.csv", "test_list": "ucf_CLIP_rgbtest.csv", "test_crop": 5,
     "gt": "gt_ucf.npy", "gt_segment": "gt_segment_ucf", "gt_label": "gt_label_ucf",
 }  # fmt: skip
 XD = {
