@@ -13,8 +13,8 @@ class Metric(NamedTuple):
         lower: whether less is better.
         selectable: whether weights can be chosen by it (`--select-by`).
         of_videos: whether it rates whole videos, so that no events are needed.
-        in_use: whether it says how the detector would do in use: these stand in a block of their
-            own, `deployment`.
+        of_deployment: whether it says how the detector would do when deployed: these stand in a
+            block of their own, `deployment`.
     """
 
     title: str
@@ -23,7 +23,7 @@ class Metric(NamedTuple):
     lower: bool = False
     selectable: bool = False
     of_videos: bool = False
-    in_use: bool = False
+    of_deployment: bool = False
 
     @property
     def heading(self) -> str:
@@ -34,8 +34,8 @@ class Metric(NamedTuple):
         return 100 * value if self.fraction else value
 
 
-def _in_use(title: str, **facts) -> Metric:
-    return Metric(title, in_use=True, **facts)
+def _deployment(title: str, **facts) -> Metric:
+    return Metric(title, of_deployment=True, **facts)
 
 
 METRICS = {
@@ -50,29 +50,37 @@ METRICS = {
     "video_auc": Metric("video AUC", selectable=True, of_videos=True),
     "video_ap": Metric("video AP", selectable=True, of_videos=True),
     "class_accuracy": Metric("class accuracy", of_videos=True),
-    "ano_auc_per_video": _in_use("Ano-AUC, average of videos"),
-    "recall_at_1": _in_use("recall at 1 % FPR"),
-    "recall_at_2": _in_use("recall at 2 % FPR"),
-    "recall_at_5": _in_use("recall at 5 % FPR"),
-    "found_at_1": _in_use("events alarmed at 1 % FPR"),
-    "found_at_2": _in_use("events alarmed at 2 % FPR"),
-    "found_at_5": _in_use("events alarmed at 5 % FPR"),
-    "median_delay_at_1": _in_use("median delay at 1 % FPR", fraction=False, unit="s", lower=True),
-    "median_delay_at_2": _in_use("median delay at 2 % FPR", fraction=False, unit="s", lower=True),
-    "median_delay_at_5": _in_use("median delay at 5 % FPR", fraction=False, unit="s", lower=True),
-    "false_alarm_rate": _in_use("false-alarm rate", lower=True),
-    "false_alarms_per_hour": _in_use("false alarms per hour", fraction=False, unit="", lower=True),
-    "average_event_precision": _in_use("average event precision"),
-    "average_event_recall": _in_use("average event recall"),
-    "average_event_f1": _in_use("average event F1"),
-    "calibration_error": _in_use("calibration error", lower=True),
-    "calibrated_error": _in_use("calibration error with temperature", lower=True),
+    "ano_auc_per_video": _deployment("Ano-AUC, average of videos"),
+    "recall_at_1": _deployment("recall at 1 % FPR"),
+    "recall_at_2": _deployment("recall at 2 % FPR"),
+    "recall_at_5": _deployment("recall at 5 % FPR"),
+    "found_at_1": _deployment("events alarmed at 1 % FPR"),
+    "found_at_2": _deployment("events alarmed at 2 % FPR"),
+    "found_at_5": _deployment("events alarmed at 5 % FPR"),
+    "median_delay_at_1": _deployment(
+        "median delay at 1 % FPR", fraction=False, unit="s", lower=True
+    ),
+    "median_delay_at_2": _deployment(
+        "median delay at 2 % FPR", fraction=False, unit="s", lower=True
+    ),
+    "median_delay_at_5": _deployment(
+        "median delay at 5 % FPR", fraction=False, unit="s", lower=True
+    ),
+    "false_alarm_rate": _deployment("false-alarm rate", lower=True),
+    "false_alarms_per_hour": _deployment(
+        "false alarms per hour", fraction=False, unit="", lower=True
+    ),
+    "average_event_precision": _deployment("average event precision"),
+    "average_event_recall": _deployment("average event recall"),
+    "average_event_f1": _deployment("average event F1"),
+    "calibration_error": _deployment("calibration error", lower=True),
+    "calibrated_error": _deployment("calibration error with temperature", lower=True),
 }
-IN_USE = tuple(name for name, metric in METRICS.items() if metric.in_use)
+OF_DEPLOYMENT = tuple(name for name, metric in METRICS.items() if metric.of_deployment)
 OF_VIDEOS = tuple(name for name, metric in METRICS.items() if metric.of_videos)
-DEPLOYMENT = "deployment"  # the block of what is `in_use`
+DEPLOYMENT = "deployment"  # the block of what is `of_deployment`
 
 
 def value_of(metrics: dict, name: str) -> float | None:
     """A metric of `results.json` or `best.json`, wherever it stands; None if it is undefined."""
-    return (metrics.get(DEPLOYMENT, {}) if METRICS[name].in_use else metrics).get(name)
+    return (metrics.get(DEPLOYMENT, {}) if METRICS[name].of_deployment else metrics).get(name)

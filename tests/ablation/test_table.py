@@ -10,7 +10,7 @@ from utils.ablation.cells import Cell, TimeLeft, duration
 from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, difference
 from utils.ablation.text import latex_table, markdown_table
-from utils.metric_names import IN_USE
+from utils.metric_names import OF_DEPLOYMENT
 
 
 def test_the_table(tmp_path):
@@ -47,7 +47,7 @@ def results_of(grid, **metrics) -> dict:
         for row, values in zip(grid.rows, of_rows, strict=True):
             for seed, value in zip(grid.seeds, values, strict=True):
                 metric = found.setdefault((row.name, seed), {"deployment": {}})
-                (metric["deployment"] if name in IN_USE else metric)[name] = value
+                (metric["deployment"] if name in OF_DEPLOYMENT else metric)[name] = value
     return found
 
 

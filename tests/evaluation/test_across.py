@@ -40,7 +40,7 @@ def test_the_table():
         ("xd", "ucf"): metrics(0.7, 10), ("xd", "xd"): metrics(0.6, 5),
     }  # fmt: skip
     table = Across([UCF_CRIME, XD_VIOLENCE], results, read_same())
-    assert table.figures["ucf", "ucf"][SHARED] == 10  # over classes and IoUs
+    assert table.values["ucf", "ucf"][SHARED] == 10  # over classes and IoUs
     lines = [[c.strip() for c in line.strip("| ").split("|")]
              for line in table.markdown().splitlines()]  # fmt: skip
     assert lines[0][:3] == ["trained on", "UCF-Crime: AUC1 (%)", "UCF-Crime: AP1 (%)"]

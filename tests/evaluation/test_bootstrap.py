@@ -31,7 +31,7 @@ def test_every_resample_has_as_many_videos():
 
 def test_means_of_resamples_are_the_figures_within_their_error(evaluation):
     """Those of AP and event figures, which are ratios, up to a bias of the order 1 / videos."""
-    metrics, figures = evaluation.metrics(), evaluation.figures(resamples(VIDEOS, 1000))
+    metrics, figures = evaluation.metrics(), evaluation.values(resamples(VIDEOS, 1000))
     for name in METRICS:
         plain = value_of(metrics, name)
         if plain is None:
@@ -54,9 +54,9 @@ def test_intervals_hold_the_figures_and_have_their_layout(evaluation):
 
 def test_weightings_at_once_or_a_few_at_a_time_are_the_same(evaluation, monkeypatch):
     weights = resamples(VIDEOS, 20)
-    expected = evaluation.figures(weights)
+    expected = evaluation.values(weights)
     monkeypatch.setattr("utils.evaluation.metrics.AT_ONCE", 1)
-    found = evaluation.figures(weights)
+    found = evaluation.values(weights)
     for name in ("auc1", "average_map", "found_at_5", "calibration_error"):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-12)
 
@@ -69,7 +69,7 @@ def test_an_interval_of_what_is_mostly_undefined_is_none():
 def test_a_class_that_a_resample_has_lost_is_left_out_of_its_mean(evaluation):
     scored = evaluation.scored
     without = np.array([int("theft" not in labels) for labels in scored.truth.labels])
-    figures = evaluation.figures(np.stack([without, np.ones_like(without)]))
+    figures = evaluation.values(np.stack([without, np.ones_like(without)]))
     lost, there = figures["per_class_ap"]["theft"]["0.1"]
     assert np.isnan(lost)
     assert there >= 0

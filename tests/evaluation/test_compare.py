@@ -87,7 +87,7 @@ def test_less_is_better_of_some_figures(scored):
 def test_the_interval_is_that_of_differences_on_the_same_videos(scored):
     """Far narrower than that of either method, which the videos move together."""
     found = Comparison([better(scored, 0.02)], [scored], 300)
-    a, b = (side["auc1"][1:] for side in found.figures)
+    a, b = (side["auc1"][1:] for side in found.values)
     low, high = found.differences()["metrics"]["auc1"]["interval"]
     assert (low, high) == pytest.approx(np.percentile(a - b, [2.5, 97.5]))
     assert high - low < 0.5 * np.ptp(np.percentile(a, [2.5, 97.5]))

@@ -17,7 +17,7 @@ from utils.evaluation.predictions import load_predictions, save_predictions
 from utils.evaluation.report import report_lines
 from utils.evaluation.scored import Prediction, Scored
 from utils.labels import UCF_CRIME
-from utils.metric_names import IN_USE, METRICS
+from utils.metric_names import METRICS, OF_DEPLOYMENT
 from utils.system.errors import UserError
 
 
@@ -189,7 +189,7 @@ def test_metrics_of_whole_videos_of_one_kind_are_undefined(tmp_path):
     facts = described(tmp_path)
     rows = [Row(tmp_path / "x.npy", facts.encode("fire"))] * 2
     metrics = compute_metrics([Prediction(np.array([0.1, 0.2]))] * 2, None, rows, facts)
-    names = {*METRICS} - {*IN_USE}
+    names = {*METRICS} - {*OF_DEPLOYMENT}
     assert all(metrics[name] is None for name in names)
     assert set(metrics["deployment"].values()) == {None}
     assert metrics["undefined"]["video_auc"] == "all videos are anomalous"

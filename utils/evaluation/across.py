@@ -67,21 +67,21 @@ class Across:
     def __init__(self, facts: list[Dataset], results: dict[tuple[str, str], dict], same):
         self.titles = {of_set.name: of_set.title for of_set in facts}
         self.shared = {of_set.name: shared_codes(of_set, facts, same) for of_set in facts}
-        self.figures = {pair: self._figures(pair[1], found) for pair, found in results.items()}
+        self.values = {pair: self._values(pair[1], found) for pair, found in results.items()}
 
-    def _figures(self, tested_on: str, metrics: dict) -> dict[str, float | None]:
+    def _values(self, tested_on: str, metrics: dict) -> dict[str, float | None]:
         """Of a test, by column."""
         found = {METRICS[n].heading: (value_of(metrics, n), METRICS[n].shown(1)) for n in SHOWN}
-        figures = {title: v if v is None else s * v for title, (v, s) in found.items()}
+        columns = {title: v if v is None else s * v for title, (v, s) in found.items()}
         of_classes = metrics["per_class_ap"] or {}
         known = [of_classes[c] for c in self.shared[tested_on] if c in of_classes]
-        figures[SHARED] = float(np.mean([[*v.values()] for v in known])) if known else None
-        return figures
+        columns[SHARED] = float(np.mean([[*v.values()] for v in known])) if known else None
+        return columns
 
     def csv(self) -> str:
         """A line per test."""
-        pairs = self.figures.items()
-        rows = [{"trained on": a, "tested on": b, **figures} for (a, b), figures in pairs]
+        pairs = self.values.items()
+        rows = [{"trained on": a, "tested on": b, **columns} for (a, b), columns in pairs]
         return pd.DataFrame(rows).to_csv(index=False)
 
     def markdown(self) -> str:
@@ -90,7 +90,7 @@ class Across:
         header = [f"{title}: {column}" for title in self.titles.values() for column in columns]
         lines = []
         for name, title in self.titles.items():
-            values = [self.figures[name, other][c] for other in self.titles for c in columns]
+            values = [self.values[name, other][c] for other in self.titles for c in columns]
             lines.append([title, *("n/a" if v is None else f"{v:.2f}" for v in values)])
         table = aligned(["trained on", *header], lines)
         shared = [

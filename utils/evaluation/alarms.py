@@ -15,8 +15,8 @@ from utils.detection_map import (
     overlapping_pairs,
     timed,
 )
-from utils.evaluation.figures import Figures, Part, by
 from utils.evaluation.scored import Scored
+from utils.evaluation.weighted import Part, Values, by
 from utils.event_defaults import MIN_CONFIDENCE, MIN_SECONDS
 
 ALARM = 0.5  # above it, a frame of a normal video is a false alarm
@@ -34,7 +34,7 @@ def of_normal_videos(scored: Scored, events: "Events") -> Part:
     hours = hours_of_normal_videos(scored)
     count = normal * np.bincount(events.confident().video, minlength=scored.videos)
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         return {
             "false_alarm_rate": weights @ alarmed / (weights @ lasting),
             "false_alarms_per_hour": weights @ count / (weights @ hours),
@@ -56,15 +56,15 @@ def of_events(scored: Scored, events: "Events") -> Part:
     hits = right(events, scored.spans)  # [IoUs, events]
     of_videos = np.array([np.bincount(events.video[h], minlength=scored.videos) for h in hits])
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         found, annotated, correct = weights @ count, weights @ known, of_videos @ weights.T
-        figures = {
+        values = {
             "event_precision": correct / found,
             "event_recall": correct / annotated,
             "event_f1": np.where(annotated > 0, 2 * correct / (found + annotated), np.nan),
         }
-        by_iou = {name: by(map(str, IOU_THRESHOLDS), f.T) for name, f in figures.items()}
-        return by_iou | {f"average_{name}": f.mean(axis=0) for name, f in figures.items()}
+        by_iou = {name: by(map(str, IOU_THRESHOLDS), f.T) for name, f in values.items()}
+        return by_iou | {f"average_{name}": f.mean(axis=0) for name, f in values.items()}
 
     return part
 

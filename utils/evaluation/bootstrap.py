@@ -1,9 +1,9 @@
-"""How sure a figure is: what it would have been on other videos of the same kind."""
+"""How sure a metric is: what it would have been on other videos of the same kind."""
 
 import numpy as np
 
-from utils.evaluation.figures import mapped
 from utils.evaluation.metrics import Evaluation, in_blocks
+from utils.evaluation.weighted import mapped
 
 RESAMPLES = 1000
 SEED = 0
@@ -17,7 +17,7 @@ def resamples(videos: int, count: int) -> np.ndarray:
 
 
 def interval(values: np.ndarray) -> list[float] | None:
-    """The percentiles between which 95 % of the resamples lie, of those in which the figure is
+    """The percentiles between which 95 % of the resamples lie, of those in which it is
     defined; None where it is not in most of them."""
     defined = values[np.isfinite(values)]
     if 2 * len(defined) < len(values):
@@ -27,6 +27,6 @@ def interval(values: np.ndarray) -> list[float] | None:
 
 
 def intervals(evaluation: Evaluation, count: int) -> dict:
-    """An interval of every figure, laid out as `Evaluation.metrics` are."""
-    figures = evaluation.figures(resamples(evaluation.scored.videos, count))
-    return {"resamples": count, "level": LEVEL} | in_blocks(mapped(interval, figures))
+    """An interval of every metric, laid out as `Evaluation.metrics` are."""
+    values = evaluation.values(resamples(evaluation.scored.videos, count))
+    return {"resamples": count, "level": LEVEL} | in_blocks(mapped(interval, values))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from utils.evaluation.figures import Figures, Part
 from utils.evaluation.scored import Scored
+from utils.evaluation.weighted import Part, Values
 
 BINS = 15
 LOWEST, HIGHEST = 0.02, 50.0  # temperatures
@@ -36,7 +36,7 @@ def of_calibration(scored: Scored, temperature: float | None = None) -> Part:
         cooled = with_temperature(scored.score, temperature)
         sums["calibrated_error"] = calibration_sums(scored, cooled)
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         return {
             name: calibration_error(np.tensordot(weights, of_videos, axes=1))
             for name, of_videos in sums.items()

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from utils.evaluation.bootstrap import SEED, interval, resamples
-from utils.evaluation.figures import Figures
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_scored, require_same
 from utils.evaluation.scored import Scored
+from utils.evaluation.weighted import Values
 from utils.metric_names import METRICS
 from utils.system.console import note
 from utils.system.errors import UserError
@@ -52,7 +52,7 @@ def read_runs(a: Path, b: Path) -> tuple[list[Scored], list[Scored]]:
 
 
 class Comparison:
-    """Figures of two methods A and B, as they are and on resamples of the videos, and of the runs
+    """Metrics of two methods A and B, as they are and on resamples of the videos, and of the runs
     where there are several.
 
     Args:
@@ -69,21 +69,21 @@ class Comparison:
         rng = np.random.default_rng(SEED)
         drawn = rng.multinomial(runs, np.full(runs, 1 / runs), size=count) / runs
         self._drawn = np.vstack([np.full((1, runs), 1 / runs), drawn])  # [1 + B, runs]
-        self.figures = [self._mean([Evaluation(run).figures(weights) for run in m]) for m in (a, b)]
+        self.values = [self._mean([Evaluation(run).values(weights) for run in m]) for m in (a, b)]
 
-    def _mean(self, figures: list[Figures]) -> Figures:
+    def _mean(self, values: list[Values]) -> Values:
         """Over the runs that are drawn."""
         return {
-            name: self._mean([f[name] for f in figures])
+            name: self._mean([f[name] for f in values])
             if isinstance(value, dict)
-            else _weighted(np.stack([f[name] for f in figures], axis=1), self._drawn)
-            for name, value in figures[0].items()
+            else _weighted(np.stack([f[name] for f in values], axis=1), self._drawn)
+            for name, value in values[0].items()
         }
 
     def differences(self) -> dict:
-        """By metric, and by class: both figures, the difference A − B, its interval, and the share
+        """By metric, and by class: both values, the difference A − B, its interval, and the share
         of resamples in which A leads (equal ones count half). Of what both have."""
-        a, b = self.figures
+        a, b = self.values
         found = {n: _difference(a[n], b[n], n) for n in METRICS if n in a and n in b}
         by_class = {
             table: {

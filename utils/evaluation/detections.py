@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from utils.detection_map import IOU_THRESHOLDS, Matched, matched
-from utils.evaluation.figures import Figures, Part, by
 from utils.evaluation.ranking import counted
 from utils.evaluation.scored import Scored
+from utils.evaluation.weighted import Part, Values, by
 
 
 def of_detections(scored: Scored) -> Part:
@@ -19,14 +19,14 @@ def of_detections(scored: Scored) -> Part:
     detections = Detections(found, scored.videos, len(codes))
     ious = [*map(str, IOU_THRESHOLDS)]
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         ap = detections.precisions(weights)  # [B, IoUs, C]
-        figures = {}
+        values = {}
         for name, of_classes in (("map", ap), ("anomaly_map", ap[..., 1:])):
             known = np.isfinite(of_classes)
             mean = np.where(known, of_classes, 0).sum(axis=2) / known.sum(axis=2)
-            figures |= {name: by(ious, mean), f"average_{name}": mean.mean(axis=1)}
-        return figures | {"per_class_ap": {c: by(ious, ap[..., i]) for i, c in enumerate(codes)}}
+            values |= {name: by(ious, mean), f"average_{name}": mean.mean(axis=1)}
+        return values | {"per_class_ap": {c: by(ious, ap[..., i]) for i, c in enumerate(codes)}}
 
     return part
 

@@ -1,11 +1,11 @@
-"""Figures of scores by frame: areas under curves, and what is found at few false positives."""
+"""Metrics of scores by frame: areas under curves, and what is found at few false positives."""
 
 import numpy as np
 
 from utils.evaluation.alarms import Delays, found_and_median
-from utils.evaluation.figures import Figures, Part, by
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored import Scored
+from utils.evaluation.weighted import Part, Values, by
 
 RATES = {"1": 0.01, "2": 0.02, "5": 0.05}  # false-positive rates, by percent
 BY_CLASS = "5"  # that at which each class is looked at
@@ -27,21 +27,21 @@ def of_frames(scored: Scored) -> Part:
     shown = scored.truth.shown(codes)
     classes = [ClassRecall(ranking, scored.score, of_class, scored.video) for of_class in shown.T]
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         curves = ranking.curves(weights)
-        figures = {"auc1": curves.auc(), "ap1": curves.ap(), "pr_auc": curves.pr_auc()}
+        values = {"auc1": curves.auc(), "ap1": curves.ap(), "pr_auc": curves.pr_auc()}
         for percent, rate in RATES.items():
             count = curves.count_within(rate)
             thresholds = np.append(np.inf, ranking.scores)[count]
             found, median = found_and_median(delays.at(thresholds), weights[:, delays.video])
-            figures[f"recall_at_{percent}"] = curves.recall_of(count)
-            figures[f"found_at_{percent}"] = np.where(curves.defined, found, np.nan)
-            figures[f"median_delay_at_{percent}"] = np.where(curves.defined, median, np.nan)
+            values[f"recall_at_{percent}"] = curves.recall_of(count)
+            values[f"found_at_{percent}"] = np.where(curves.defined, found, np.nan)
+            values[f"median_delay_at_{percent}"] = np.where(curves.defined, median, np.nan)
             if percent == BY_CLASS:
                 recall = [of_class.at(weights, count) for of_class in classes]
                 recall = np.where(curves.defined[:, None], np.stack(recall, axis=1), np.nan)
-                figures[f"recall_at_{percent}_by_class"] = by(codes, recall)
-        return figures
+                values[f"recall_at_{percent}_by_class"] = by(codes, recall)
+        return values
 
     return part
 
@@ -75,7 +75,7 @@ def of_normal_class(scored: Scored) -> Part:
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in scored.predictions])
     ranking = ranking_of(scored, anomaly)
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         curves = ranking.curves(weights)
         return {"auc2": curves.auc(), "ap2": curves.ap()}
 
@@ -89,7 +89,7 @@ def of_anomalous_videos(scored: Scored) -> Part:
     known = np.isfinite(of_each)
     of_each = np.where(known, of_each, 0)
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         return {
             "ano_auc": ranking.curves(weights).auc(),
             "ano_auc_per_video": weights @ of_each / (weights @ known),

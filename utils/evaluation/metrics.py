@@ -1,5 +1,5 @@
 """What is said of scores: AUC, AP and mAP@IoU by the protocol of VadCLIP and DSANet, how the
-detector would do in use, and how sure all that is. docs/evaluation.md has the definitions."""
+detector would do when deployed, and how sure all that is. docs/evaluation.md has the definitions."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ import numpy as np
 from utils.evaluation.alarms import find_all, of_events, of_normal_videos
 from utils.evaluation.calibration import of_calibration
 from utils.evaluation.detections import of_detections
-from utils.evaluation.figures import Figures, joined, mapped
 from utils.evaluation.frames import of_anomalous_videos, of_frames, of_normal_class
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored import Scored
 from utils.evaluation.undefined import undefined
 from utils.evaluation.videos import of_videos
-from utils.metric_names import DEPLOYMENT, IN_USE, METRICS
+from utils.evaluation.weighted import Values, joined, mapped
+from utils.metric_names import DEPLOYMENT, METRICS, OF_DEPLOYMENT
 
 AT_ONCE = 2**22  # weightings of the videos × snippets that are held in memory
-# Tables beside the single figures of METRICS, by IoU or class; those of the block `deployment`.
+# Tables beside the single metrics of METRICS, by IoU or class; those of the block `deployment`.
 TABLES = ("map", "anomaly_map", "per_class_ap", "per_class_accuracy")
-TABLES_IN_USE = ("event_precision", "event_recall", "event_f1", "recall_at_5_by_class")
+DEPLOYMENT_TABLES = ("event_precision", "event_recall", "event_f1", "recall_at_5_by_class")
 
 
 class FrameMetrics(NamedTuple):
@@ -51,7 +51,7 @@ def frame_metrics(scores: np.ndarray, abnormal: np.ndarray, durations: np.ndarra
 
 
 class Evaluation:
-    """All figures of scored videos, for any weighting of these.
+    """All metrics of scored videos, for any weighting of these.
 
     Args:
         scored: videos.
@@ -72,34 +72,34 @@ class Evaluation:
         if scored.truth and scored.tells_classes:
             self._parts += [part(scored) for part in (of_normal_class, of_detections)]
 
-    def figures(self, weights: np.ndarray) -> Figures:
+    def values(self, weights: np.ndarray) -> Values:
         """
         Args:
             weights: (B, V) how often each video counts, in whole numbers.
 
         Returns:
-            figures by name, see `Figures`, as far as there can be any.
+            by name, see `Values`, as far as there can be any.
         """
         step = max(1, AT_ONCE // len(self.scored.score))
         chunks = [weights[start : start + step] for start in range(0, len(weights), step)]
         with np.errstate(invalid="ignore", divide="ignore"):  # what is undefined becomes NaN
             return joined([self._of_chunk(chunk) for chunk in chunks])
 
-    def _of_chunk(self, weights: np.ndarray) -> Figures:
-        figures: Figures = {}
+    def _of_chunk(self, weights: np.ndarray) -> Values:
+        values: Values = {}
         for part in self._parts:
-            figures |= part(weights)
-        return figures
+            values |= part(weights)
+        return values
 
     def metrics(self) -> dict:
-        """Every figure of the videos as they are, None where it is not defined.
+        """Every metric of the videos as they are, None where it is not defined.
 
         Returns:
             by name, those of `METRICS` and the tables beside them by IoU (in percent) or class; in
-            the block `deployment` those that say how the detector would do in use.
+            the block `deployment` the deployment metrics.
         """
-        figures = self.figures(np.ones((1, self.scored.videos)))
-        metrics = dict.fromkeys([*METRICS, *TABLES, *TABLES_IN_USE]) | mapped(_plain, figures)
+        values = self.values(np.ones((1, self.scored.videos)))
+        metrics = dict.fromkeys([*METRICS, *TABLES, *DEPLOYMENT_TABLES]) | mapped(_plain, values)
         why = {n: undefined(n, self.scored) for n, value in metrics.items() if value is None}
         metrics = in_blocks(metrics)
         metrics[DEPLOYMENT]["temperature"] = self.temperature
@@ -110,7 +110,8 @@ def _plain(value: np.ndarray) -> float | None:
     return float(value[0]) if np.isfinite(value[0]) else None
 
 
-def in_blocks(figures: dict) -> dict:
-    """Figures by name, those that say how a detector would do in use in a block of their own."""
-    in_use = {name: value for name, value in figures.items() if name in (*IN_USE, *TABLES_IN_USE)}
-    return {n: value for n, value in figures.items() if n not in in_use} | {DEPLOYMENT: in_use}
+def in_blocks(values: dict) -> dict:
+    """Metrics by name, the deployment metrics in a block of their own."""
+    names = {*OF_DEPLOYMENT, *DEPLOYMENT_TABLES}
+    others = {name: value for name, value in values.items() if name not in names}
+    return {**others, DEPLOYMENT: {n: value for n, value in values.items() if n in names}}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.metric_names import IN_USE, METRICS, OF_VIDEOS, value_of
+from utils.metric_names import METRICS, OF_DEPLOYMENT, OF_VIDEOS, value_of
 
 MAIN = (  # whose intervals are printed, too
     "auc1", "ap1", "pr_auc", "average_map", "average_anomaly_map", "ano_auc", "video_auc",
@@ -61,19 +61,19 @@ def report_lines(metrics: dict) -> list[str]:
 
 
 def deployment_lines(metrics: dict, intervals: dict | None = None) -> list[str]:
-    """How the detector would do in use, and how sure the main figures are. What is not defined is
+    """How the detector would do when deployed, and how sure the main metrics are. What is not defined is
     left out, and why is said once.
 
     Args:
         metrics: of `Evaluation.metrics`.
         intervals: of the bootstrap; None if there was none.
     """
-    heading = f"{'':{WIDTH}}{'figure':>9}"
+    heading = f"{'':{WIDTH}}{'value':>9}"
     if intervals:
         percent, count = 100 * intervals["level"], intervals["resamples"]
         heading += f"   {percent:.0f} % interval ({count:,} resamples of the videos)"
     lines, missing = [heading], {}
-    for name in (*MAIN, *IN_USE) if intervals else IN_USE:
+    for name in (*MAIN, *OF_DEPLOYMENT) if intervals else OF_DEPLOYMENT:
         value, metric = value_of(metrics, name), METRICS[name]
         if value is None:
             if name != "calibrated_error":  # it is asked for with --validation

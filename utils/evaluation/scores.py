@@ -153,6 +153,8 @@ def scored_by(path: Path, rows: list[Row], facts: Dataset, args, per: str | None
     predictions = [by_name[row.video] for row in rows]
     known = known_ends(rows, facts, args)
     per = per or per_what(predictions, known, facts, path)
+    if per == FRAME and facts.row.unit != FRAMES:
+        raise UserError(f"--per frame: the rows of {facts.title} are counted in {facts.row.unit}")
     predictions, edges = laid(predictions, rows, known, facts, per, path)
     truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts, edges=edges)
     return Scored(predictions, truth, rows, facts)
@@ -208,11 +210,11 @@ def laid(
     Raises:
         UserError: there are too many or too few by more than a row.
     """
-    size = 1 if per == FRAME else facts.row.size
+    size = facts.row.size and (1 if per == FRAME else facts.row.size)
     others, edges = [], []
     for i, (prediction, row, end) in enumerate(zip(predictions, rows, ends, strict=True)):
         count = len(prediction.score)
-        if size is None:  # so many rows share the video
+        if size is None:  # however many there are, they share the video
             edges.append(facts.row.edges(count, row.length))
             continue
         wanted = count if end is None else int(np.ceil(round(end / size, 6)))

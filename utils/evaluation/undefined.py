@@ -1,4 +1,4 @@
-"""Why a figure is not defined."""
+"""Why a metric is not defined."""
 
 from utils.evaluation.scored import Scored
 
@@ -13,7 +13,7 @@ NO_EVENTS = "it is not known when something happens (no table of events)"
 
 
 def undefined(name: str, scored: Scored) -> str:
-    """The reason, of a figure that is None."""
+    """The reason, of a metric that is None."""
     anomalous = scored.anomalous
     of_events = name.startswith(("event_", "average_event_"))
     of_probabilities = of_events or name.startswith(("false_alarm", "calibrat"))

@@ -1,10 +1,10 @@
-"""Figures of whole videos, for which their labels are enough."""
+"""Metrics of whole videos, for which their labels are enough."""
 
 import numpy as np
 
-from utils.evaluation.figures import Figures, Part, by
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored import Scored
+from utils.evaluation.weighted import Part, Values, by
 
 
 def of_videos(scored: Scored) -> Part:
@@ -14,15 +14,15 @@ def of_videos(scored: Scored) -> Part:
     ranking = Ranking(highest, one * scored.anomalous, one, videos, scored.videos)
     told = told_classes(scored)
 
-    def part(weights: np.ndarray) -> Figures:
+    def part(weights: np.ndarray) -> Values:
         curves = ranking.curves(weights)
-        figures = {"video_auc": curves.auc(), "video_ap": curves.ap()}
+        values = {"video_auc": curves.auc(), "video_ap": curves.ap()}
         if told is not None:
             right, of_class = told
-            figures["class_accuracy"] = weights @ right / (weights @ scored.anomalous)
+            values["class_accuracy"] = weights @ right / (weights @ scored.anomalous)
             by_class = weights @ (right[:, None] & of_class) / (weights @ of_class)
-            figures["per_class_accuracy"] = by(scored.facts.classes[1:], by_class)
-        return figures
+            values["per_class_accuracy"] = by(scored.facts.classes[1:], by_class)
+        return values
 
     return part
 

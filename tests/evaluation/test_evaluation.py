@@ -1,4 +1,4 @@
-"""Every figure against the obvious way, of the videos as they are and as a resample counts them."""
+"""Every metric against the obvious way, of the videos as they are and as a resample counts them."""
 
 import numpy as np
 import pytest
@@ -26,97 +26,97 @@ def scored(rng, tmp_path, request) -> Scored:
     return scored_videos(rng, facts, COUNTS, LENGTHS, request.param)
 
 
-def flat(figures: dict, weighting: int) -> dict:
+def flat(values: dict, weighting: int) -> dict:
     return {
         name: flat(value, weighting) if isinstance(value, dict) else value[weighting]
-        for name, value in figures.items()
+        for name, value in values.items()
     }
 
 
 @pytest.fixture(params=range(len(RESAMPLES)))
 def pair(scored, request) -> tuple[dict, Scored]:
-    """Figures of one of several weightings, and the videos written out."""
-    figures = Evaluation(scored).figures(np.stack(RESAMPLES))
-    return flat(figures, request.param), naive.written_out(scored, RESAMPLES[request.param])
+    """Values of one of several weightings, and the videos written out."""
+    values = Evaluation(scored).values(np.stack(RESAMPLES))
+    return flat(values, request.param), naive.written_out(scored, RESAMPLES[request.param])
 
 
 def test_areas(pair):
-    figures, videos = pair
-    found = [figures[name] for name in ("auc1", "ap1", "pr_auc")]
+    values, videos = pair
+    found = [values[name] for name in ("auc1", "ap1", "pr_auc")]
     assert found == pytest.approx(naive.areas(videos), rel=0, abs=1e-12)
 
 
 def test_recall_at_a_false_positive_rate(pair):
-    figures, videos = pair
+    values, videos = pair
     for percent in (1, 2, 5):
         expected = naive.recall_at(videos, percent / 100)
-        assert figures[f"recall_at_{percent}"] == pytest.approx(expected, abs=1e-12)
+        assert values[f"recall_at_{percent}"] == pytest.approx(expected, abs=1e-12)
     for code in videos.facts.classes[1:]:
         if any(code in labels for labels in videos.truth.labels):
             expected = naive.class_recall_at(videos, 0.05, code)
-            assert figures["recall_at_5_by_class"][code] == pytest.approx(expected, abs=1e-12)
+            assert values["recall_at_5_by_class"][code] == pytest.approx(expected, abs=1e-12)
 
 
 def test_delays(pair):
-    figures, videos = pair
+    values, videos = pair
     for percent in (1, 2, 5):
         found, median = naive.delays_at(videos, percent / 100, FPS)
-        assert figures[f"found_at_{percent}"] == pytest.approx(found)
-        assert figures[f"median_delay_at_{percent}"] == pytest.approx(median, nan_ok=True)
+        assert values[f"found_at_{percent}"] == pytest.approx(found)
+        assert values[f"median_delay_at_{percent}"] == pytest.approx(median, nan_ok=True)
 
 
 def test_false_alarms(pair):
-    figures, videos = pair
-    assert figures["false_alarm_rate"] == pytest.approx(naive.false_alarm_rate(videos))
+    values, videos = pair
+    assert values["false_alarm_rate"] == pytest.approx(naive.false_alarm_rate(videos))
     expected = naive.false_alarms_per_hour(videos, FPS)
-    assert figures["false_alarms_per_hour"] == pytest.approx(expected)
+    assert values["false_alarms_per_hour"] == pytest.approx(expected)
 
 
 def test_events(pair):
-    figures, videos = pair
+    values, videos = pair
     f1 = []
     for iou in IOU_THRESHOLDS:
         found, annotated, right = naive.event_counts(videos, iou)
-        assert figures["event_precision"][str(iou)] == pytest.approx(right / found)
-        assert figures["event_recall"][str(iou)] == pytest.approx(right / annotated)
+        assert values["event_precision"][str(iou)] == pytest.approx(right / found)
+        assert values["event_recall"][str(iou)] == pytest.approx(right / annotated)
         f1.append(2 * right / (found + annotated))
-        assert figures["event_f1"][str(iou)] == pytest.approx(f1[-1])
-    assert figures["average_event_f1"] == pytest.approx(np.mean(f1))
+        assert values["event_f1"][str(iou)] == pytest.approx(f1[-1])
+    assert values["average_event_f1"] == pytest.approx(np.mean(f1))
 
 
 def test_within_anomalous_videos(pair):
-    figures, videos = pair
+    values, videos = pair
     anomalous = [int(not row.normal) for row in videos.rows]
     expected = naive.areas(naive.written_out(videos, anomalous))[0]
-    assert figures["ano_auc"] == pytest.approx(expected, rel=0, abs=1e-12)
-    assert figures["ano_auc_per_video"] == pytest.approx(naive.auc_per_video(videos))
+    assert values["ano_auc"] == pytest.approx(expected, rel=0, abs=1e-12)
+    assert values["ano_auc_per_video"] == pytest.approx(naive.auc_per_video(videos))
 
 
 def test_calibration(pair):
-    figures, videos = pair
-    assert figures["calibration_error"] == pytest.approx(naive.calibration_error(videos), abs=1e-6)
+    values, videos = pair
+    assert values["calibration_error"] == pytest.approx(naive.calibration_error(videos), abs=1e-6)
 
 
 def test_whole_videos(pair):
-    figures, videos = pair
+    values, videos = pair
     alone = Evaluation(videos).metrics()
-    assert figures["video_auc"] == pytest.approx(alone["video_auc"])
-    assert figures["class_accuracy"] == pytest.approx(alone["class_accuracy"])
+    assert values["video_auc"] == pytest.approx(alone["video_auc"])
+    assert values["class_accuracy"] == pytest.approx(alone["class_accuracy"])
 
 
 def test_average_precision(pair):
     """Copies of a video stand side by side, as `written_out` has them."""
-    figures, videos = pair
+    values, videos = pair
     truth, codes = videos.truth, videos.facts.classes
     expected = average_precisions(
         [p.probabilities for p in videos.predictions],
         truth.segments, truth.labels, codes, truth.edges,
     )  # fmt: skip
     for i, iou in enumerate(map(str, IOU_THRESHOLDS)):
-        found = [figures["per_class_ap"][code][iou] for code in codes]
+        found = [values["per_class_ap"][code][iou] for code in codes]
         there = np.isfinite(found)
         assert np.array(found)[there] == pytest.approx(expected[i][there], abs=1e-9)
-        assert figures["map"][iou] == pytest.approx(expected[i][there].mean(), abs=1e-9)
+        assert values["map"][iou] == pytest.approx(expected[i][there].mean(), abs=1e-9)
         assert not expected[i][~there].any()
 
 
@@ -148,11 +148,11 @@ def test_what_is_not_defined_is_said_and_the_rest_goes_on(scored, case):
     kept, missing, there = UNDEFINED[case]
     counts = [int(kept(i)) for i in range(scored.videos)]
     metrics = Evaluation(naive.written_out(scored, counts)).metrics()
-    figures = {**metrics, **metrics["deployment"]}
+    values = {**metrics, **metrics["deployment"]}
     for name in missing:
-        assert figures[name] is None
+        assert values[name] is None
         assert metrics["undefined"][name]
-    assert figures[there] is not None
+    assert values[there] is not None
     lines = "\n".join([*report_lines(metrics), *deployment_lines(metrics)])
     assert "Not defined, because" in lines
 

@@ -1,0 +1,37 @@
+"""Metrics of many weightings of the videos at once.
+
+A resample of the videos counts each of them so many times. So each metric is written once, as a
+function of how often each video counts; that of the test set is where each counts once.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+# By name (B,), or by name and what it is of, a class or an IoU. NaN where it is not defined.
+Values = dict[str, "np.ndarray | Values"]
+# (B, V), how often each video counts, in whole numbers -> metrics.
+Part = Callable[[np.ndarray], Values]
+
+
+def by(names: Iterable[str], values: np.ndarray) -> Values:
+    """(B, names) -> (B,) by name."""
+    return dict(zip(names, values.T, strict=True))
+
+
+def joined(values: list[Values]) -> Values:
+    """Those of all weightings, from those of some at a time."""
+    return {
+        name: joined([f[name] for f in values])
+        if isinstance(value, dict)
+        else np.concatenate([f[name] for f in values])
+        for name, value in values[0].items()
+    }
+
+
+def mapped(function, values: Values) -> dict:
+    """What a function makes of the values of every metric."""
+    return {
+        name: mapped(function, value) if isinstance(value, dict) else function(value)
+        for name, value in values.items()
+    }
