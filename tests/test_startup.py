@@ -15,7 +15,10 @@ SCRIPTS = (
     "ucf_train.py", "xd_train.py", "ucf_test.py", "xd_test.py", "predict.py", "ablate.py",
     "extract_features.py",
 )  # fmt: skip
-MODULES = ("make_lists", "check_data", "compare_features", "demo_data", "demo_report", "figures")
+MODULES = (
+    "make_lists", "check_data", "compare_features", "demo_data", "demo_report", "figures",
+    "evaluate", "compare", "across",
+)  # fmt: skip
 COMMANDS = {
     **{script: [script] for script in SCRIPTS},
     **{f"python -m utils.{module}": ["-m", f"utils.{module}"] for module in MODULES},
@@ -24,7 +27,8 @@ COMMANDS = {
 
 OWN_HELP = (
     "predict.py", "extract_features.py", "python -m utils.figures",
-    "python -m utils.compare_features",
+    "python -m utils.compare_features", "python -m utils.evaluate", "python -m utils.compare",
+    "python -m utils.across",
 )  # fmt: skip
 FIGURES, REPORT = (COMMANDS[f"python -m utils.{module}"] for module in ("figures", "demo_report"))
 

@@ -38,6 +38,11 @@ def _deployment(title: str, **facts) -> Metric:
     return Metric(title, of_deployment=True, **facts)
 
 
+def _time(title: str, unit: str) -> Metric:
+    return _deployment(title, fraction=False, unit=unit, lower=True)
+
+
+RATES = {"1": 0.01, "2": 0.02, "5": 0.05}  # false-positive rates, by percent
 METRICS = {
     "auc1": Metric("AUC1", selectable=True),
     "ap1": Metric("AP1", selectable=True),
@@ -51,21 +56,9 @@ METRICS = {
     "video_ap": Metric("video AP", selectable=True, of_videos=True),
     "class_accuracy": Metric("class accuracy", of_videos=True),
     "ano_auc_per_video": _deployment("Ano-AUC, average of videos"),
-    "recall_at_1": _deployment("recall at 1 % FPR"),
-    "recall_at_2": _deployment("recall at 2 % FPR"),
-    "recall_at_5": _deployment("recall at 5 % FPR"),
-    "found_at_1": _deployment("events alarmed at 1 % FPR"),
-    "found_at_2": _deployment("events alarmed at 2 % FPR"),
-    "found_at_5": _deployment("events alarmed at 5 % FPR"),
-    "median_delay_at_1": _deployment(
-        "median delay at 1 % FPR", fraction=False, unit="s", lower=True
-    ),
-    "median_delay_at_2": _deployment(
-        "median delay at 2 % FPR", fraction=False, unit="s", lower=True
-    ),
-    "median_delay_at_5": _deployment(
-        "median delay at 5 % FPR", fraction=False, unit="s", lower=True
-    ),
+    **{f"recall_at_{p}": _deployment(f"recall at {p} % FPR") for p in RATES},
+    **{f"found_at_{p}": _deployment(f"events alarmed at {p} % FPR") for p in RATES},
+    **{f"median_delay_at_{p}": _time(f"median delay at {p} % FPR", unit="s") for p in RATES},
     "false_alarm_rate": _deployment("false-alarm rate", lower=True),
     "false_alarms_per_hour": _deployment(
         "false alarms per hour", fraction=False, unit="", lower=True

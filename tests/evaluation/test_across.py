@@ -1,8 +1,14 @@
 """The table across data sets."""
 
+import csv
+import json
+from pathlib import Path
+
 import pytest
+import yaml
 
 from helpers.own import described
+from helpers.scripts import make_data
 from utils import across
 from utils.evaluation.across import SHARED, Across, read_same, shared_codes
 from utils.labels import UCF_CRIME, XD_VIOLENCE
@@ -68,3 +74,33 @@ def test_bad_options_end_in_one_line(options, message, tmp_path, capsys):
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_training_and_testing_across(tmp_path, capsys, monkeypatch):
+    """MIL ranking, which needs no texts, from one set to the other and back; a second call trains
+    nothing."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["ucf", "xd", "--out", "out", "--method", "mil", "--max-epoch", "1", "--config"]
+    for name in ("ucf", "xd"):
+        options = make_data(tmp_path / name, name, train_videos=3, test_videos=6)
+        Path(f"{name}.yml").write_text(yaml.safe_dump(options))
+        arguments.append(f"{name}={name}.yml")
+    across.main(arguments)
+    said = capsys.readouterr().out
+    assert said.count("training on") == 4  # it begins, and ends
+    for pair in ("ucf on xd", "xd on ucf", "ucf on ucf", "xd on xd"):
+        assert f"{pair}: tested" in said
+    tested = json.loads(Path("out/ucf_on_xd/results.json").read_text())
+    assert tested["provenance"]["trained_on"] == "UCF-Crime"
+    with open("out/table.csv") as file:
+        rows = {(r["trained on"], r["tested on"]): r for r in csv.DictReader(file)}
+    assert float(rows["ucf", "xd"]["AUC1 (%)"]) == pytest.approx(100 * tested["auc1"])
+    assert rows["ucf", "xd"][SHARED] == ""
+
+    across.main(arguments)
+    assert "training on" not in capsys.readouterr().out
+    Path("out/xd/model.pth").write_bytes(b"junk")
+    with pytest.raises(SystemExit):
+        across.main(arguments)
+    assert "error: xd on ucf: " in capsys.readouterr().err

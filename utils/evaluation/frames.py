@@ -6,8 +6,8 @@ from utils.evaluation.alarms import Delays, found_and_median
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored import Scored
 from utils.evaluation.weighted import Part, Values, by
+from utils.metric_names import RATES
 
-RATES = {"1": 0.01, "2": 0.02, "5": 0.05}  # false-positive rates, by percent
 BY_CLASS = "5"  # that at which each class is looked at
 
 

@@ -1,5 +1,5 @@
-"""What is said of scores: AUC, AP and mAP@IoU by the protocol of VadCLIP and DSANet, how the
-detector would do when deployed, and how sure all that is. docs/evaluation.md has the definitions."""
+"""What is said of scores: AUC, AP and mAP@IoU by the protocol of VadCLIP and DSANet, and how the
+detector would do when deployed. docs/evaluation.md has the definitions."""
 
 from typing import NamedTuple
 

@@ -61,8 +61,8 @@ def report_lines(metrics: dict) -> list[str]:
 
 
 def deployment_lines(metrics: dict, intervals: dict | None = None) -> list[str]:
-    """How the detector would do when deployed, and how sure the main metrics are. What is not defined is
-    left out, and why is said once.
+    """How the detector would do when deployed, and how sure the main metrics are. What is not
+    defined is left out, and why is said once.
 
     Args:
         metrics: of `Evaluation.metrics`.

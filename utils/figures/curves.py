@@ -11,10 +11,11 @@ from utils.detection_map import IOU_THRESHOLDS
 from utils.evaluation.alarms import Delays, find_all, hours_of_normal_videos, right
 from utils.evaluation.bootstrap import LEVEL, resamples
 from utils.evaluation.calibration import BINS, calibration_sums
-from utils.evaluation.frames import RATES, ranking_of
+from utils.evaluation.frames import ranking_of
 from utils.evaluation.ranking import JUST, Ranking
 from utils.evaluation.scored import Scored
 from utils.figures.style import LINES, PALETTE, QUIET, new_figure
+from utils.metric_names import RATES
 from utils.system.errors import UserError
 
 RESAMPLES = 300  # are enough for the eye
