@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from utils import PROJECT
-from utils.ablation.cells import Cell, TimeLeft, clear, finished, make_cells, run_cells
+from utils.ablation.cells import Cell, clear, finished, make_cells, run_cells
 from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, result_of, summary
 from utils.ablation.text import latex_table, markdown_table
@@ -68,12 +68,10 @@ def main(argv=None):
     missing = [cell for cell in cells if cell not in done]
     say(f"{len(cells)} runs, {len(done)} of them finished before")
     results = {(cell.row.name, cell.seed): result_of(cell.best) for cell in done}
-    clock = TimeLeft(missing, args.jobs)
 
-    def tell(cell: Cell, seconds: float) -> None:
+    def tell(cell: Cell, seconds: float, left: str) -> None:
         results[cell.row.name, cell.seed] = result_of(cell.best)
         figures = summary(grid, results[cell.row.name, cell.seed])
-        left = clock.after(cell, seconds)
         say(f"[{len(results)}/{len(cells)}] {cell.name}: {figures} ({seconds:.0f} s{left})")
 
     script = script_of(grid.dataset)

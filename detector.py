@@ -19,7 +19,7 @@ from model import build_model
 from utils import checkpoint
 from utils.both_datasets import DATASETS
 from utils.engine import Scoring, Videos, score
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.find_events import Event, Timeline, find_events
 from utils.labels import Dataset, dataset_of
@@ -55,14 +55,17 @@ class Detector:
         facts: of the data set whose classes are told.
         width: of the features it takes.
         trained_on: the data set that the weights say they were trained on; None if they do not.
+        held_out: share of its training videos that was held out for validation, and the seed of the
+            draw; None if they do not say so.
     """
 
-    def __init__(self, model, args: argparse.Namespace, facts: Dataset, trained_on: Dataset | None):
+    def __init__(self, model, args: argparse.Namespace, facts: Dataset, weights: Weights):
         self.model = model
         self.args = args
         self.facts = facts
         self.width = facts.width or WIDTH
-        self.trained_on = trained_on
+        self.trained_on = weights.dataset
+        self.held_out = weights.held_out
         self.scoring = Scoring.of(args)
 
     @classmethod
@@ -114,7 +117,7 @@ class Detector:
         with torch.random.fork_rng(devices=[]):  # no weight stays as it is drawn
             model = build_model(args, facts, with_clip=not weights.holds_text)
         checkpoint.fit(model, weights.state, weights.path)
-        return cls(model.to(device).eval(), args, facts, weights.dataset)
+        return cls(model.to(device).eval(), args, facts, weights)
 
     def predict(self, names: list[str], features: list[torch.Tensor]) -> list[Prediction]:
         """Scores of several videos, (T, D) each; `names` are for errors."""

@@ -34,7 +34,7 @@ from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
 from utils.evaluation.bootstrap import RESAMPLES, intervals, resamples
 from utils.evaluation.metrics import Evaluation, frame_metrics
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.network.batch import Filled
 from utils.system.device import set_up_device
 from utils.system.machine import CORES
@@ -238,11 +238,11 @@ def bootstrap(settings) -> list[Result]:
     return results
 
 
-def all_resamples(scored: Scored) -> dict:
+def all_resamples(scored: ScoredVideos) -> dict:
     return intervals(Evaluation(scored), RESAMPLES)
 
 
-def scored_videos(dataset: str) -> Scored:
+def scored_videos(dataset: str) -> ScoredVideos:
     """As many test videos as a data set has, as long, with random class probabilities."""
     counts, facts = workload.snippet_counts(dataset), workload.FACTS[dataset]
     segments, labels, frames = workload.ground_truth(counts, facts.classes)
@@ -255,7 +255,7 @@ def scored_videos(dataset: str) -> Scored:
         for codes, of_video in zip(labels, spans, strict=True)
     ]
     predictions = [Prediction(1 - p[:, 0], p) for p in curves]
-    return Scored(predictions, GroundTruth(edges, spans, segments, labels), rows, facts)
+    return ScoredVideos(predictions, GroundTruth(edges, spans, segments, labels), rows, facts)
 
 
 def feeding(settings) -> list[Result]:

@@ -16,7 +16,7 @@ from helpers.spoiling import World
 from helpers.truth import truth_of_frames
 from model import build_model
 from utils.datasets.lists import Row
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
 

@@ -17,7 +17,7 @@ from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, run
 from utils import demo_report
 from utils.engine import EvaluationSet
 from utils.evaluation.predictions import load_predictions
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.labels import UCF_CRIME
 from utils.system.files import sha256
 from utils.system.untrusted import load_tensors

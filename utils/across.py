@@ -152,7 +152,9 @@ def trained(place: Place, out: Path) -> str:
     if not finished(cell):
         say(f"{row.name} …")
         script = PROJECT / f"{place.recipe}_train.py"
-        failures = run_cells([cell], script, 1, True, lambda cell, s: say(f"{row.name}: {s:.0f} s"))
+        failures = run_cells(
+            [cell], script, 1, True, lambda cell, s, left: say(f"{row.name}: {s:.0f} s")
+        )
         if failures:
             raise UserError(failures[0])
     return str(files["model-path"])

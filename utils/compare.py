@@ -15,9 +15,10 @@ from pathlib import Path
 
 from utils.evaluation.bootstrap import RESAMPLES
 from utils.evaluation.comparison import Comparison, read_runs, table_of
-from utils.options.kinds import positive_int
+from utils.options.kinds import resamples
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
+from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
 
 
@@ -32,7 +33,7 @@ def make_parser() -> OneLineParser:
     add("a", type=Path, metavar="A", help="scores (.npz), or a folder of runs")
     add("b", type=Path, metavar="B", help="the same, of another method")
     add("--names", nargs=2, metavar=("A", "B"), help="what to call them (default: the files)")
-    add("--bootstrap", type=positive_int, default=RESAMPLES, metavar="N", help="resamples "
+    add("--bootstrap", type=resamples, default=RESAMPLES, metavar="N", help="resamples "
         "(default: %(default)s)")  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="folder of the differences and figures "
         "(default: runs/comparison)")  # fmt: skip
@@ -45,6 +46,8 @@ def main(argv=None):
     out = args.out or Path("runs/comparison")
     require_writable(out / "comparison.json")
     names = args.names or names_of(args.a, args.b)
+    if names[0] == names[1]:
+        raise UserError(f"--names {names[0]} {names[1]}: every name must be another")
     comparison = Comparison(*read_runs(args.a, args.b), args.bootstrap)
     found = comparison.differences()
     say(*table_of(found, names, comparison))

@@ -81,7 +81,7 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
     from utils.figures.style import save_png_and_svg
 
     chosen = choose_videos(test.rows)
-    curves = score_curves({"score": predictions}, test.truth, test.rows, test.facts, chosen)
+    curves = score_curves({"score": test.scored(predictions)}, chosen)
     figure, _ = save_png_and_svg(curves, folder, "scores")
 
     about = About(args.model_path, args.method)

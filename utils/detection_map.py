@@ -190,12 +190,8 @@ def average_precisions(
         edges: per video (T + 1,), the frames (or seconds) at which its rows begin and end.
     """
     found = matched(predictions, segments, labels, class_names, edges, iou_thresholds)
-    return precisions_of(found, len(class_names))
-
-
-def precisions_of(found: Matched, classes: int) -> np.ndarray:
-    """`average_precisions` of what was matched."""
-    ap = np.zeros((len(found.hits), classes))
+    classes = len(class_names)
+    ap = np.zeros((len(iou_thresholds), classes))
     label = found.proposals.label
     if len(np.unique(label)) < classes:
         return ap

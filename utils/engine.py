@@ -16,7 +16,7 @@ from utils.datasets.batches import chunk_batches, video_loader
 from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
 from utils.evaluation.metrics import Evaluation
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.labels import Dataset
 from utils.network.batch import Filled, Outputs
 from utils.optim import Optimization
@@ -171,9 +171,9 @@ class EvaluationSet(Videos):
         features = [of_video.clone() for of_video in loader]
         super().__init__(Scoring.of(args), [row.video for row in rows], features)
 
-    def scored(self, predictions: list[Prediction]) -> Scored:
+    def scored(self, predictions: list[Prediction]) -> ScoredVideos:
         """Predictions of these videos, and what is known of them."""
-        return Scored(predictions, self.truth, self.rows, self.facts)
+        return ScoredVideos(predictions, self.truth, self.rows, self.facts)
 
 
 @contextmanager

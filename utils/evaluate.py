@@ -23,13 +23,16 @@ from utils.both_datasets import DATASETS
 from utils.datasets.lists import read_list
 from utils.evaluation.bootstrap import intervals
 from utils.evaluation.metrics import Evaluation
+from utils.evaluation.over_list import PER, scored_by
 from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import deployment_lines, report_lines
-from utils.evaluation.scores import PER, scored_by
 from utils.labels import dataset_of
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
+from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
+
+MEANINGLESS = ("--predictions", "--model-path", "--output-dir", "--validation", "--method")
 
 
 def make_parser() -> OneLineParser:
@@ -57,6 +60,9 @@ def main(argv=None):
         parser, usual = DATASETS["ucf"]
         options = [f"--dataset={own.dataset}", *options]
     args = parser.parse_args(options)
+    for option in (o.partition("=")[0].replace("_", "-") for o in options):
+        if option in MEANINGLESS:
+            raise UserError(f"{option} means nothing here: see --help")
     facts = dataset_of(args, usual)
     out = own.out or Path("runs") / f"{facts.name}_scores"
     results, predictions = out / "results.json", out / "predictions.npz"

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.detection_map import find_proposals
-from utils.evaluation.scored import Prediction
+from utils.evaluation.alarms import event_runs
+from utils.evaluation.scored_videos import Prediction
 from utils.labels import Dataset
 from utils.row_time import FRAMES, USUAL, RowTime
 
@@ -86,13 +86,14 @@ def find_events(
     min_seconds: float,
 ) -> list[Event]:
     """The proposals of the mAP protocol, runs above max − 0.6·(max − min), of the detection score,
-    by time. Each is of the anomaly class that is likeliest in it on average.
+    by time; a score that never changes is one run. Each is of the anomaly class that is likeliest
+    in it on average.
 
     Args:
         min_confidence: an event's highest score is at least this.
         min_seconds: its length is at least this.
     """
-    runs, _ = find_proposals([prediction.score[:, None]], [timeline.edges])
+    runs = event_runs([prediction.score], [timeline.edges])
     events = [
         event_of(prediction, facts, timeline, start, end)
         for start, end in zip(runs.start, runs.end, strict=True)

@@ -31,7 +31,7 @@ def begun(cell) -> list[str]:
 def run_all(cells, script, jobs=2, keep_weights=True):
     told = []
     missing = [cell for cell in cells if not finished(cell)]
-    tell = lambda cell, _: told.append(cell)  # noqa: E731
+    tell = lambda cell, *_: told.append(cell)  # noqa: E731
     return run_cells(missing, script, jobs, keep_weights, tell), told
 
 
@@ -96,7 +96,7 @@ def test_a_cell_that_is_waited_for_keeps_no_job_from_others(cells, stand_in, cap
         lock.write("4711")
         lock.flush()
 
-        def tell(cell, _):
+        def tell(cell, *_):
             told.append(cell)
             lock.close()  # which gives it up, when the other cell is finished
 

@@ -8,7 +8,7 @@ from ucf_option import parser
 from utils.datasets.lists import read_list
 from utils.evaluation.bootstrap import interval, intervals, resamples
 from utils.evaluation.metrics import Evaluation
-from utils.evaluation.scores import scored_by
+from utils.evaluation.over_list import scored_by
 from utils.labels import UCF_CRIME
 from utils.metric_names import METRICS, value_of
 
@@ -30,16 +30,16 @@ def test_every_resample_has_as_many_videos():
 
 
 def test_means_of_resamples_are_the_figures_within_their_error(evaluation):
-    """Those of AP and event figures, which are ratios, up to a bias of the order 1 / videos."""
+    """Of ratios up to a bias of the order 1 / videos; what depends on a threshold moves in steps,
+    and a median jumps."""
     metrics, figures = evaluation.metrics(), evaluation.values(resamples(VIDEOS, 1000))
     for name in METRICS:
         plain = value_of(metrics, name)
-        if plain is None:
+        if plain is None or name.startswith("median"):
             continue
         values = figures[name][np.isfinite(figures[name])]
-        assert abs(values.mean() - plain) < values.std(), name
-        if name in ("auc1", "false_alarm_rate", "average_event_precision", "video_auc"):
-            assert values.mean() == pytest.approx(plain, abs=6 * values.std() / 1000**0.5), name
+        steps = name.startswith(("recall", "found"))
+        assert abs(values.mean() - plain) <= (0.6 if steps else 0.2) * values.std(), name
 
 
 def test_intervals_hold_the_figures_and_have_their_layout(evaluation):

@@ -1,6 +1,7 @@
 """Two methods on the same videos."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +12,29 @@ from helpers.scored import scored_videos
 from utils import compare
 from utils.evaluation.comparison import Comparison
 from utils.evaluation.predictions import load_scored, save_predictions
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 
 COUNTS = [12] * 30
 
 
 @pytest.fixture
-def scored(rng, tmp_path, monkeypatch) -> Scored:
+def scored(rng, tmp_path, monkeypatch) -> ScoredVideos:
     monkeypatch.chdir(tmp_path)
     facts = described(tmp_path, classes={c: c for c in ("normal", "fire", "fall", "theft")}, fps=25)
     return scored_videos(rng, facts, COUNTS, [16 * t for t in COUNTS])
 
 
-def better(scored: Scored, by: float) -> Scored:
+def better(scored: ScoredVideos, by: float) -> ScoredVideos:
     """Scores that know the truth."""
     shares = np.split(scored.truth.abnormal / scored.truth.durations, np.cumsum(COUNTS)[:-1])
     predictions = [
         Prediction(((p.score + by * share) / (1 + by)).astype(np.float32), p.probabilities)
         for p, share in zip(scored.predictions, shares, strict=True)
     ]
-    return Scored(predictions, scored.truth, scored.rows, scored.facts)
+    return ScoredVideos(predictions, scored.truth, scored.rows, scored.facts)
 
 
-def save(path: str, scored: Scored) -> None:
+def save(path: str, scored: ScoredVideos) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     save_predictions(path, scored)
 
@@ -97,7 +98,7 @@ def test_folders_of_runs_are_paired_by_seed(scored, rng, capsys):
     for seed in (1, 2, 3):
         noise = [Prediction(rng.random(12).astype(np.float32), p.probabilities)
                  for p in scored.predictions]  # fmt: skip
-        run = Scored(noise, scored.truth, scored.rows, scored.facts)
+        run = ScoredVideos(noise, scored.truth, scored.rows, scored.facts)
         save(f"a/seed{seed}/predictions.npz", better(run, 0.5))
         save(f"b/seed{seed}/predictions.npz", run)
     save("b/seed4/predictions.npz", scored)
@@ -114,14 +115,23 @@ def test_folders_of_runs_are_paired_by_seed(scored, rng, capsys):
 
 def test_what_does_not_fit_is_said(scored, capsys):
     save("a.npz", scored)
-    part = Scored(scored.predictions[1:], None, scored.rows[1:], scored.facts)
+    part = ScoredVideos(scored.predictions[1:], None, scored.rows[1:], scored.facts)
     save("b.npz", part)
     np.savez("c.npz", videos=["v"], lengths=[2], scores=[0.1, 0.2])
+    save("d.npz", ScoredVideos(scored.predictions, None, scored.rows, scored.facts))
+    moved = [[(s + 1, e) for s, e in of_video] for of_video in scored.truth.spans]
+    truth = replace(scored.truth, spans=moved)
+    save("e.npz", ScoredVideos(scored.predictions, truth, scored.rows, scored.facts))
+    other = replace(scored.facts, classes=("normal", "fire", "fall", "x"))
+    save("f.npz", ScoredVideos(scored.predictions, scored.truth, scored.rows, other))
     for pair, message in {
         ("a.npz", "b.npz"): "not of the same videos in the same order: see v0",
         ("a.npz", "c.npz"): "c.npz does not say what happens in its videos",
         ("a.npz", "."): "two files, or two folders",
         ("gone.npz", "a.npz"): "gone.npz holds no predictions",
+        ("a.npz", "d.npz"): "one alone knows when something happens",
+        ("a.npz", "e.npz"): "different ground truth of v0",
+        ("a.npz", "f.npz"): "data sets with different classes",
     }.items():
         with pytest.raises(SystemExit) as end:
             compare.main([*pair, "--out", "out"])
@@ -137,6 +147,7 @@ def test_damaged_truth_is_said_in_one_line(scored, capsys):
     for name, value in {
         "dataset": np.array("{"), "labels": arrays["labels"][1:], "edges": arrays["edges"][1:],
         "span_videos": arrays["span_videos"] + 90, "segments": arrays["segments"][1:],
+        "spans": arrays["spans"] + 9000, "classes": arrays["classes"][::-1],
     }.items():  # fmt: skip
         np.savez("b.npz", **arrays | {name: value})
         with pytest.raises(SystemExit) as end:
@@ -145,3 +156,28 @@ def test_damaged_truth_is_said_in_one_line(scored, capsys):
         error = capsys.readouterr().err
         assert "b.npz: what it says of its videos is damaged" in error, name
         assert error.count("\n") == 1
+
+
+def test_runs_without_classes_are_compared_in_the_rest(scored):
+    plain = [Prediction(p.score) for p in scored.predictions]
+    without = ScoredVideos(plain, scored.truth, scored.rows, scored.facts)
+    found = Comparison([scored, without], [scored, scored], 100).differences()
+    assert found["metrics"]["auc1"]["difference"] == 0
+    assert "average_map" not in found["metrics"]
+
+
+def test_names_must_differ(scored, capsys):
+    save("a.npz", scored)
+    with pytest.raises(SystemExit):
+        compare.main(["a.npz", "a.npz", "--names", "X", "X"])
+    assert "every name must be another" in capsys.readouterr().err
+
+
+def test_one_file_may_be_a_snippet_longer(scored):
+    edges = [np.append(e, e[-1] + 16) for e in scored.truth.edges]
+    longer = [Prediction(np.append(p.score, 0), np.vstack([p.probabilities, p.probabilities[-1:]]))
+              for p in scored.predictions]  # fmt: skip
+    truth = replace(scored.truth, edges=edges)
+    save("a.npz", scored)
+    save("b.npz", ScoredVideos(longer, truth, scored.rows, scored.facts))
+    assert compared("a.npz", "b.npz")["videos"] == 30

@@ -1,16 +1,20 @@
 """Every metric against the obvious way, of the videos as they are and as a resample counts them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from helpers import naive
 from helpers.own import described
 from helpers.scored import scored_videos
 from utils.datasets.ground_truth import GroundTruth
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
+from utils.evaluation.alarms import find_all
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.report import deployment_lines, report_lines
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 
 COUNTS = (6, 30, 14, 22, 12, 25, 9, 17, 40)
 LENGTHS = [16 * t for t in COUNTS]
@@ -20,7 +24,7 @@ RESAMPLES = [ONCE, np.array([2, 0, 1, 0, 3, 1, 0, 1, 1]), np.array([0, 1, 0, 4, 
 
 
 @pytest.fixture(params=[None, 4], ids=["", "ties"])
-def scored(rng, tmp_path, request) -> Scored:
+def scored(rng, tmp_path, request) -> ScoredVideos:
     classes = {"normal": "a", "fire": "b", "fall": "c", "theft": "d"}
     facts = described(tmp_path, classes=classes, fps=FPS)
     return scored_videos(rng, facts, COUNTS, LENGTHS, request.param)
@@ -34,7 +38,7 @@ def flat(values: dict, weighting: int) -> dict:
 
 
 @pytest.fixture(params=range(len(RESAMPLES)))
-def pair(scored, request) -> tuple[dict, Scored]:
+def pair(scored, request) -> tuple[dict, ScoredVideos]:
     """Values of one of several weightings, and the videos written out."""
     values = Evaluation(scored).values(np.stack(RESAMPLES))
     return flat(values, request.param), naive.written_out(scored, RESAMPLES[request.param])
@@ -99,25 +103,66 @@ def test_calibration(pair):
 
 def test_whole_videos(pair):
     values, videos = pair
-    alone = Evaluation(videos).metrics()
-    assert values["video_auc"] == pytest.approx(alone["video_auc"])
-    assert values["class_accuracy"] == pytest.approx(alone["class_accuracy"])
+    anomalous = [not row.normal for row in videos.rows]
+    highest = [score.max() for score in videos.scores]
+    assert values["video_auc"] == pytest.approx(roc_auc_score(anomalous, highest))
+    assert values["video_ap"] == pytest.approx(average_precision_score(anomalous, highest))
+    right = [
+        row.label[1 + p.probabilities[:, 1:].max(axis=0).argmax()] > 0
+        for p, row in zip(videos.predictions, videos.rows, strict=True)
+        if not row.normal
+    ]
+    assert values["class_accuracy"] == pytest.approx(np.mean(right))
 
 
-def test_average_precision(pair):
-    """Copies of a video stand side by side, as `written_out` has them."""
+def test_the_normal_class(pair):
     values, videos = pair
-    truth, codes = videos.truth, videos.facts.classes
-    expected = average_precisions(
-        [p.probabilities for p in videos.predictions],
-        truth.segments, truth.labels, codes, truth.edges,
-    )  # fmt: skip
-    for i, iou in enumerate(map(str, IOU_THRESHOLDS)):
-        found = [values["per_class_ap"][code][iou] for code in codes]
-        there = np.isfinite(found)
-        assert np.array(found)[there] == pytest.approx(expected[i][there], abs=1e-9)
-        assert values["map"][iou] == pytest.approx(expected[i][there].mean(), abs=1e-9)
-        assert not expected[i][~there].any()
+    anomaly = [Prediction(1 - p.probabilities[:, 0]) for p in videos.predictions]
+    expected = naive.areas(replace(videos, predictions=anomaly))
+    assert (values["auc2"], values["ap2"]) == pytest.approx(expected[:2], rel=0, abs=1e-12)
+
+
+def test_a_score_that_never_changes_is_one_event(tmp_path):
+    """Else a detector that always cries wolf would have no false alarms."""
+    facts = described(tmp_path, classes={"normal": "a", "fire": "b"}, fps=16)
+    plain = scored_videos(np.random.default_rng(0), facts, (225, 1, 225), (3600, 16, 3600))
+    always = [Prediction(np.full(len(s), 0.99)) for s in plain.scores]
+    metrics = Evaluation(replace(plain, predictions=always)).metrics()["deployment"]
+    assert metrics["false_alarm_rate"] == 1
+    assert metrics["false_alarms_per_hour"] == pytest.approx(3600 / 225)
+    never = [Prediction(np.full(len(s), 0.49)) for s in plain.scores]
+    metrics = Evaluation(replace(plain, predictions=never)).metrics()["deployment"]
+    assert metrics["false_alarms_per_hour"] == 0
+
+
+def test_rows_that_have_no_frame_are_no_events(tmp_path):
+    """Six rows share three frames: every second one has none."""
+    facts = described(tmp_path, classes={"normal": "a", "fire": "b"}, row="share")
+    video = scored_videos(np.random.default_rng(0), facts, (6, 6, 6), (3, 3, 3))
+    scores = np.array([0.6, 1, 0.3, 0.9, 0.6, 0.2])
+    found = find_all(replace(video, predictions=[Prediction(scores)] * 3))
+    lasting = np.flatnonzero(np.diff(video.edges[0]))
+    assert found.confidence.max() == scores[lasting].max()
+
+
+@pytest.mark.parametrize("weighting", range(len(RESAMPLES)))
+def test_average_precision(scored, weighting):
+    values = flat(Evaluation(scored).values(np.stack(RESAMPLES)), weighting)
+    for iou in IOU_THRESHOLDS:
+        found = {code: of_class[str(iou)] for code, of_class in values["per_class_ap"].items()}
+        expected = naive.average_precisions(scored, RESAMPLES[weighting], iou)
+        assert found == pytest.approx(expected, rel=1e-9, nan_ok=True)
+        assert values["map"][str(iou)] == pytest.approx(np.nanmean([*expected.values()]))
+
+
+def test_average_precision_of_each_video_once_is_the_protocols(scored):
+    truth, codes = scored.truth, scored.facts.classes
+    probabilities = [p.probabilities for p in scored.predictions]
+    expected = average_precisions(probabilities, truth.segments, truth.labels, codes, truth.edges)
+    of_classes = Evaluation(scored).metrics()["per_class_ap"]
+    found = np.array([[*of_class.values()] for of_class in of_classes.values()])
+    assert pytest.approx(expected, rel=0, abs=1e-9) == found.T
+    assert expected.max() > 0
 
 
 def test_the_first_alarm_of_an_event_that_began_before(tmp_path):
@@ -130,7 +175,7 @@ def test_the_first_alarm_of_an_event_that_began_before(tmp_path):
     rows = [scored_videos(np.random.default_rng(0), facts, (4,) * 3, (64,) * 3).rows[i]
             for i in (0, 1, 1, 2)]  # fmt: skip
     truth = GroundTruth(edges, spans, spans, labels)
-    videos = Scored([Prediction(np.array(s)) for s in scores], truth, rows, facts)
+    videos = ScoredVideos([Prediction(np.array(s)) for s in scores], truth, rows, facts)
     metrics = Evaluation(videos).metrics()["deployment"]
     assert metrics["found_at_1"] == pytest.approx(2 / 3)
     assert metrics["median_delay_at_1"] == pytest.approx((0 + 1) / 2)
@@ -159,7 +204,9 @@ def test_what_is_not_defined_is_said_and_the_rest_goes_on(scored, case):
 
 def test_without_events_false_alarms_are_counted_all_the_same(scored):
     with_events = Evaluation(scored).metrics()
-    without = Evaluation(Scored(scored.predictions, None, scored.rows, scored.facts)).metrics()
+    without = Evaluation(
+        ScoredVideos(scored.predictions, None, scored.rows, scored.facts)
+    ).metrics()
     for name in ("false_alarm_rate", "false_alarms_per_hour"):
         assert without["deployment"][name] == with_events["deployment"][name]
     assert without["auc1"] is None
@@ -168,7 +215,7 @@ def test_without_events_false_alarms_are_counted_all_the_same(scored):
 
 def test_scores_that_are_no_probabilities_have_no_threshold(scored):
     wide = [Prediction(8 * p.score - 3) for p in scored.predictions]
-    metrics = Evaluation(Scored(wide, scored.truth, scored.rows, scored.facts)).metrics()
+    metrics = Evaluation(ScoredVideos(wide, scored.truth, scored.rows, scored.facts)).metrics()
     expected = Evaluation(scored).metrics()
     assert metrics["auc1"] == pytest.approx(expected["auc1"], abs=1e-12)
     assert metrics["deployment"]["recall_at_5"] == expected["deployment"]["recall_at_5"]

@@ -15,14 +15,14 @@ from utils.detection_map import IOU_THRESHOLDS
 from utils.evaluation.metrics import Evaluation, frame_metrics
 from utils.evaluation.predictions import load_predictions, save_predictions
 from utils.evaluation.report import report_lines
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.labels import UCF_CRIME
 from utils.metric_names import METRICS, OF_DEPLOYMENT
 from utils.system.errors import UserError
 
 
 def compute_metrics(*scored):
-    return Evaluation(Scored(*scored)).metrics()
+    return Evaluation(ScoredVideos(*scored)).metrics()
 
 
 def test_metrics_are_those_of_the_expanded_frames(scored):
@@ -94,7 +94,7 @@ def test_ano_auc_of_one_kind_of_frame_is_undefined(scored):
 
 def test_predictions_are_kept_and_read_back(scored, tmp_path):
     predictions, truth, rows = scored
-    save_predictions(tmp_path / "p.npz", Scored(predictions, truth, rows, UCF_CRIME))
+    save_predictions(tmp_path / "p.npz", ScoredVideos(predictions, truth, rows, UCF_CRIME))
     names, read, classes = load_predictions(tmp_path / "p.npz")
     assert names == ["Abuse", "Arson", "Normal"]
     assert classes == list(UCF_CRIME.classes)

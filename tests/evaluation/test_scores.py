@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import golden
 from helpers.own import describe, features, table
 from utils import evaluate
+from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_scored
 
 COUNTS = {"a": 6, "b": 9, "c": 5}
@@ -30,7 +32,7 @@ def own(tmp_path, monkeypatch):
 
 
 def evaluated(scores="s", *options) -> dict:
-    evaluate.main(["own.yml", "--scores", str(scores), "--out", "out", "--bootstrap=50", *options])
+    evaluate.main(["own.yml", "--scores", str(scores), "--out", "out", "--bootstrap=100", *options])
     return json.loads(Path("out/results.json").read_text())
 
 
@@ -100,7 +102,7 @@ def test_a_snippet_more_or_less_is_taken_and_said(own, capsys):
     save_npz(own | {"a": own["a"][:-1], "c": np.append(own["c"], 0.5)})
     assert evaluated("s.npz")["auc1"] is not None
     said = capsys.readouterr().err
-    assert "2 videos have up to 16 frames more or fewer than the data set, first a" in said
+    assert "2 videos are up to 16 frames longer or shorter than in the data set, first a" in said
     edges = load_scored("out/predictions.npz").truth.edges
     assert [of_video[-1] for of_video in edges] == [80, 144, 96]
 
@@ -116,19 +118,96 @@ def test_names_may_have_the_suffix_of_a_crop(own):
     assert evaluated("s.npz")["auc1"] is not None
 
 
+def test_frame_scores_that_were_kept_are_read_again(own):
+    save_npz({n: np.repeat(s, 16) for n, s in own.items()})
+    expected = evaluated("s.npz")
+    Path("out/predictions.npz").rename("kept.npz")
+    found = evaluated("kept.npz")
+    assert found["auc1"] == expected["auc1"]
+    assert found["deployment"] == expected["deployment"]
+
+
+def test_whole_numbers_are_scores_too(own):
+    numbers = {n: (200 * s).astype(np.uint8) for n, s in own.items()}
+    save_folder(numbers)
+    found = evaluated("s")
+    save_folder({n: s.astype(float) for n, s in numbers.items()})
+    assert evaluated("s")["deployment"] == found["deployment"]
+    assert found["deployment"]["recall_at_5_by_class"]["fire"] is not None
+
+
+@pytest.mark.parametrize("lengths", [True, False])
+def test_without_events_frame_scores_keep_their_frames(own, lengths):
+    Path("events.csv").unlink()
+    if not lengths:
+        list_of = Path("list/test.csv").read_text().splitlines()
+        table(Path("list/test.csv"), *(line.rpartition(",")[0] for line in list_of))
+    frames = np.zeros(80)
+    frames[-3:] = 0.9
+    save_npz({n: np.repeat(s, 16) for n, s in own.items()} | {"c": frames})
+    found = evaluated("s.npz", "--per", "frame")["deployment"]
+    assert found["false_alarm_rate"] == pytest.approx(3 / 80)
+    assert found["false_alarms_per_hour"] == pytest.approx(1 / (80 / 25 / 3600))
+    kept = Evaluation(load_scored("out/predictions.npz")).metrics()["deployment"]
+    assert kept == found
+
+
+@golden.needs_real_data
+def test_a_video_whose_length_nothing_says_is_checked_with_all_the_others(tmp_path, capsys):
+    lists = golden.REAL / "lists"
+    with np.load(golden.REAL / "published_scores.npz") as file:
+        arrays = {name: file[name] for name in ("videos", "lengths", "scores")}
+    first = arrays["lengths"][0]
+    arrays["scores"] = np.insert(arrays["scores"], first, np.full(9000, 0.9))
+    arrays["lengths"][0] += 9000
+    np.savez(tmp_path / "long.npz", **arrays)
+    np.save(tmp_path / "gt.npy", np.zeros(1_109_888, np.float32))
+    options = [
+        "ucf", "--scores", str(tmp_path / "long.npz"), "--out", str(tmp_path / "out"),
+        f"--test-list={lists / 'ucf_CLIP_rgbtest.csv'}", f"--gt-path={tmp_path / 'gt.npy'}",
+        f"--gt-segment-path={lists / 'gt_segment_ucf.npy'}",
+        f"--gt-label-path={lists / 'gt_label_ucf.npy'}",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit) as end:
+        evaluate.main(options)
+    assert end.value.code == 2
+    assert "gt.npy has 1109888: some are not those of their video" in capsys.readouterr().err
+    (tmp_path / "gt.npy").unlink()
+    evaluate.main(options)
+    said = capsys.readouterr().err
+    assert "nothing says how long 140 of the videos are, first Abuse028_x264" in said
+
+
 WRONG = {
     "missing": (lambda s: save_npz({"a": s["a"]}), "s.npz", "no scores of 2 of the 3 test videos"),
     "too long": (lambda s: save_npz(s | {"b": np.tile(s["b"], 2)}), "s.npz",
-        "b has 18 scores, but 9 snippets"),
+        "b has 18 scores of snippets, which last 288 frames, but is 144 long"),
     "not finite": (lambda s: save_npz(s | {"b": s["b"] * np.nan}), "s.npz",
-        "the scores of b are no finite numbers"),
+        "scores are not finite"),
     "no column": (lambda s: pd.DataFrame({"video": ["a"], "x": [1]}).to_csv("s.csv"), "s.csv",
-        "expected video,score"),
+        "expected video, score"),
     "empty cell": (lambda s: Path("s.csv").write_text("video,score\na,1\nb,\n"), "s.csv",
-        "s.csv, line 3"),
-    "some classes": (lambda s: save_csv(s, fire=0.5), "s.csv", "normal,fire,hit-and-run"),
+        "s.csv, line 3: expected video,score, found b,"),
+    "some classes": (lambda s: save_csv(s, fire=0.5), "s.csv",
+        "line 2: expected video,score,normal,fire,hit-and-run"),
     "other classes": (lambda s: save_npz(s, probabilities=np.ones((20, 2)), classes=["x", "y"]),
-        "s.npz", "has probabilities of x, y; expected those of"),
+        "s.npz", "has 2 probabilities a score, of x, y; expected 3, of normal, fire"),
+    "header only": (lambda s: Path("s.csv").write_text("video,score\n"), "s.csv", "no scores"),
+    "other columns": (lambda s: save_folder(s | {"b": np.ones((9, 3))}), "s",
+        "b.npy has shape (9, 3); expected (n,), or (n, 4)"),
+    "some with classes": (lambda s: save_folder(s | {"b": np.ones((9, 4))}), "s",
+        "some videos have class probabilities"),
+    "texts": (lambda s: save_folder(s | {"b": np.array(["x"])}), "s", "no finite numbers"),
+    "crops": (lambda s: save_npz(s | {"a__1": s["a"], "a__0": s["a"]}), "s.npz",
+        "several crops of a"),
+    "twice": (lambda s: np.savez("s.npz", videos=["a", "a"], lengths=[1, 1], scores=[0, 1]),
+        "s.npz", "a video is there twice"),
+    "names": (lambda s: np.savez("s.npz", videos=[1], lengths=[1], scores=[0]), "s.npz",
+        "videos are no names"),
+    "lengths": (lambda s: np.savez("s.npz", videos=["a"], lengths=[2], scores=[0]), "s.npz",
+        "lengths are not those of scores"),
+    "a class twice": (lambda s: save_npz(s, probabilities=np.ones((20, 3)),
+        classes=["fire", "fire", "normal"]), "s.npz", "a class is there twice"),
     "no file": (lambda s: None, "s.npz", "--scores s.npz not found"),
     "empty folder": (lambda s: save_folder({}), "s", "holds no .npy"),
     "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "no predictions"),
@@ -146,3 +225,26 @@ def test_what_is_wrong_is_said_in_one_line(own, capsys, case):
     assert message in error
     assert "\n" not in error
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    "option", ["--predictions=p.npz", "--model-path=m.pth", "--validation=0.1", "--method=mil"]
+)
+def test_options_that_mean_nothing_are_refused(own, option, capsys):
+    save_npz(own)
+    with pytest.raises(SystemExit):
+        evaluated("s.npz", option)
+    assert "means nothing here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", ["share", "0.64 seconds"])
+def test_a_score_per_frame_needs_rows_of_frames(own, row, capsys):
+    """Shares are shares, however many there are; seconds are no frames."""
+    describe(Path(), lists="list", fps=25, row=row, event_unit="frames")
+    save_npz({n: np.repeat(s, 16) for n, s in own.items()})
+    if row == "share":
+        assert evaluated("s.npz", "--per", "frame")["auc1"] is not None
+        return
+    with pytest.raises(SystemExit):
+        evaluated("s.npz", "--per", "frame")
+    assert "are counted in seconds" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import predict
 from helpers.videos import write_video
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.annotated import KnownEvents, Segment
 from utils.events.answer import About, answer_for
 from utils.labels import UCF_CRIME

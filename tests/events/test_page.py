@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.annotated import Segment
 from utils.events.answer import About, Answer
 from utils.events.files import write_answer

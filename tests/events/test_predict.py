@@ -8,7 +8,7 @@ import pytest
 import predict
 from helpers.predicting import error_of
 from helpers.videos import write_video
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.annotated import KnownEvents, Segment
 from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.tracker import EventTracker
 from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME

@@ -17,7 +17,7 @@ from helpers.videos import write_video
 from model import build_model
 from utils import PROJECT
 from utils.engine import Scoring, Videos, score
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.tracker import EventTracker
 from utils.events.watch import Window, watch
 from utils.labels import UCF_CRIME

@@ -8,7 +8,7 @@ from helpers import naive
 from helpers.own import described
 from helpers.scored import scored_videos
 from utils.evaluation.metrics import Evaluation
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.figures.comparison import differences
 from utils.figures.curves import delay_curves, recall_over_alarms, reliability, roc_and_pr
 from utils.system.errors import UserError
@@ -17,7 +17,7 @@ COUNTS = [20] * 24
 
 
 @pytest.fixture
-def methods(rng, tmp_path) -> dict[str, Scored]:
+def methods(rng, tmp_path) -> dict[str, ScoredVideos]:
     facts = described(tmp_path, classes={c: c for c in ("normal", "fire", "fall")}, fps=25)
     videos = [scored_videos(rng, facts, COUNTS, [16 * t for t in COUNTS]) for _ in "ab"]
     return dict(zip("ab", videos, strict=True))
@@ -107,7 +107,7 @@ def test_scores_that_are_no_probabilities_have_no_reliability(methods):
     scored = methods["a"]
     wide = [Prediction(9 * p.score, p.probabilities) for p in scored.predictions]
     with pytest.raises(UserError, match="scores of a are no probabilities"):
-        reliability({"a": Scored(wide, scored.truth, scored.rows, scored.facts)})
+        reliability({"a": ScoredVideos(wide, scored.truth, scored.rows, scored.facts)})
 
 
 def test_differences_are_drawn_with_their_intervals():

@@ -13,6 +13,7 @@ from model import build_model
 from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
 from utils.engine import EvaluationSet
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.figures import __main__ as figures
 from utils.figures.analysis import prototype_distances, semantics, snippet_classes
 from utils.figures.confusion import confusion
@@ -39,7 +40,8 @@ def test_captions_name_the_likeliest_anomaly(scored):
 
 def test_a_picture_is_written(scored, tmp_path):
     predictions, truth, rows = scored
-    figure = score_curves({"a": predictions}, truth, rows, UCF_CRIME, [0, 2])
+    videos = ScoredVideos(predictions, truth, rows, UCF_CRIME)
+    figure = score_curves({"a": videos}, [0, 2])
     png, svg = save_png_and_svg(figure, tmp_path, "a")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in svg.read_bytes()

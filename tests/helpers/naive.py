@@ -5,17 +5,17 @@ import numpy as np
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from helpers.truth import frames_of
-from utils.evaluation.scored import Scored
+from utils.datasets.ground_truth import GroundTruth
+from utils.detection_map import find_proposals
+from utils.evaluation.scored_videos import ScoredVideos
 
 
-def written_out(scored: Scored, counts) -> Scored:
+def written_out(scored: ScoredVideos, counts) -> ScoredVideos:
     """Each video as often as it counts."""
-    from utils.datasets.ground_truth import GroundTruth
-
     order = np.repeat(np.arange(scored.videos), counts).tolist()
     truth = scored.truth
     parts = truth.edges, truth.spans, truth.segments, truth.labels
-    return Scored(
+    return ScoredVideos(
         [scored.predictions[i] for i in order],
         GroundTruth(*([part[i] for i in order] for part in parts)),
         [scored.rows[i] for i in order],
@@ -23,12 +23,12 @@ def written_out(scored: Scored, counts) -> Scored:
     )
 
 
-def by_frame(scored: Scored) -> tuple[np.ndarray, np.ndarray]:
+def by_frame(scored: ScoredVideos) -> tuple[np.ndarray, np.ndarray]:
     """Scores and truth of every frame."""
     return np.repeat(scored.score, scored.truth.durations), frames_of(scored.truth)
 
 
-def areas(scored: Scored) -> tuple[float, float, float]:
+def areas(scored: ScoredVideos) -> tuple[float, float, float]:
     score, frames = by_frame(scored)
     precision, recall, _ = precision_recall_curve(frames, score)
     return (
@@ -38,7 +38,7 @@ def areas(scored: Scored) -> tuple[float, float, float]:
     )
 
 
-def threshold_at(scored: Scored, rate: float) -> float:
+def threshold_at(scored: ScoredVideos, rate: float) -> float:
     """The lowest score of an abnormal frame at which so few normal frames have it or more."""
     score, frames = by_frame(scored)
     normal = score[frames == 0]
@@ -46,12 +46,12 @@ def threshold_at(scored: Scored, rate: float) -> float:
     return min(fitting, default=np.inf)
 
 
-def recall_at(scored: Scored, rate: float) -> float:
+def recall_at(scored: ScoredVideos, rate: float) -> float:
     score, frames = by_frame(scored)
     return (score[frames == 1] >= threshold_at(scored, rate)).mean()
 
 
-def class_recall_at(scored: Scored, rate: float, code: str) -> float:
+def class_recall_at(scored: ScoredVideos, rate: float, code: str) -> float:
     score, _ = by_frame(scored)
     threshold, shown = threshold_at(scored, rate), []
     for edges, segments, labels in zip(
@@ -65,7 +65,7 @@ def class_recall_at(scored: Scored, rate: float, code: str) -> float:
     return (score[np.concatenate(shown)] >= threshold).mean()
 
 
-def delays_at(scored: Scored, rate: float, fps: float) -> tuple[float, float]:
+def delays_at(scored: ScoredVideos, rate: float, fps: float) -> tuple[float, float]:
     """Share of the events that have an alarm, and the median seconds until it comes."""
     threshold, delays = threshold_at(scored, rate), []
     for score, edges, spans in zip(
@@ -79,7 +79,7 @@ def delays_at(scored: Scored, rate: float, fps: float) -> tuple[float, float]:
     return len(found) / len(delays), float(np.median(found)) if found else np.nan
 
 
-def false_alarm_rate(scored: Scored) -> float:
+def false_alarm_rate(scored: ScoredVideos) -> float:
     score, _ = by_frame(scored)
     normal = [r.normal for r in scored.rows]
     within = np.repeat(normal, [edges[-1] for edges in scored.truth.edges])
@@ -102,7 +102,7 @@ def events_in(score: np.ndarray, edges: np.ndarray) -> list[tuple[float, int, in
     return sorted(events, key=lambda event: (-event[0], event[1]))
 
 
-def event_counts(scored: Scored, threshold: float) -> tuple[int, int, int]:
+def event_counts(scored: ScoredVideos, threshold: float) -> tuple[int, int, int]:
     """Events found, annotated, and right at a temporal IoU."""
     found = annotated = hits = 0
     for score, edges, spans in zip(
@@ -120,7 +120,7 @@ def event_counts(scored: Scored, threshold: float) -> tuple[int, int, int]:
     return found, annotated, hits
 
 
-def false_alarms_per_hour(scored: Scored, fps: float) -> float:
+def false_alarms_per_hour(scored: ScoredVideos, fps: float) -> float:
     alarms = frames = 0
     for score, edges, row in zip(scored.scores, scored.truth.edges, scored.rows, strict=True):
         if row.normal:
@@ -129,7 +129,38 @@ def false_alarms_per_hour(scored: Scored, fps: float) -> float:
     return alarms / (frames / fps / 3600)
 
 
-def auc_per_video(scored: Scored) -> float:
+def average_precisions(scored: ScoredVideos, counts, threshold: float) -> dict[str, float]:
+    """AP of each class in percent. A right proposal of a video that counts w times adds w times its
+    precision among the proposals above it, as often as their videos count. NaN of a class whose
+    segments all belong to videos that do not count."""
+    found, truth = {}, scored.truth
+    for c, code in enumerate(scored.facts.classes):
+        curves = [p.probabilities[:, [c]] for p in scored.predictions]
+        runs, _ = find_proposals(curves, truth.edges)
+        free = [
+            [s for s, label in zip(*of_video, strict=True) if label == code]
+            for of_video in zip(truth.segments, truth.labels, strict=True)
+        ]
+        total = sum(n * len(of_video) for n, of_video in zip(counts, free, strict=True))
+        there = sum(map(len, free))
+        right = rank = precision = 0
+        for video, start, end in zip(runs.video, runs.start, runs.end, strict=True):
+            start, end = truth.edges[video][[start, end]]
+            overlaps = [max(0, min(end, e) - max(start, s)) for s, e in free[video]]
+            ious = [
+                o / (end - start + e - s - o)
+                for o, (s, e) in zip(overlaps, free[video], strict=True)
+            ]
+            if ious and max(ious) >= threshold:
+                free[video].pop(int(np.argmax(ious)))
+                precision += counts[video] * (right + 1) / (rank + 1)
+                right += counts[video]
+            rank += counts[video]
+        found[code] = 100 * precision / total if total else np.nan if there else 0.0
+    return found
+
+
+def auc_per_video(scored: ScoredVideos) -> float:
     values = []
     for score, edges, spans in zip(
         scored.scores, scored.truth.edges, scored.truth.spans, strict=True
@@ -142,7 +173,7 @@ def auc_per_video(scored: Scored) -> float:
     return float(np.mean(values))
 
 
-def calibration_error(scored: Scored) -> float:
+def calibration_error(scored: ScoredVideos) -> float:
     score, frames = by_frame(scored)
     bins = np.minimum(np.floor(score * 15), 14)
     return sum(

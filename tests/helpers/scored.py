@@ -1,4 +1,4 @@
-"""Scored videos with their ground truth."""
+"""ScoredVideos videos with their ground truth."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from utils.datasets.ground_truth import GroundTruth, union
 from utils.datasets.lists import Row
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.labels import Dataset
 
 
-def scored_videos(rng, facts: Dataset, counts, lengths, levels: int | None = None) -> Scored:
+def scored_videos(rng, facts: Dataset, counts, lengths, levels: int | None = None) -> ScoredVideos:
     """Every third of which is normal.
 
     Args:
@@ -41,4 +41,4 @@ def scored_videos(rng, facts: Dataset, counts, lengths, levels: int | None = Non
     spans = [
         [] if row.normal else union(of_video) for row, of_video in zip(rows, segments, strict=True)
     ]
-    return Scored(predictions, GroundTruth(edges, spans, segments, labels), rows, facts)
+    return ScoredVideos(predictions, GroundTruth(edges, spans, segments, labels), rows, facts)

@@ -14,7 +14,7 @@ from helpers.scripts import SCRIPTS, one_error, options_of, run
 from helpers.videos import write_video
 from utils import check_data
 from utils.evaluation.predictions import load_predictions
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.answer import About, answer_for
 from utils.figures.__main__ import main as figures
 from utils.labels import read_dataset

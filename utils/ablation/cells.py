@@ -262,20 +262,21 @@ def run_cells(cells: list[Cell], script: Path, jobs: int, keep_weights: bool, te
         script: that trains.
         jobs: at the same time.
         keep_weights: or the metrics alone.
-        tell: function of a finished cell and the seconds it took.
+        tell: function of a finished cell, the seconds it took, and what to say of the time left.
 
     Returns:
         what failed and why, in the order of the cells.
     """
-    trainer, failures = Trainer(script, jobs), {}
+    trainer, failures, clock = Trainer(script, jobs), {}, TimeLeft(cells, jobs)
     pool = ThreadPoolExecutor(len(cells) or 1)  # a thread for each, with a job or without
     try:
         for future in as_completed([pool.submit(trainer.train, cell) for cell in cells]):
             cell, exit_code, seconds = future.result()
             if exit_code == 0 and cell.best.is_file():
                 clear(cell, keep_weights)
-                tell(cell, seconds)
+                tell(cell, seconds, clock.after(cell, seconds))
             else:
+                clock.missing.remove(cell)
                 failures[cell.name] = f"{cell.name}: {reason(cell, exit_code)}"
                 say(f"failed: {failures[cell.name]}")
     finally:

@@ -15,7 +15,7 @@ from utils.detection_map import (
     overlapping_pairs,
     timed,
 )
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import Part, Values, by
 from utils.event_defaults import MIN_CONFIDENCE, MIN_SECONDS
 
@@ -23,7 +23,7 @@ ALARM = 0.5  # above it, a frame of a normal video is a false alarm
 HOUR = 3600
 
 
-def of_normal_videos(scored: Scored, events: "Events") -> Part:
+def of_normal_videos(scored: ScoredVideos, events: "Events") -> Part:
     """False alarms, of videos in which all alarms are. The events are those of all videos."""
     normal = ~scored.anomalous
     durations = np.concatenate([np.diff(edges) for edges in scored.edges])
@@ -43,12 +43,12 @@ def of_normal_videos(scored: Scored, events: "Events") -> Part:
     return part
 
 
-def hours_of_normal_videos(scored: Scored) -> np.ndarray:
+def hours_of_normal_videos(scored: ScoredVideos) -> np.ndarray:
     """(V,), 0 of anomalous ones."""
     return ~scored.anomalous * np.array([e[-1] - e[0] for e in scored.seconds]) / HOUR
 
 
-def of_events(scored: Scored, events: "Events") -> Part:
+def of_events(scored: ScoredVideos, events: "Events") -> Part:
     """Of events as predict.py finds them, at each temporal IoU and on average."""
     events = events.confident()
     count = np.bincount(events.video, minlength=scored.videos)
@@ -91,17 +91,34 @@ class Events(NamedTuple):
         return Events(*(values[kept] for values in self))
 
 
-def find_all(scored: Scored) -> Events:
+def find_all(scored: ScoredVideos) -> Events:
     """By the rule of `find_events`, however low their scores."""
-    runs, _ = find_proposals([score[:, None] for score in scored.scores], scored.seconds)
-    lengths = np.array([len(score) for score in scored.scores])
-    first = (np.cumsum(lengths) - lengths)[runs.video]
-    bounds = np.stack([first + runs.start, first + runs.end], axis=1).reshape(-1)
-    highest = np.maximum.reduceat(np.append(scored.score, 0), bounds)[::2] if len(bounds) else []
-    times = timed(runs, scored.seconds)
-    kept = times.end > times.start  # rows of a short video may share its frames, and have none
-    events = runs.video, times.start, times.end, np.asarray(highest, dtype=float)
-    return Events(*(values[kept] for values in events))
+    # Of a short video shared by many rows, some have no frame, so no curve of frames shows them.
+    kept = [lasting(edges) for edges in scored.seconds]
+    scores = [score[k] for score, k in zip(scored.scores, kept, strict=True)]
+    edges = [np.append(e[:-1][k], e[-1]) for e, k in zip(scored.seconds, kept, strict=True)]
+    runs = event_runs(scores, edges)
+    times = timed(runs, edges)
+    highest = [
+        scores[video][start:end].max()
+        for video, start, end in zip(runs.video, runs.start, runs.end, strict=True)
+    ]
+    return Events(runs.video, times.start, times.end, np.array(highest, dtype=float))
+
+
+def event_runs(scores: list[np.ndarray], edges: list[np.ndarray]) -> Runs:
+    """Runs of rows that are events, if their scores are high: within a video those above max −
+    0.6·(max − min), by falling score, or all of a video whose score never changes.
+
+    Args:
+        scores: per video (T,).
+        edges: per video (T + 1,), when its rows begin and end.
+    """
+    runs, _ = find_proposals([of_video[:, None] for of_video in scores], edges)
+    constant = np.array([v for v, s in enumerate(scores) if s.max() == s.min()], dtype=int)
+    zeros, lengths = np.zeros_like(constant), np.array([len(s) for s in scores])
+    whole = Runs(constant, zeros, zeros, lengths[constant])
+    return Runs(*map(np.concatenate, zip(runs, whole, strict=True)))
 
 
 def right(events: Events, spans) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import Part, Values
 
 BINS = 15
@@ -10,7 +10,7 @@ LOWEST, HIGHEST = 0.02, 50.0  # temperatures
 SURE = 1e-7  # closer to 0 and 1 a score says no more
 
 
-def calibration_sums(scored: Scored, scores: np.ndarray) -> np.ndarray:
+def calibration_sums(scored: ScoredVideos, scores: np.ndarray) -> np.ndarray:
     """Of each video and each of 15 equal bins of scores (Σ T,): the frames in it, the sum of their
     scores, and how many are abnormal, (V, 3, 15)."""
     truth = scored.truth
@@ -29,7 +29,7 @@ def calibration_error(sums: np.ndarray) -> np.ndarray:
     return np.abs(scores - abnormal).sum(axis=1) / frames.sum(axis=1)
 
 
-def of_calibration(scored: Scored, temperature: float | None = None) -> Part:
+def of_calibration(scored: ScoredVideos, temperature: float | None = None) -> Part:
     """Of S_det as a probability, and with a temperature where there is one."""
     sums = {"calibration_error": calibration_sums(scored, scored.score)}
     if temperature:

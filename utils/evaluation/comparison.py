@@ -7,7 +7,7 @@ import numpy as np
 from utils.evaluation.bootstrap import SEED, interval, resamples
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_scored, require_same
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import Values
 from utils.metric_names import METRICS
 from utils.system.console import note
@@ -22,7 +22,7 @@ CLASSES = {  # tables by class, and what they are called
 WIDTH = 34  # of a title
 
 
-def read_runs(a: Path, b: Path) -> tuple[list[Scored], list[Scored]]:
+def read_runs(a: Path, b: Path) -> tuple[list[ScoredVideos], list[ScoredVideos]]:
     """The runs of two methods, pair by pair.
 
     Raises:
@@ -43,12 +43,22 @@ def read_runs(a: Path, b: Path) -> tuple[list[Scored], list[Scored]]:
         if alone := {*runs[0]} ^ {*runs[1]}:
             note(f"{len(alone)} runs are in one of the folders alone: left out")
         pairs = [(runs[0][seed], runs[1][seed]) for seed in seeds]
-    scored = [[load_scored(str(path)) for path in side] for side in zip(*pairs, strict=True)]
+    scored = [[_read(str(path)) for path in side] for side in zip(*pairs, strict=True)]
     first = scored[0][0]
     for paths, (one, other) in zip(pairs, zip(*scored, strict=True), strict=True):
         for path, run in zip(paths, (one, other), strict=True):
             require_same(first, run, pairs[0][0], path)
     return scored[0], scored[1]
+
+
+def _read(path: str) -> ScoredVideos:
+    scored = load_scored(path)
+    if scored is None:
+        raise UserError(
+            f"{path} does not say what happens in its videos: make it anew with --predictions of a "
+            "test, or with python -m utils.evaluate"
+        )
+    return scored
 
 
 class Comparison:
@@ -60,24 +70,25 @@ class Comparison:
         count: of resamples.
     """
 
-    def __init__(self, a: list[Scored], b: list[Scored], count: int):
+    def __init__(self, a: list[ScoredVideos], b: list[ScoredVideos], count: int):
         self.runs = a, b
         self.count = count
         self.videos = a[0].videos
         runs = len(a)
         weights = np.vstack([np.ones((1, self.videos), dtype=int), resamples(self.videos, count)])
-        rng = np.random.default_rng(SEED)
+        rng = np.random.default_rng((SEED, runs))  # another stream than that of the videos
         drawn = rng.multinomial(runs, np.full(runs, 1 / runs), size=count) / runs
         self._drawn = np.vstack([np.full((1, runs), 1 / runs), drawn])  # [1 + B, runs]
         self.values = [self._mean([Evaluation(run).values(weights) for run in m]) for m in (a, b)]
 
     def _mean(self, values: list[Values]) -> Values:
-        """Over the runs that are drawn."""
+        """Over the runs that are drawn, of what all have."""
         return {
             name: self._mean([f[name] for f in values])
             if isinstance(value, dict)
             else _weighted(np.stack([f[name] for f in values], axis=1), self._drawn)
             for name, value in values[0].items()
+            if all(name in f for f in values)
         }
 
     def differences(self) -> dict:

@@ -1,5 +1,5 @@
 """mAP@IoU of many weightings of the videos. What is matched in a video does not depend on the
-others, so it is matched once; a video that counts twice has its proposals and segments twice."""
+others, so it is matched once."""
 
 from itertools import pairwise
 
@@ -7,11 +7,11 @@ import numpy as np
 
 from utils.detection_map import IOU_THRESHOLDS, Matched, matched
 from utils.evaluation.ranking import counted
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import Part, Values, by
 
 
-def of_detections(scored: Scored) -> Part:
+def of_detections(scored: ScoredVideos) -> Part:
     """Of class probabilities; over all classes, over the anomaly classes, and of each."""
     truth, codes = scored.truth, scored.facts.classes
     probabilities = [p.probabilities for p in scored.predictions]
@@ -42,7 +42,7 @@ class Detections:
     def __init__(self, found: Matched, videos: int, classes: int):
         label, video = found.proposals.label, found.proposals.video
         self.classes = classes
-        self._proposals = counted(video, label, np.ones(len(label)), videos, classes)
+        self._has_proposals = np.bincount(label, minlength=classes) > 0
         owner, of_class = found.truth.video, found.truth.label
         self._segments = counted(owner, of_class, np.ones(len(owner)), videos, classes)
         bounds = np.searchsorted(label, np.arange(classes + 1)).tolist()
@@ -52,14 +52,14 @@ class Detections:
         ]
 
     def precisions(self, weights: np.ndarray) -> np.ndarray:
-        """(B, V) whole weights -> AP in percent, (B, IoUs, C), as `average_precisions` has them.
-        That of a class that has segments, but none in the videos that count, is NaN."""
-        proposals, segments = self._proposals @ weights.T, self._segments @ weights.T  # [C, B]
-        most = int(proposals.max(initial=0))
-        harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, most + 1))])
-        sums = [[of_class.precisions(weights, harmonic) for of_class in h] for h in self._hits]
+        """(B, V) weights -> AP in percent, (B, IoUs, C); each video once gives those of
+        `average_precisions`. That of a class that has segments, but none in the videos that count,
+        is NaN."""
+        segments = self._segments @ weights.T  # [C, B]
+        sums = [[of_class.precisions(weights) for of_class in hits] for hits in self._hits]
         ap = 100 * np.array(sums) / np.maximum(segments, 1)  # [IoUs, C, B]
-        ap = np.where((proposals > 0).all(axis=0), ap, 0)
+        if not self._has_proposals.all():  # everything is 0 then, see `average_precisions`
+            ap = np.zeros_like(ap)
         lost = (segments == 0) & (self._segments.sum(axis=1) > 0)[:, None]
         return np.where(lost, np.nan, ap).transpose(2, 0, 1)
 
@@ -81,15 +81,12 @@ class _Hits:
         ones = np.ones(end - start)
         self._between = counted(video[start:end], before, ones, videos, len(hits) + 1)
 
-    def precisions(self, weights: np.ndarray, harmonic: np.ndarray) -> np.ndarray:
-        """(B,), summed over the hits. Of a hit that counts w times, behind r proposals of which n
-        are right, it is (n + 1) / (r + 1) + … + (n + w) / (r + w) = w + (n − r)(H(r + w) − H(r)).
-
-        Args:
-            weights: (B, V).
-            harmonic: H(0), H(1), …
-        """
-        times = weights[:, self._video].T.astype(int)  # [hits, B]
-        rank = np.cumsum(self._between @ weights.T, axis=0)[:-1].astype(int)
+    def precisions(self, weights: np.ndarray) -> np.ndarray:
+        """(B, V) weights -> (B,), precision summed over the hits. Of a hit that counts w times,
+        behind r proposals of which n are right, it is w·(n + 1) / (r + 1): its copies do not see
+        one another. If they did, each would raise the others' precision, and AP would be too high
+        on resamples."""
+        times = weights[:, self._video].T  # [hits, B]
+        rank = np.cumsum(self._between @ weights.T, axis=0)[:-1]
         right = np.cumsum(times, axis=0) - times
-        return (times + (right - rank) * (harmonic[rank + times] - harmonic[rank])).sum(axis=0)
+        return (times * (right + 1) / (rank + 1)).sum(axis=0)

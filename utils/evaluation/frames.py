@@ -4,21 +4,21 @@ import numpy as np
 
 from utils.evaluation.alarms import Delays, found_and_median
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import Part, Values, by
 from utils.metric_names import RATES
 
 BY_CLASS = "5"  # that at which each class is looked at
 
 
-def ranking_of(scored: Scored, scores: np.ndarray, within=slice(None)) -> Ranking:
+def ranking_of(scored: ScoredVideos, scores: np.ndarray, within=slice(None)) -> Ranking:
     """By frame, of the rows within."""
     truth = scored.truth
     counts = truth.abnormal[within], truth.durations[within]
     return Ranking(scores[within], *counts, scored.video[within], scored.videos)
 
 
-def of_frames(scored: Scored) -> Part:
+def of_frames(scored: ScoredVideos) -> Part:
     """Of S_det: areas, and at each false-positive rate the recall of frames and the delay of
     events."""
     ranking = ranking_of(scored, scored.score)
@@ -70,7 +70,7 @@ class ClassRecall:
         return np.take_along_axis(amounts, alarmed[:, None], axis=1)[:, 0] / amounts[:, -1]
 
 
-def of_normal_class(scored: Scored) -> Part:
+def of_normal_class(scored: ScoredVideos) -> Part:
     """Of 1 − P(normal)."""
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in scored.predictions])
     ranking = ranking_of(scored, anomaly)
@@ -82,7 +82,7 @@ def of_normal_class(scored: Scored) -> Part:
     return part
 
 
-def of_anomalous_videos(scored: Scored) -> Part:
+def of_anomalous_videos(scored: ScoredVideos) -> Part:
     """Of S_det in anomalous videos: in all of them, and on average in each."""
     ranking = ranking_of(scored, scored.score, scored.anomalous[scored.video])
     of_each = auc_of_each(scored) * np.where(scored.anomalous, 1, np.nan)
@@ -98,7 +98,7 @@ def of_anomalous_videos(scored: Scored) -> Part:
     return part
 
 
-def auc_of_each(scored: Scored) -> np.ndarray:
+def auc_of_each(scored: ScoredVideos) -> np.ndarray:
     """(V,) area under the ROC curve of each video, NaN where its frames are of one kind."""
     truth = scored.truth
     ends = np.cumsum([len(s) for s in scored.scores])[:-1]

@@ -10,7 +10,7 @@ from utils.evaluation.calibration import of_calibration
 from utils.evaluation.detections import of_detections
 from utils.evaluation.frames import of_anomalous_videos, of_frames, of_normal_class
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.undefined import undefined
 from utils.evaluation.videos import of_videos
 from utils.evaluation.weighted import Values, joined, mapped
@@ -58,7 +58,7 @@ class Evaluation:
         temperature: of the calibration; None where none was fitted.
     """
 
-    def __init__(self, scored: Scored, temperature: float | None = None):
+    def __init__(self, scored: ScoredVideos, temperature: float | None = None):
         self.scored = scored
         self.temperature = temperature
         self._parts = [of_videos(scored)]

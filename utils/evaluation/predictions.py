@@ -7,13 +7,13 @@ import numpy as np
 
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
-from utils.evaluation.scored import Prediction, Scored
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.labels import Dataset
 from utils.system.errors import UserError
 from utils.system.files import whole_file
 
 
-def save_predictions(path: str, scored: Scored) -> None:
+def save_predictions(path: str, scored: ScoredVideos) -> None:
     """Keep them in plain arrays, in list order.
 
     Of the scores: `videos` (V,), `lengths` (V,) in snippets, `scores` (Σ T,), `probabilities`
@@ -53,8 +53,8 @@ def _flat(pairs: list[list]) -> tuple[np.ndarray, np.ndarray]:
 
 def _by_video(pairs: np.ndarray, owner: np.ndarray, videos: int) -> list[list]:
     """What `_flat` put together."""
-    if len(pairs) != len(owner) or not np.isin(owner, np.arange(videos)).all():
-        raise ValueError("pairs without a video")
+    fits = owner.shape == pairs.shape[:1] and np.isin(owner, np.arange(videos)).all()
+    _require(fits and pairs.shape[1:] in ((), (2,)), "segments or spans without a video")
     found: list[list] = [[] for _ in range(videos)]
     for pair, video in zip(pairs.tolist(), owner.tolist(), strict=True):
         found[video].append(tuple(pair) if isinstance(pair, list) else pair)
@@ -62,24 +62,56 @@ def _by_video(pairs: np.ndarray, owner: np.ndarray, videos: int) -> list[list]:
 
 
 def read_arrays(path: str) -> dict[str, np.ndarray]:
-    """Those of a file of scores, whoever made it, as far as they fit one another.
+    """Those of a file of scores, whoever made it.
 
     Raises:
-        UserError: it holds no scores per video.
+        UserError: it holds no scores per video, or something that is none.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        lengths, scores = arrays["lengths"], arrays["scores"]
-        if not len(lengths) == len(arrays["videos"]) > 0 or any(
-            len(values) != lengths.sum() for values in (scores, arrays.get("probabilities", scores))
-        ):
-            raise ValueError("arrays of different lengths")
-        if lengths.dtype.kind not in "iu" or lengths.min() < 1 or scores.ndim != 1:
-            raise ValueError("lengths or scores of another kind")
+        _check_scores(arrays)
     except Exception as error:  # a damaged archive can raise anything
         raise UserError(f"{path} holds no predictions of a test run ({error})") from None
     return arrays
+
+
+def _check_scores(arrays: dict[str, np.ndarray]) -> None:
+    """
+    Raises:
+        KeyError, ValueError: something is missing, or of another kind or shape.
+    """
+    names, lengths, scores = (arrays[name] for name in ("videos", "lengths", "scores"))
+    _require(names.ndim == 1 and names.dtype.kind == "U" and len(names), "videos are no names")
+    _require(len({*names.tolist()}) == len(names), "a video is there twice")
+    _require(lengths.dtype.kind in "iu" and lengths.shape == names.shape, "no length of each video")
+    _require(lengths.min() > 0 and lengths.sum() == len(scores), "lengths are not those of scores")
+    arrays["scores"] = _numbers(scores, 1, "scores")
+    classes = arrays.get("classes", np.empty(0, dtype=str))
+    _require(classes.ndim == 1 and classes.dtype.kind in "UO", "classes are no codes")
+    _require(len({*classes.tolist()}) == len(classes), "a class is there twice")
+    if "probabilities" in arrays:
+        of_classes = arrays["probabilities"] = _numbers(arrays["probabilities"], 2, "probabilities")
+        _require(len(of_classes) == len(scores), "scores and probabilities are not equally many")
+        width = len(classes) or of_classes.shape[1]
+        _require(of_classes.shape[1] == width, "classes and probabilities are not equally many")
+
+
+def _require(met, what: str) -> None:
+    if not met:
+        raise ValueError(what)
+
+
+def _numbers(values: np.ndarray, dimensions: int, what: str) -> np.ndarray:
+    """Finite numbers; whole ones and truths become fractions.
+
+    Raises:
+        ValueError: they are none.
+    """
+    _require(values.ndim == dimensions and values.dtype.kind in "fiub", f"{what} are no numbers")
+    values = values if values.dtype.kind == "f" else values.astype(float)
+    _require(np.isfinite(values).all(), f"{what} are not finite")
+    return values
 
 
 def _split(arrays: dict[str, np.ndarray]) -> list[Prediction]:
@@ -100,44 +132,55 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
     return arrays["videos"].tolist(), _split(arrays), arrays.get("classes", np.empty(0)).tolist()
 
 
-def says_truth(path: str) -> bool:
-    """Whether a file of scores says what is known of their videos."""
-    return "dataset" in read_arrays(path)
-
-
-def load_scored(path: str) -> Scored:
-    """What `save_predictions` kept.
+def load_scored(path: str) -> ScoredVideos | None:
+    """What `save_predictions` kept; None of an older file, which does not say what is known of its
+    videos.
 
     Raises:
-        UserError: it holds no predictions, or does not say what is known of their videos.
+        UserError: it holds no predictions, or is damaged.
     """
     arrays = read_arrays(path)
     if "dataset" not in arrays:
-        raise UserError(
-            f"{path} does not say what happens in its videos: make it anew with --predictions of a "
-            "test, or with python -m utils.evaluate"
-        )
+        return None
     try:
         facts = Dataset.of(json.loads(str(arrays["dataset"])))
-        names, labels = arrays["videos"].tolist(), arrays["labels"]
+        names, labels = arrays["videos"].tolist(), _numbers(arrays["labels"], 2, "labels")
+        width = len(facts.classes)
+        _require(labels.shape == (len(names), width), "no labels of each video")
+        _require([*facts.classes] == arrays["classes"].tolist(), "classes of another data set")
+        edges = _edges(arrays)
         rows = [Row(None, label, name=n) for n, label in zip(names, labels, strict=True)]
-        return Scored(_split(arrays), _truth(arrays), rows, facts)
+        return ScoredVideos(_split(arrays), _truth(arrays, edges), rows, facts, edges)
     except (KeyError, TypeError, ValueError, IndexError, UserError) as error:
         raise UserError(f"{path}: what it says of its videos is damaged ({error})") from None
 
 
-def _truth(arrays: dict[str, np.ndarray]) -> GroundTruth | None:
-    if "segments" not in arrays:
+def _edges(arrays: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+    if "edges" not in arrays:
         return None
-    lengths = arrays["lengths"]
-    edges = np.split(arrays["edges"], np.cumsum(lengths + 1)[:-1])
-    if [len(of_video) for of_video in edges] != (lengths + 1).tolist():
-        raise ValueError("edges of another length")
+    _require(np.isfinite(arrays["edges"]).all() and arrays["edges"].ndim == 1, "edges are none")
+    counts = arrays["lengths"] + 1
+    _require(len(arrays["edges"]) == counts.sum(), "edges are not those of the scores")
+    edges = np.split(arrays["edges"], np.cumsum(counts)[:-1])
+    _require(all((np.diff(of_video) >= 0).all() for of_video in edges), "edges fall")
+    return edges
+
+
+def _truth(arrays: dict[str, np.ndarray], edges: list[np.ndarray] | None) -> GroundTruth | None:
+    if "segments" not in arrays or edges is None:
+        return None
+    videos, labels = len(edges), arrays["segment_labels"]
+    _require(labels.ndim == 1 and labels.dtype.kind == "U", "labels of segments are no codes")
+    spans = _by_video(_numbers(arrays["spans"], 2, "spans"), arrays["span_videos"], videos)
+    for of_video, ends in zip(spans, edges, strict=True):
+        bounds = [time for span in of_video for time in span]
+        _require(bounds == sorted(bounds) and bounds[-1:] <= [ends[-1]], "spans leave their video")
+    segments = _numbers(arrays["segments"], 2, "segments")
     return GroundTruth(
         edges,
-        _by_video(arrays["spans"], arrays["span_videos"], len(lengths)),
-        _by_video(arrays["segments"], arrays["segment_videos"], len(lengths)),
-        _by_video(arrays["segment_labels"], arrays["segment_videos"], len(lengths)),
+        spans,
+        _by_video(segments, arrays["segment_videos"], videos),
+        _by_video(labels, arrays["segment_videos"], videos),
     )
 
 
@@ -154,15 +197,33 @@ def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[
     return predictions
 
 
-def require_same(first: Scored, other: Scored, path: str, other_path: str) -> None:
-    """
+def require_same(first: ScoredVideos, other: ScoredVideos, path: str, other_path: str) -> None:
+    """See that two files are of the same videos, and know the same of them.
+
     Raises:
-        UserError: they are not of the same videos.
+        UserError: they are not.
     """
     names, others = ([row.video for row in run.rows] for run in (first, other))
-    if names == others:
-        return
-    odd = sorted({*names} ^ {*others}) or [x for x, y in zip(names, others, strict=True) if x != y]
-    raise UserError(
-        f"{path} and {other_path} are not of the same videos in the same order: see {odd[0]}"
-    )
+    files = f"{path} and {other_path}"
+    if names != others:
+        odd = sorted({*names} ^ {*others}) or [
+            x for x, y in zip(names, others, strict=True) if x != y
+        ]
+        raise UserError(f"{files} are not of the same videos in the same order: see {odd[0]}")
+    if first.facts.classes != other.facts.classes:
+        raise UserError(f"{files} are of data sets with different classes")
+    if (first.truth is None) != (other.truth is None):
+        raise UserError(f"of {files} one alone knows when something happens: evaluate both anew")
+    for i, name in enumerate(names):
+        labels = (np.asarray(run.rows[i].label) for run in (first, other))
+        if not np.array_equal(*labels) or (first.truth and not _same_spans(first, other, i)):
+            raise UserError(f"{files} have different ground truth of {name}: evaluate both anew")
+
+
+def _same_spans(first: ScoredVideos, other: ScoredVideos, video: int) -> bool:
+    """Whether they say the same of the time that both have: one may be a snippet longer."""
+    end = min(run.edges[video][-1] for run in (first, other))
+    seen = [
+        [(s, min(e, end)) for s, e in run.truth.spans[video] if s < end] for run in (first, other)
+    ]
+    return len(seen[0]) == len(seen[1]) and bool(np.allclose(*seen))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from utils.evaluation.undefined import NO_CLASSES
 from utils.metric_names import METRICS, OF_DEPLOYMENT, OF_VIDEOS, value_of
 
 MAIN = (  # whose intervals are printed, too
@@ -17,7 +18,7 @@ def official_lines(metrics: dict) -> list[str]:
         return video_lines(metrics)
     detection = f"AUC1:  {metrics['auc1']}  AP1:  {metrics['ap1']}"
     if metrics["map"] is None:
-        why = metrics["undefined"]["auc2"]
+        why = metrics.get("undefined", {}).get("auc2", NO_CLASSES)  # older checkpoints' say not why
         by_trapezoids = f"PR-AUC:  {metrics['pr_auc']}"
         return [
             f"{detection}  {by_trapezoids}",

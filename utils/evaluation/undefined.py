@@ -1,6 +1,6 @@
 """Why a metric is not defined."""
 
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 
 OF_CLASSES = ("auc2", "ap2", "average_map", "average_anomaly_map", "map", "anomaly_map",
     "per_class_ap", "class_accuracy", "per_class_accuracy")  # fmt: skip
@@ -12,7 +12,7 @@ NO_CLASSES = "the method tells no classes"
 NO_EVENTS = "it is not known when something happens (no table of events)"
 
 
-def undefined(name: str, scored: Scored) -> str:
+def undefined(name: str, scored: ScoredVideos) -> str:
     """The reason, of a metric that is None."""
     anomalous = scored.anomalous
     of_events = name.startswith(("event_", "average_event_"))

@@ -3,11 +3,11 @@
 import numpy as np
 
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import Part, Values, by
 
 
-def of_videos(scored: Scored) -> Part:
+def of_videos(scored: ScoredVideos) -> Part:
     """By their highest S_det, and by the class that they are told to be of."""
     highest = np.array([s.max() for s in scored.scores])
     videos, one = np.arange(scored.videos), np.ones(scored.videos)
@@ -27,7 +27,7 @@ def of_videos(scored: Scored) -> Part:
     return part
 
 
-def told_classes(scored: Scored) -> tuple[np.ndarray, np.ndarray] | None:
+def told_classes(scored: ScoredVideos) -> tuple[np.ndarray, np.ndarray] | None:
     """Whether an anomalous video is told to be of a class that it is of: of the anomaly class whose
     probability is highest in it, (V,); and of which anomaly classes it is, (V, C − 1). None where
     there are no classes to tell."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.lists import video_name
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.annotated import KnownEvents, Segment
 from utils.find_events import Event, Timeline, find_events

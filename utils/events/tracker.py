@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.detection_map import DEPTH
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.find_events import Event, likeliest
 from utils.labels import Dataset
 

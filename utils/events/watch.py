@@ -10,7 +10,7 @@ import torch
 
 from utils.datasets.features import SNIPPET_FRAMES
 from utils.engine import Scoring, Videos, eval_mode, score
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.events.tracker import EventTracker
 from utils.find_events import Event, event_line
 from utils.network.clip_visual import VisualTower

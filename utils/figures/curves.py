@@ -13,7 +13,7 @@ from utils.evaluation.bootstrap import LEVEL, resamples
 from utils.evaluation.calibration import BINS, calibration_sums
 from utils.evaluation.frames import ranking_of
 from utils.evaluation.ranking import JUST, Ranking
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.figures.style import LINES, PALETTE, QUIET, new_figure
 from utils.metric_names import RATES
 from utils.system.errors import UserError
@@ -59,7 +59,7 @@ def finish(figure: Figure, axes) -> Figure:
     return figure
 
 
-def roc_and_pr(methods: dict[str, list[Scored]]) -> Figure:
+def roc_and_pr(methods: dict[str, list[ScoredVideos]]) -> Figure:
     """By frame, of S_det; of several runs of a method the mean."""
     figure = new_figure(9, 4)
     left, right_ = figure.subplots(1, 2)
@@ -88,10 +88,11 @@ def roc_and_pr(methods: dict[str, list[Scored]]) -> Figure:
     return finish(figure, (left, right_))
 
 
-def recall_over_alarms(methods: dict[str, Scored]) -> Figure:
+def recall_over_alarms(methods: dict[str, ScoredVideos]) -> Figure:
     """Annotated events that are found, over false alarms per hour of normal video, as the
     confidence that makes an alarm falls."""
-    for scored in methods.values():
+    for name, scored in methods.items():
+        require_probabilities(name, scored)
         if scored.anomalous.all():
             raise UserError("there is no normal video, so false alarms cannot be counted")
     figure = new_figure(6, 4)
@@ -126,7 +127,7 @@ def recall_over_alarms(methods: dict[str, Scored]) -> Figure:
     return finish(figure, (axis,))
 
 
-def delay_curves(methods: dict[str, Scored]) -> Figure:
+def delay_curves(methods: dict[str, ScoredVideos]) -> Figure:
     """Share of the annotated events that have had an alarm, over the time since they began."""
     figure = new_figure(10, 3.6)
     axes = figure.subplots(1, len(RATES), sharey=True)
@@ -160,15 +161,23 @@ def delay_curves(methods: dict[str, Scored]) -> Figure:
     return finish(figure, axes)
 
 
-def reliability(methods: dict[str, Scored]) -> Figure:
+def require_probabilities(name: str, scored: ScoredVideos) -> None:
+    """
+    Raises:
+        UserError: scores are none.
+    """
+    if not scored.are_probabilities:
+        raise UserError(f"scores of {name} are no probabilities: they leave 0 … 1")
+
+
+def reliability(methods: dict[str, ScoredVideos]) -> Figure:
     """Share of abnormal frames over the score, and how many frames have it."""
     figure = new_figure(6, 5)
     axis, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     middle = (np.arange(BINS) + 0.5) / BINS
     width = 0.9 / BINS / len(methods)
     for i, (scored, style) in enumerate(zip(methods.values(), styles(methods), strict=True)):
-        if not scored.are_probabilities:
-            raise UserError(f"scores of {style['label']} are no probabilities: they leave 0 … 1")
+        require_probabilities(style["label"], scored)
         sums = calibration_sums(scored, scored.score)
 
         def share(weights, sums=sums):

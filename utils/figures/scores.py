@@ -3,9 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.figures.style import LINES, PALETTE, TRUTH, new_figure
 from utils.labels import Dataset
 from utils.system.errors import UserError
@@ -53,32 +52,32 @@ def caption(prediction: Prediction, row: Row, facts: Dataset) -> str:
 
 
 def score_curves(
-    methods: dict[str, list[Prediction]],
-    truth: GroundTruth,
-    rows: list[Row],
-    facts: Dataset,
+    methods: dict[str, ScoredVideos],
     indices: list[int],
 ) -> Figure:
     """A panel per video, the methods' scores laid over each other.
 
     Args:
-        methods: by name, the predictions of all test videos.
-        truth, rows, facts: of the test list.
+        methods: by name, of the same videos with their ground truth.
         indices: of the videos to draw.
     """
     height = -(-len(indices) // PANELS_ABREAST)
     figure = new_figure(11, 1.9 * height + 0.4)
     axes = figure.subplots(height, PANELS_ABREAST, squeeze=False).flatten()
     first = next(iter(methods.values()))
+    truth, rows, facts = first.truth, first.rows, first.facts
     for axis, i in zip(axes, indices, strict=False):
         edges = truth.edges[i]
         for start, end in truth.spans[i] or [(0, 0)]:  # so that the legend has it
             axis.axvspan(start, end, color=TRUTH, alpha=0.35, lw=0, label="annotated")
-        for (name, predictions), colour, line in zip(methods.items(), PALETTE, LINES, strict=False):
-            score = predictions[i].score
-            axis.stairs(score, edges, baseline=None, color=colour, ls=line, lw=1.6, label=name)
+        for (name, scored), colour, line in zip(methods.items(), PALETTE, LINES, strict=False):
+            score = scored.scores[i]
+            axis.stairs(
+                score, scored.edges[i], baseline=None, color=colour, ls=line, lw=1.6, label=name
+            )
         # With several methods there is no telling whose class a caption would name.
-        one = first[i] if len(methods) == 1 else Prediction(first[i].score)
+        prediction = first.predictions[i]
+        one = prediction if len(methods) == 1 else Prediction(prediction.score)
         axis.set_title(caption(one, rows[i], facts), fontsize=9)
         axis.set(xlim=(0, edges[-1]), ylim=(0, 1.02))
     for axis in axes[len(indices) :]:

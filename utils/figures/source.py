@@ -10,9 +10,8 @@ from utils.evaluation.predictions import (
     load_predictions_of,
     load_scored,
     require_same,
-    says_truth,
 )
-from utils.evaluation.scored import Scored
+from utils.evaluation.scored_videos import ScoredVideos
 from utils.figures.analysis import (
     clip_features,
     known_truth,
@@ -59,14 +58,14 @@ class Source:
         self.facts = facts
         self.named = methods or []
         self.videos = videos
-        self.first: Scored | None = None  # file of scores
+        self.first: ScoredVideos | None = None  # file of scores
 
     @cached_property
     def test(self) -> EvaluationSet:
         return EvaluationSet(self.args, self.facts)
 
     @cached_property
-    def methods(self) -> dict[str, Scored]:
+    def methods(self) -> dict[str, ScoredVideos]:
         named = [method.partition("=") for method in self.named]
         if odd := [name for name, equals, path in named if not (name and equals and path)]:
             raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
@@ -84,23 +83,23 @@ class Source:
             )
         return {name: self._scored(path) for name, path in files.items()}
 
-    def _scored(self, path: str) -> Scored:
+    def _scored(self, path: str) -> ScoredVideos:
         """What a file of scores keeps; of an older one, with what is known of the test list.
 
         Raises:
             UserError: they are of other videos than the first.
         """
-        if not says_truth(path):
+        scored = load_scored(path)
+        if scored is None:
             predictions = load_predictions_of(path, self.test.rows, self.test.lengths)
             return self.test.scored(predictions)
-        scored = load_scored(path)
         if self.first is None:
             self.first = scored
         require_same(self.first, scored, "the first file", path)
         return scored
 
     @property
-    def with_events(self) -> dict[str, Scored]:
+    def with_events(self) -> dict[str, ScoredVideos]:
         """The methods.
 
         Raises:
@@ -125,11 +124,9 @@ class Source:
 
     def scores(self):
         methods = self.with_events
-        first = next(iter(methods.values()))
-        rows = first.rows
+        rows = next(iter(methods.values())).rows
         indices = indices_of(rows, self.videos) if self.videos else choose_videos(rows)
-        predictions = {name: scored.predictions for name, scored in methods.items()}
-        return score_curves(predictions, first.truth, rows, first.facts, indices), None
+        return score_curves(methods, indices), None
 
     def roc(self):
         return roc_and_pr({name: [scored] for name, scored in self.with_events.items()}), None

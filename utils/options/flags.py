@@ -18,6 +18,7 @@ from utils.options.kinds import (
     positive_float,
     positive_int,
     ratio,
+    resamples,
     share,
 )
 from utils.options.methods import METHODS
@@ -183,8 +184,8 @@ def add_testing(parser: OptionParser) -> None:
     add("--temp", type=positive_float, help="temperature β of the class probabilities")
     add("--predictions", metavar="FILE.npz", help="write the scores of every test snippet to this "
         "file")  # fmt: skip
-    add("--bootstrap", type=count, default=1000, metavar="N", help="resamples of the test videos "
-        "for the 95 %% intervals of a test; 0: none")  # fmt: skip
+    add("--bootstrap", type=resamples, default=1000, metavar="N", help="resamples of the test "
+        "videos for the 95 %% intervals of a test; 0: none")  # fmt: skip
 
 
 def add_run(parser: OptionParser) -> None:

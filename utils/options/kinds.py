@@ -9,6 +9,7 @@ from argparse import ArgumentTypeError
 from utils.network.backbone import TEXT_LAYERS
 
 TOO_MANY = 2**31
+FEWEST, MOST_RESAMPLES = 100, 100_000
 
 
 def positive_int(text: str) -> int:
@@ -20,6 +21,12 @@ def positive_int(text: str) -> int:
 def count(text: str) -> int:
     if not 0 <= (value := int(text)) < TOO_MANY:
         raise ArgumentTypeError(f"{text} is negative, or too large")
+    return value
+
+
+def resamples(text: str) -> int:
+    if (value := int(text)) and not FEWEST <= value <= MOST_RESAMPLES:
+        raise ArgumentTypeError(f"{text} is neither 0 nor in {FEWEST}…{MOST_RESAMPLES}")
     return value
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from utils.evaluation.scored import Prediction
+from utils.evaluation.scored_videos import Prediction
 from utils.system.errors import UserError
 
 # A score this near to 0 or 1 passes no gradient on: binary cross-entropy's is cut off there.

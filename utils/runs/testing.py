@@ -17,7 +17,9 @@ from utils.evaluation.report import deployment_lines, report_lines
 from utils.labels import Dataset
 from utils.runs.identity import fixed_options, list_hashes
 from utils.system import group, parallel
+from utils.system.console import note
 from utils.system.device import set_up_device
+from utils.system.errors import UserError
 from utils.system.files import require_writable, sha256, write_json
 from utils.system.provenance import provenance
 
@@ -53,12 +55,22 @@ def run_test(args, facts: Dataset) -> None:
 
 
 def temperature_of(detector: Detector) -> float | None:
-    """That of the calibration, from the videos that training held out; None without --validation.
-    They are those of training if share and seed are."""
+    """That of the calibration, from the videos that training held out; None without --validation,
+    and where they cannot be told or read."""
     args, facts = detector.args, detector.facts
     if not args.validation:
         return None
-    rows = read_list(args.train_list, facts, args.feature_root)
+    if detector.held_out != (args.validation, args.seed):
+        note(
+            f"{args.model_path} does not say that it was trained with --validation "
+            f"{args.validation:g} --seed {args.seed}: no temperature is fitted"
+        )
+        return None
+    try:
+        rows = read_list(args.train_list, facts, args.feature_root)
+    except UserError as error:
+        note(f"{error}: no temperature is fitted")
+        return None
     _, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
     scored = [p.score.max() for p in score(detector.model, EvaluationSet(args, facts, held_out))]
     return fit_temperature(np.array(scored), np.array([not row.normal for row in held_out]))

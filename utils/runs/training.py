@@ -15,9 +15,10 @@ import torch
 from utils import checkpoint
 from utils.datasets.lists import Row
 from utils.datasets.order import Order
-from utils.engine import evaluate, score
+from utils.engine import evaluate
 from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import official_lines
+from utils.evaluation.scored_videos import Prediction
 from utils.optim import Optimization
 from utils.options.methods import METHODS
 from utils.runs.checkpoints import Checkpoints, RunState
@@ -161,33 +162,32 @@ class Run:
         self._begin()
         self._load_best()
         best = self.state.best_metrics or {"epoch": self.epoch, "step": 0}
-        if self.args.select_on == "validation":
+        on_validation = self.args.select_on == "validation"
+        on_test, predictions = {}, None
+        if self.sets.test and (on_validation or self.args.predictions):
+            on_test, predictions = evaluate(self.model, self.sets.test)
+        if on_validation:
             place = {name: best[name] for name in ("epoch", "step")}
-            on_test = evaluate(self.model, self.sets.test)[0] if self.sets.test else {}
             best = {
                 **place,
                 **on_test,
                 "validation": {n: v for n, v in best.items() if n not in place},
             }
-        self._keep(best)
-        self._keep_predictions()
+        self._keep(best, predictions)
 
     def _load_best(self) -> None:
         if self.args.select == "best":
             self.model.load_state_dict(self.state.best_weights, strict=False)
 
-    def _keep_predictions(self) -> None:
-        if self.args.predictions and self.sets.test:
-            predictions = score(self.model, self.sets.test)
-            if not group.rank():
-                save_predictions(self.args.predictions, self.sets.test.scored(predictions))
-
     @group.main_only
-    def _keep(self, best: dict) -> None:
+    def _keep(self, best: dict, predictions: list[Prediction] | None) -> None:
+        """Weights, their scores of the test set, and, last, their metrics."""
         path = Path(self.args.model_path)
         if path.is_file():
             say(f"the weights that were at {path} are now {older(path)}")
         checkpoint.save_weights(self.model, path, self.made_with, keep=older(path))
+        if predictions and self.args.predictions:
+            save_predictions(self.args.predictions, self.sets.test.scored(predictions))
         self.record.best(best)
         which = "of the last step"
         if self.args.select == "best":

@@ -62,6 +62,8 @@ class Weights(NamedTuple):
         dataset: that they were trained on, where they say it.
         options: by destination, that they were trained with, as far as they say or show it.
         clip: sha256 of the CLIP weights that they were trained with, where they say it.
+        held_out: share of the training videos that was held out, and the seed of the draw, where
+            they say it.
     """
 
     path: str
@@ -69,6 +71,7 @@ class Weights(NamedTuple):
     dataset: Dataset | None
     options: dict
     clip: str | None
+    held_out: tuple[float, int] | None = None
 
     @classmethod
     def read(cls, path: str) -> "Weights":
@@ -83,6 +86,7 @@ class Weights(NamedTuple):
             return cls(path, state, None, shown_options(state), None)
         try:
             dataset, options, clip = _read_said(said)
+            held_out = _held_out(said["options"])
         except (KeyError, TypeError, ValueError, UserError) as error:
             raise UserError(
                 f"{path}: what the weights say of themselves is damaged, or of another version of "
@@ -93,7 +97,7 @@ class Weights(NamedTuple):
         if METHODS[method].tells_classes:
             decide = (decide | {*OF_CLASSES}) - {*SHOWN}
         options = {k: v for k, v in options.items() if k in decide} | shown_options(state)
-        return cls(path, state, dataset, options, clip)
+        return cls(path, state, dataset, options, clip, held_out)
 
     @property
     def holds_text(self) -> bool:
@@ -229,6 +233,11 @@ def _read_said(said) -> tuple[Dataset, dict, str | None]:
         raise ValueError(f"version {said['version']}")
     options = {name: value for name, value in said["options"].items() if name in OF_WEIGHTS}
     return Dataset.of(said["dataset"]), parsed(options), said["clip"]
+
+
+def _held_out(options: dict) -> tuple[float, int] | None:
+    share, seed = options.get("validation"), options.get("seed")
+    return (share, seed) if isinstance(share, float) and share and isinstance(seed, int) else None
 
 
 def parsed(options: dict) -> dict:

@@ -22,7 +22,7 @@ class Prediction(NamedTuple):
 
 
 @dataclass
-class Scored:
+class ScoredVideos:
     """V videos of T snippets each.
 
     Attributes:
@@ -30,12 +30,21 @@ class Scored:
         truth: of the videos; None where it is not known when something happens.
         rows: of the list.
         facts: of the data set.
+        edges: per video (T + 1,), when its snippets begin and end, in the unit of the data set; by
+            default those of the ground truth, or of the rows. None where that is not known.
     """
 
     predictions: list[Prediction]
     truth: GroundTruth | None
     rows: list[Row]
     facts: Dataset
+    edges: list[np.ndarray] | None = None
+
+    def __post_init__(self):
+        if self.truth:
+            self.edges = self.truth.edges
+        elif self.edges is None:
+            self.edges = self._edges_of_rows()
 
     @property
     def videos(self) -> int:
@@ -70,12 +79,7 @@ class Scored:
         """(V,)."""
         return np.array([not row.normal for row in self.rows])
 
-    @cached_property
-    def edges(self) -> list[np.ndarray] | None:
-        """Per video (T + 1,), when its rows begin and end, in the unit of the data set; None where
-        that is not known."""
-        if self.truth:
-            return self.truth.edges
+    def _edges_of_rows(self) -> list[np.ndarray] | None:
         try:
             return [
                 self.facts.row.edges(len(p.score), row.length)
