@@ -31,15 +31,15 @@ def test_every_resample_has_as_many_videos():
 
 def test_means_of_resamples_are_the_figures_within_their_error(evaluation):
     """Of ratios up to a bias of the order 1 / videos; what depends on a threshold moves in steps,
-    and a median jumps."""
+    a mean of distances grows with noise, and a median jumps."""
     metrics, figures = evaluation.metrics(), evaluation.values(resamples(VIDEOS, 1000))
     for name in METRICS:
         plain = value_of(metrics, name)
         if plain is None or name.startswith("median"):
             continue
         values = figures[name][np.isfinite(figures[name])]
-        steps = name.startswith(("recall", "found"))
-        assert abs(values.mean() - plain) <= (0.6 if steps else 0.2) * values.std(), name
+        loose = name.startswith(("recall", "found", "calibration"))
+        assert abs(values.mean() - plain) <= (0.6 if loose else 0.2) * values.std(), name
 
 
 def test_intervals_hold_the_figures_and_have_their_layout(evaluation):
