@@ -207,7 +207,7 @@ def clip_file(value):
 def of_other_videos(world):
     path = world.folder / "p.npz"
     zeros = np.zeros(3, np.float32)
-    np.savez(path, videos=["v"], lengths=[3], scores=zeros, probabilities=zeros, classes=["A"])
+    np.savez(path, videos=["v"], lengths=[3], scores=zeros, probabilities=zeros[:, None], classes=["A"])
     return {"predictions": path}
 
 
