@@ -28,6 +28,7 @@ from utils.ablation.grid import Variant
 from utils.both_datasets import DATASETS
 from utils.evaluation.across import Across, read_same
 from utils.labels import Dataset, dataset_of
+from utils.network.backbone import RANDOM
 from utils.options.parser import as_arguments
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
@@ -92,7 +93,8 @@ def main(argv=None):
         for place in places
     }
     table = Across([place.facts for place in places], results, same)
-    texts = {"md": table.markdown(), "csv": table.csv()}
+    notes = weights_notes(places, given["weights"])
+    texts = {"md": "\n".join([table.markdown(), *notes, ""]), "csv": table.csv()}
     for kind, text in texts.items():
         with whole_file(own.out / f"table.{kind}") as partial:
             partial.write_text(text, encoding="utf-8")
@@ -113,6 +115,21 @@ def by_name(given: list[str], option: str) -> dict[str, str]:
     if not all(pairs.values()) or not all(pairs):
         raise UserError(f"{dashed(option)} {' '.join(given)}: expected NAME=PATH")
     return pairs
+
+
+def weights_notes(places: list[Place], given: dict[str, str]) -> list[str]:
+    """What must be known of the weights that were trained here."""
+    notes = []
+    for place in places:
+        parsed = DATASETS[place.recipe][0].read(place.options)
+        if place.name not in given and parsed.select == "best" and parsed.select_on == "test":
+            notes.append(
+                f"- trained on {place.facts.title}: the weights are the best on its test set, as "
+                "in the official code (--select last, --validation 0.1)"
+            )
+        if parsed.clip_weights == RANDOM:
+            notes.append(f"- {place.facts.title}: CLIP's text weights are random: no results")
+    return notes
 
 
 def place_of(text: str, given: dict[str, dict[str, str]], options: list[str]) -> Place:

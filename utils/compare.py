@@ -6,8 +6,9 @@
 A and B are scores that a test wrote (--predictions), or python -m
 utils.evaluate. Or they are folders of runs with several seeds, as ablate.py
 leaves them: <seed>/predictions.npz. Every resample draws the same videos for
-both, and of folders the same seeds. The table says how far A is ahead of B,
-the 95 % interval of the difference, and in how many resamples A leads.
+both. The table says how far A is ahead of B, the 95 % interval of the
+difference, over videos and, of several runs, over seeds, and in how many
+resamples A leads.
 """
 
 import argparse

@@ -12,11 +12,12 @@ The scores are
 - a folder of <video>.npy, (n,), or (n, 1 + C): a score, and the C classes
 
 one per snippet or one per frame. The test list and its ground truth are those
-of ucf_test.py or xd_test.py, whose options may follow. The features need not
-be there.
+of ucf_test.py or xd_test.py, whose options may follow: --test-list,
+--gt-segment-path, --gt-label-path. The features need not be there.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from utils.both_datasets import DATASETS
@@ -68,6 +69,11 @@ def main(argv=None):
     results, predictions = out / "results.json", out / "predictions.npz"
     require_writable(results, predictions)
 
+    if not os.path.isfile(args.test_list):
+        raise UserError(
+            f"test list {args.test_list} not found: copy the official lists (list/README.md), or "
+            "say where they are: --test-list, --gt-segment-path, --gt-label-path"
+        )
     rows = read_list(args.test_list, facts, args.feature_root, absent=True)
     scored = scored_by(own.scores, rows, facts, args, own.per)
     evaluation = Evaluation(scored)

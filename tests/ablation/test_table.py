@@ -29,7 +29,7 @@ def test_the_table(tmp_path):
         "seeds",
     ]
     assert lines[2] == ["MIL", "**85.00 ± 7.07**", "84.51", "n/a", "best AUC1", "2 of 3"]
-    assert lines[3] == ["all, last", "75.00", "", "12.50", "last epoch", "1 of 3"]
+    assert lines[3] == ["all, last", "75.00", "", "12.50", "last step", "1 of 3"]
     assert "seeds 1, 2, 3" in table
     assert "- failed: MIL, seed 2: broken" in table
     assert len({len(line) for line in table.splitlines()[:4]}) == 1  # columns stand in line
@@ -98,7 +98,7 @@ def test_latex(grid):
     assert text.count(r"\toprule") == text.count(r"\end{tabular}") == 2
     for line in text.splitlines():
         if line.endswith(r"\\"):
-            assert line.replace(r"\&", "").count("&") in (2, 5)
+            assert line.replace(r"\&", "").count("&") in (0, 2, 5)
 
 
 def test_the_time_that_is_left(tmp_path):

@@ -10,7 +10,7 @@ import yaml
 from helpers.own import described
 from helpers.scripts import make_data
 from utils import across
-from utils.evaluation.across import SHARED, Across, read_same, shared_codes
+from utils.evaluation.across import SHARED, Across, read_same, shared_classes
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.system.errors import UserError
 
@@ -18,14 +18,17 @@ from utils.system.errors import UserError
 def test_classes_are_matched_by_what_they_mean(tmp_path):
     same = read_same()
     both = [UCF_CRIME, XD_VIOLENCE]
-    ucf = {"Abuse", "Explosion", "Fighting", "RoadAccidents", "Shooting"}
-    assert {*shared_codes(UCF_CRIME, both, same)} == ucf
-    assert {*shared_codes(XD_VIOLENCE, both, same)} == {"B1", "B2", "B5", "B6", "G"}
-    own = described(tmp_path, classes={"normal": "x", "crash": "a Car  Accident", "fire": "flames"})
-    assert shared_codes(own, [*both, own], same) == ()
-    own = described(tmp_path, classes={"normal": "x", "crash": "Car-Accident", "fire": "flames"})
-    assert shared_codes(own, [*both, own], same) == ("crash",)
-    assert shared_codes(UCF_CRIME, [*both, own], same) == ("RoadAccidents",)
+    pairs = {(a, b) for (a,), (b,) in shared_classes(both, same)}
+    assert pairs == {
+        ("Abuse", "B5"), ("Explosion", "G"), ("Fighting", "B1"), ("RoadAccidents", "B6"),
+        ("Shooting", "B2"),
+    }  # fmt: skip
+    own = described(tmp_path, classes={"normal": "x", "crash": "a car accident", "fire": "flames"})
+    assert shared_classes([*both, own], same) == []
+    own = described(
+        tmp_path, classes={"normal": "x", "crash": ["Car-Accident"], "bump": "traffic  accident"}
+    )
+    assert shared_classes([*both, own], same) == [(("RoadAccidents",), ("B6",), ("crash", "bump"))]
 
 
 def test_a_damaged_file_of_classes(tmp_path):
@@ -42,7 +45,8 @@ def metrics(auc: float, ap: float) -> dict:
 
 def test_the_table():
     results = {
-        ("ucf", "ucf"): metrics(0.9, 20), ("ucf", "xd"): {**metrics(0.8, 0), "per_class_ap": None},
+        ("ucf", "ucf"): metrics(0.9, 20) | {"intervals": {"auc1": [0.8, 0.95]}},
+        ("ucf", "xd"): {**metrics(0.8, 0), "per_class_ap": None},
         ("xd", "ucf"): metrics(0.7, 10), ("xd", "xd"): metrics(0.6, 5),
     }  # fmt: skip
     table = Across([UCF_CRIME, XD_VIOLENCE], results, read_same())
@@ -50,9 +54,9 @@ def test_the_table():
     lines = [[c.strip() for c in line.strip("| ").split("|")]
              for line in table.markdown().splitlines()]  # fmt: skip
     assert lines[0][:3] == ["trained on", "UCF-Crime: AUC1 (%)", "UCF-Crime: AP1 (%)"]
-    assert lines[2] == ["UCF-Crime", "90.00", "n/a", "10.00", "80.00", "n/a", "n/a"]
+    assert lines[2] == ["UCF-Crime", "90.00 [80.00, 95.00]", "n/a", "10.00", "80.00", "n/a", "n/a"]
     assert lines[3][:2] == ["XD-Violence", "70.00"]
-    assert "- classes of XD-Violence that all have: B1, B2, B5, B6, G" in table.markdown()
+    assert "- UCF-Crime Fighting (fighting); XD-Violence B1 (fighting)\n" in table.markdown()
     assert table.csv().splitlines()[1].startswith("ucf,ucf,90.0,,")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from helpers.own import described
 from helpers.scored import scored_videos
@@ -70,8 +71,8 @@ def test_the_better_of_two_leads_in_all_resamples(scored, capsys):
     assert found["metrics"]["average_map"]["a_leads"] == 0.5
     assert set(found["classes"]["recall_at_5_by_class"]) == {"fire", "fall", "theft"}
     said = capsys.readouterr().out
-    assert "A: good, B: poor; 30 videos, 200 resamples of them" in said
-    assert "100.0 %" in said
+    assert "A: good, B: poor; 30 videos, 200 resamples\n" in said
+    assert "> 99.9 %" in said
     assert {p.name for p in Path("out").iterdir()} == {
         "comparison.json", "differences.png", "differences.svg", "curves.png", "curves.svg",
     }  # fmt: skip
@@ -88,7 +89,7 @@ def test_less_is_better_of_some_figures(scored):
 def test_the_interval_is_that_of_differences_on_the_same_videos(scored):
     """Far narrower than that of either method, which the videos move together."""
     found = Comparison([better(scored, 0.02)], [scored], 300)
-    a, b = (side["auc1"][1:] for side in found.values)
+    a, b = (side["auc1"][0, 1:] for side in found.values)
     low, high = found.differences()["metrics"]["auc1"]["interval"]
     assert (low, high) == pytest.approx(np.percentile(a - b, [2.5, 97.5]))
     assert high - low < 0.5 * np.ptp(np.percentile(a, [2.5, 97.5]))
@@ -111,6 +112,20 @@ def test_folders_of_runs_are_paired_by_seed(scored, rng, capsys):
     ]  # fmt: skip
     assert found["metrics"]["auc1"]["a"] == pytest.approx(np.mean(each))
     assert "1 runs are in one of the folders alone" in capsys.readouterr().err
+    one = compared("a/seed1", "b/seed1")  # folders of a single run
+    assert one["runs"] == 1
+
+
+def test_few_seeds_widen_the_interval_as_students_t_does(scored, rng):
+    """Where the videos alone leave no doubt, and the seeds do."""
+    runs = [better(scored, by) for by in (0.1, 0.6)]
+    found = Comparison(runs, [scored, scored], 2000).differences()["metrics"]["auc1"]
+    each = [Comparison([r], [scored], 100).differences()["metrics"]["auc1"] for r in runs]
+    assert all(of_run["interval"][0] > 0 for of_run in each)
+    spread = np.std([of_run["difference"] for of_run in each], ddof=1) / 2**0.5
+    low, high = found["interval"]
+    assert low < 0 < high
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 1) * spread, rel=0.15)
 
 
 def test_what_does_not_fit_is_said(scored, capsys):
@@ -126,9 +141,9 @@ def test_what_does_not_fit_is_said(scored, capsys):
     save("f.npz", ScoredVideos(scored.predictions, scored.truth, scored.rows, other))
     for pair, message in {
         ("a.npz", "b.npz"): "not of the same videos in the same order: see v0",
-        ("a.npz", "c.npz"): "c.npz does not say what happens in its videos",
+        ("a.npz", "c.npz"): "c.npz has scores, but no ground truth",
         ("a.npz", "."): "two files, or two folders",
-        ("gone.npz", "a.npz"): "gone.npz holds no predictions",
+        ("gone.npz", "a.npz"): "gone.npz cannot be read: No such file",
         ("a.npz", "d.npz"): "one alone knows when something happens",
         ("a.npz", "e.npz"): "different ground truth of v0",
         ("a.npz", "f.npz"): "data sets with different classes",

@@ -104,7 +104,7 @@ def test_predictions_are_kept_and_read_back(scored, tmp_path):
     whole = (tmp_path / "p.npz").read_bytes()
     for content in (b"junk", whole[:-50]):
         (tmp_path / "p.npz").write_bytes(content)
-        with pytest.raises(UserError, match="no predictions"):
+        with pytest.raises(UserError, match="holds no scores by video"):
             load_predictions(tmp_path / "p.npz")
 
 

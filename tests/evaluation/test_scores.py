@@ -181,7 +181,7 @@ def test_a_video_whose_length_nothing_says_is_checked_with_all_the_others(tmp_pa
 WRONG = {
     "missing": (lambda s: save_npz({"a": s["a"]}), "s.npz", "no scores of 2 of the 3 test videos"),
     "too long": (lambda s: save_npz(s | {"b": np.tile(s["b"], 2)}), "s.npz",
-        "b has 18 scores of snippets, which last 288 frames, but is 144 long"),
+        "1 of 3 videos are of another length: b has 18 scores of snippets, which last 288 frames"),
     "not finite": (lambda s: save_npz(s | {"b": s["b"] * np.nan}), "s.npz",
         "scores are not finite"),
     "no column": (lambda s: pd.DataFrame({"video": ["a"], "x": [1]}).to_csv("s.csv"), "s.csv",
@@ -208,9 +208,13 @@ WRONG = {
         "lengths are not those of scores"),
     "a class twice": (lambda s: save_npz(s, probabilities=np.ones((20, 3)),
         classes=["fire", "fire", "normal"]), "s.npz", "a class is there twice"),
+    "mixed lines": (lambda s: Path("s.csv").write_text("video,score\na,1\nb,1\na,1\n"), "s.csv",
+        "line 4: a begins anew"),
+    "no scores": (lambda s: np.savez("s.npz", videos=["a"], lengths=[1]), "s.npz",
+        "there is no array scores"),
     "no file": (lambda s: None, "s.npz", "--scores s.npz not found"),
     "empty folder": (lambda s: save_folder({}), "s", "holds no .npy"),
-    "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "no predictions"),
+    "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "it is no .npz archive"),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from sklearn.metrics import roc_curve
 
 from helpers import naive
 from helpers.own import described
@@ -48,8 +49,11 @@ def assert_within_its_band(axis, label: str) -> None:
 def test_roc_and_precision_recall(methods):
     left, right = roc_and_pr({n: [scored] for n, scored in methods.items()}).axes
     for name, scored in methods.items():
-        for rate in left.get_lines()[0].get_xdata()[[10, 100]]:
-            assert at(left, name, rate) == pytest.approx(naive.recall_at(scored, rate))
+        score, frames = naive.by_frame(scored)
+        false, true, _ = roc_curve(frames, score)
+        drawn = line(left, name)
+        expected = np.interp(drawn.get_xdata()[1:-1], false, true)
+        assert drawn.get_ydata()[1:-1] == pytest.approx(expected, abs=1e-9)
         assert_within_its_band(left, name)
         assert_within_its_band(right, name)
     y = line(right, "a").get_ydata()
@@ -121,6 +125,7 @@ def test_differences_are_drawn_with_their_intervals():
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == ["average mAP", "calibration error (less is better)", "AUC1"]  # from below
     bars = axis.get_lines()[:-1:2]
-    assert [tuple(bar.get_xdata()) for bar in bars] == [(-5, 1), (1, 9), (1, 3)]
+    assert [tuple(bar.get_xdata()) for bar in bars] == [(-5, 1), (-9, -1), (1, 3)]
     neither, behind, ahead = (bar.get_color() for bar in bars)
     assert len({neither, behind, ahead}) == 3
+    assert axis.get_xlabel().startswith("← y is better")

@@ -88,7 +88,7 @@ def best_rows(grid: Grid, results: Results, metric: str) -> set[str]:
 
 def weights_kept(row: Variant) -> str:
     if row.parsed.select == "last":
-        return "last epoch"
+        return "last step"
     where = " (validation)" if row.parsed.select_on == "validation" else ""
     return f"best {METRICS[row.parsed.select_by].title}{where}"
 

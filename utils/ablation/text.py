@@ -18,6 +18,7 @@ from utils.system.markdown import aligned
 
 LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"±": r"$\pm$", "↓": r"$\downarrow$"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 )
 
@@ -41,12 +42,16 @@ MARKDOWN = Style(lambda text: text.replace("|", "\\|"), "±", "-", lambda text: 
 TEX = Style(lambda text: text.translate(LATEX), r"$\pm$", "$-$", lambda text: rf"\textbf{{{text}}}")
 
 
+def heading(metric: str) -> str:
+    return METRICS[metric].heading + (" ↓" if METRICS[metric].lower else "")
+
+
 def means(grid: Grid, results: Results, style: Style) -> list[list[str]]:
     """Header and rows: mean ± standard deviation, the best in bold, the paper's figures beside."""
     published = [m for m in grid.metrics if any(m in row.paper for row in grid.rows)]
     header, lines = [grid.title], []
     for metric in grid.metrics:
-        header += [METRICS[metric].heading] + ["paper"] * (metric in published)
+        header += [heading(metric)] + ["paper"] * (metric in published)
     best = {metric: best_rows(grid, results, metric) for metric in grid.metrics}
     for row in grid.rows:
         done = sum((row.name, seed) in results for seed in grid.seeds)
@@ -59,7 +64,7 @@ def means(grid: Grid, results: Results, style: Style) -> list[list[str]]:
             if metric in published:
                 line.append(f"{row.paper[metric]:.2f}" if metric in row.paper else "")
         lines.append([*line, style.text(weights_kept(row)), f"{done} of {len(grid.seeds)}"])
-    return [[style.text(title) for title in [*header, "weights kept", "seeds"]], *lines]
+    return [[*map(style.text, [*header, "weights kept", "seeds"])], *lines]
 
 
 def differences(grid: Grid, results: Results, style: Style) -> list[list[str]]:
@@ -77,8 +82,8 @@ def differences(grid: Grid, results: Results, style: Style) -> list[list[str]]:
                 figure += f" [{low:+.2f}, {high:+.2f}]"
             line.append(figure.replace("-", style.minus))
         lines.append(line)
-    titles = [f"minus {grid.rows[0].name}", *(METRICS[m].heading for m in grid.metrics)]
-    return [[style.text(title) for title in titles], *lines] if pairs else []
+    titles = [f"minus {grid.rows[0].name}", *map(heading, grid.metrics)]
+    return [[*map(style.text, titles)], *lines] if pairs else []
 
 
 def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
@@ -94,18 +99,22 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
 
 def latex_table(grid: Grid, results: Results) -> str:
     """Both tables, for `\\input`; they need the package booktabs."""
-    tables = [means(grid, results, TEX), differences(grid, results, TEX)]
-    said = [notes(grid), note_on_differences(grid)]
-    return "\n".join(
-        f"% {note}\n{_tabular(table)}" for table, note in zip(tables, said, strict=True) if table
-    )
+    header, *lines = means(grid, results, TEX)
+    tables = [_tabular(["", *header[1:]], lines, f"{grid.title}. {notes(grid)} {grid.note}", 2)]
+    if minus := differences(grid, results, TEX):
+        tables.append(_tabular(minus[0], minus[1:], note_on_differences(grid), 0))
+    return "\n".join(tables)
 
 
-def _tabular(lines: list[list[str]]) -> str:
-    header, *rows = [" & ".join(line) + r" \\" for line in lines]
-    columns = "l" + "r" * (len(lines[0]) - 1)
+def _tabular(header: list[str], lines: list[list[str]], note: str, texts: int) -> str:
+    """As `aligned`, and the note below it in small print."""
+    columns = "l" + "r" * (len(header) - 1 - texts) + "l" * texts
+    said = rf"{{\footnotesize {TEX.text(note.strip())}}}"
+    note = rf"\multicolumn{{{len(header)}}}{{p{{\linewidth}}}}{said}"
+    head, *rows, note = (f"{line} " + r"\\" for line in (*map(" & ".join, [header, *lines]), note))
     begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
-    return "\n".join([begin, r"\toprule", header, r"\midrule", *rows, r"\bottomrule", end, ""])
+    rules = r"\toprule", r"\midrule", r"\bottomrule"
+    return "\n".join([begin, rules[0], head, rules[1], *rows, rules[2], note, end, ""])
 
 
 def notes(grid: Grid) -> str:

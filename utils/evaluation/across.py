@@ -32,14 +32,19 @@ def read_same(path: Path | str = SAME) -> list[set[str]]:
     return [{_plain(text) for text in group} for group in groups]
 
 
-def shared_codes(of: Dataset, others: list[Dataset], same: list[set[str]]) -> tuple[str, ...]:
-    """The anomaly classes of a data set that all the others have, too."""
-    known = [_meanings(other, same) for other in others]
-    return tuple(
-        code
-        for code, meaning in _meanings(of, same).items()
-        if all(any(meaning & theirs for theirs in other.values()) for other in known)
-    )
+def shared_classes(facts: list[Dataset], same: list[set[str]]) -> list[tuple[tuple[str, ...], ...]]:
+    """Anomaly classes that all data sets have: of each the codes in every set. One of the first set
+    may be several of another."""
+    meanings = [_meanings(of_set, same) for of_set in facts]
+    found = []
+    for meaning in meanings[0].values():
+        codes = tuple(
+            tuple(code for code, theirs in of_set.items() if meaning & theirs)
+            for of_set in meanings
+        )
+        if all(codes) and codes not in found:
+            found.append(codes)
+    return found
 
 
 def _meanings(facts: Dataset, same: list[set[str]]) -> dict[str, set[str]]:
@@ -65,8 +70,14 @@ class Across:
     """
 
     def __init__(self, facts: list[Dataset], results: dict[tuple[str, str], dict], same):
-        self.titles = {of_set.name: of_set.title for of_set in facts}
-        self.shared = {of_set.name: shared_codes(of_set, facts, same) for of_set in facts}
+        self.facts = {of_set.name: of_set for of_set in facts}
+        self.titles = {name: of_set.title for name, of_set in self.facts.items()}
+        self.classes = shared_classes(facts, same)
+        self.shared = {
+            name: tuple(dict.fromkeys(code for codes in self.classes for code in codes[i]))
+            for i, name in enumerate(self.facts)
+        }
+        self.intervals = {pair: found.get("intervals") for pair, found in results.items()}
         self.values = {pair: self._values(pair[1], found) for pair, found in results.items()}
 
     def _values(self, tested_on: str, metrics: dict) -> dict[str, float | None]:
@@ -90,11 +101,32 @@ class Across:
         header = [f"{title}: {column}" for title in self.titles.values() for column in columns]
         lines = []
         for name, title in self.titles.items():
-            values = [self.values[name, other][c] for other in self.titles for c in columns]
-            lines.append([title, *("n/a" if v is None else f"{v:.2f}" for v in values)])
+            cells = [self._cell((name, other), c) for other in self.titles for c in columns]
+            lines.append([title, *cells])
         table = aligned(["trained on", *header], lines)
-        shared = [
-            f"- classes of {title} that all have: {', '.join(self.shared[name]) or 'none'}"
-            for name, title in self.titles.items()
+        return "\n".join([table, "", *self._notes()]) + "\n"
+
+    def _cell(self, pair: tuple[str, str], column: str) -> str:
+        """`72.20 [60.12, 83.20]`."""
+        value, sure = self.values[pair][column], self.intervals[pair]
+        if value is None:
+            return "n/a"
+        name = next((n for n in SHOWN if METRICS[n].heading == column), None)
+        if not (sure and name and (ends := value_of(sure, name))):
+            return f"{value:.2f}"
+        low, high = map(METRICS[name].shown, ends)
+        return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+    def _notes(self) -> list[str]:
+        named = [
+            "; ".join(_named(*of_set) for of_set in zip(self.facts.values(), codes, strict=True))
+            for codes in self.classes
         ]
-        return "\n".join([table, "", *shared]) + "\n"
+        about = "In brackets: 95 % intervals over resamples of the test videos."
+        return [f"{about} Classes that all have:", "", *(f"- {line}" for line in named or ["none"])]
+
+
+def _named(facts: Dataset, codes: tuple[str, ...]) -> str:
+    """`UCF-Crime Fighting (fighting)`."""
+    names = dict(zip(facts.classes, facts.names, strict=True))
+    return f"{facts.title} {', '.join(f'{code} ({names[code]})' for code in codes)}"

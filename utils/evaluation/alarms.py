@@ -15,12 +15,11 @@ from utils.detection_map import (
     overlapping_pairs,
     timed,
 )
-from utils.evaluation.scored_videos import ScoredVideos
+from utils.evaluation.scored_videos import HOUR, ScoredVideos
 from utils.evaluation.weighted import Part, Values, by
 from utils.event_defaults import MIN_CONFIDENCE, MIN_SECONDS
 
 ALARM = 0.5  # above it, a frame of a normal video is a false alarm
-HOUR = 3600
 
 
 def of_normal_videos(scored: ScoredVideos, events: "Events") -> Part:

@@ -33,12 +33,12 @@ def read_runs(a: Path, b: Path) -> tuple[list[ScoredVideos], list[ScoredVideos]]
     if not a.is_dir():
         pairs = [(a, b)]
     else:
-        runs = [{p.parent.name: p for p in sorted(f.glob(f"*/{PREDICTIONS}"))} for f in (a, b)]
+        runs = [runs_in(folder) for folder in (a, b)]
         seeds = [seed for seed in runs[0] if seed in runs[1]]
         if not seeds:
             raise UserError(
-                f"{a} and {b} have no run in common: expected <seed>/{PREDICTIONS} in both, as "
-                "ablate.py leaves it"
+                f"{a} and {b} have no run in common: expected {PREDICTIONS} in both, or "
+                f"<seed>/{PREDICTIONS}, as ablate.py leaves it"
             )
         if alone := {*runs[0]} ^ {*runs[1]}:
             note(f"{len(alone)} runs are in one of the folders alone: left out")
@@ -51,54 +51,50 @@ def read_runs(a: Path, b: Path) -> tuple[list[ScoredVideos], list[ScoredVideos]]
     return scored[0], scored[1]
 
 
+def runs_in(folder: Path) -> dict[str, Path]:
+    """Scores by the folder of a run; of a folder of one run, those alone."""
+    if (folder / PREDICTIONS).is_file():
+        return {"": folder / PREDICTIONS}
+    return {path.parent.name: path for path in sorted(folder.glob(f"*/{PREDICTIONS}"))}
+
+
 def _read(path: str) -> ScoredVideos:
     scored = load_scored(path)
     if scored is None:
         raise UserError(
-            f"{path} does not say what happens in its videos: make it anew with --predictions of a "
-            "test, or with python -m utils.evaluate"
+            f"{path} has scores, but no ground truth: put it through python -m utils.evaluate, or "
+            "test again with --predictions"
         )
     return scored
 
 
 class Comparison:
-    """Metrics of two methods A and B, as they are and on resamples of the videos, and of the runs
-    where there are several.
+    """Metrics of two methods A and B, as they are and on resamples of the videos.
 
     Args:
         a, b: runs of each, pair by pair.
         count: of resamples.
+
+    Attributes:
+        values: of A and of B, by metric: (runs, 1 + B), the first those of the videos as they are.
     """
 
     def __init__(self, a: list[ScoredVideos], b: list[ScoredVideos], count: int):
         self.runs = a, b
         self.count = count
         self.videos = a[0].videos
-        runs = len(a)
-        weights = np.vstack([np.ones((1, self.videos), dtype=int), resamples(self.videos, count)])
-        rng = np.random.default_rng((SEED, runs))  # another stream than that of the videos
-        drawn = rng.multinomial(runs, np.full(runs, 1 / runs), size=count) / runs
-        self._drawn = np.vstack([np.full((1, runs), 1 / runs), drawn])  # [1 + B, runs]
-        self.values = [self._mean([Evaluation(run).values(weights) for run in m]) for m in (a, b)]
-
-    def _mean(self, values: list[Values]) -> Values:
-        """Over the runs that are drawn, of what all have."""
-        return {
-            name: self._mean([f[name] for f in values])
-            if isinstance(value, dict)
-            else _weighted(np.stack([f[name] for f in values], axis=1), self._drawn)
-            for name, value in values[0].items()
-            if all(name in f for f in values)
-        }
+        drawn = resamples(self.videos, count)
+        weights = np.vstack([np.ones_like(drawn[:1]), drawn])
+        self.values = [_stacked([Evaluation(r).values(weights) for r in runs]) for runs in (a, b)]
 
     def differences(self) -> dict:
-        """By metric, and by class: both values, the difference A − B, its interval, and the share
+        """By metric, and by class: both values, the difference A - B, its interval, and the share
         of resamples in which A leads (equal ones count half). Of what both have."""
         a, b = self.values
-        found = {n: _difference(a[n], b[n], n) for n in METRICS if n in a and n in b}
+        found = {n: self._difference(a[n], b[n], n) for n in METRICS if n in a and n in b}
         by_class = {
             table: {
-                code: _difference(*(_over_ious(side[table][code]) for side in (a, b)), table)
+                code: self._difference(*(_over_ious(side[table][code]) for side in (a, b)), table)
                 for code in a[table]
             }
             for table in CLASSES
@@ -109,41 +105,56 @@ class Comparison:
             "runs": len(self.runs[0]),
             "resamples": self.count,
             "metrics": {n: d for n, d in found.items() if d},
+            "undefined": [n for n, d in found.items() if not d],
             "classes": {t: {c: d for c, d in of.items() if d} for t, of in by_class.items()},
         }
 
+    def _difference(self, a: np.ndarray, b: np.ndarray, name: str) -> dict | None:
+        """None where one of them is not defined."""
+        of_runs = a - b  # [runs, 1 + B]
+        minus = of_runs.mean(axis=0)
+        if not np.isfinite(minus[0]):
+            return None
+        resampled = minus[1:] + self._of_seeds(of_runs[:, 0])
+        defined = resampled[np.isfinite(resampled)]
+        leads = defined < 0 if name in METRICS and METRICS[name].lower else defined > 0
+        return {
+            "a": float(a[:, 0].mean()),
+            "b": float(b[:, 0].mean()),
+            "difference": float(minus[0]),
+            "interval": interval(resampled),
+            "a_leads": float(np.mean(leads + (defined == 0) / 2)) if len(defined) else None,
+        }
 
-def _weighted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(B, runs) each -> (B,)."""
-    return np.where(weights > 0, values * weights, 0).sum(axis=1)
+    def _of_seeds(self, differences: np.ndarray) -> np.ndarray:
+        """(B,) by how much the mean of other seeds would differ: of Student's t, since to draw from
+        a handful of runs would make it too little. Nothing of a single run."""
+        runs = len(differences)
+        if runs == 1:
+            return np.zeros(self.count)
+        rng = np.random.default_rng((SEED, runs))  # another stream than that of the videos
+        return rng.standard_t(runs - 1, self.count) * np.std(differences, ddof=1) / runs**0.5
+
+
+def _stacked(runs: list[Values]) -> Values:
+    """What all runs have, (runs, B) each."""
+    return {
+        name: _stacked([values[name] for values in runs])
+        if isinstance(value, dict)
+        else np.stack([values[name] for values in runs])
+        for name, value in runs[0].items()
+        if all(name in values for values in runs)
+    }
 
 
 def _over_ious(value) -> np.ndarray:
     return np.mean([*value.values()], axis=0) if isinstance(value, dict) else value
 
 
-def _difference(a: np.ndarray, b: np.ndarray, name: str) -> dict | None:
-    """None where one of them is not defined."""
-    minus = a - b
-    if not np.isfinite(minus[0]):
-        return None
-    resampled = minus[1:][np.isfinite(minus[1:])]
-    lower = name in METRICS and METRICS[name].lower
-    leads = resampled < 0 if lower else resampled > 0
-    return {
-        "a": float(a[0]),
-        "b": float(b[0]),
-        "difference": float(minus[0]),
-        "interval": interval(minus[1:]),
-        "a_leads": float(np.mean(leads + (resampled == 0) / 2)) if len(resampled) else None,
-    }
-
-
 def table_of(found: dict, names: tuple[str, str], comparison: Comparison) -> list[str]:
     """The differences for people, in percent where they are fractions."""
     runs = f" and {found['runs']} runs each" if found["runs"] > 1 else ""
-    what = f"{found['videos']} videos{runs}, {found['resamples']:,} resamples of "
-    what += "both" if found["runs"] > 1 else "them"
+    what = f"{found['videos']} videos{runs}, {found['resamples']:,} resamples"
     short = [name if len(name) <= 10 else f"{name[:9]}…" for name in names]
     lines = [
         f"A: {names[0]}, B: {names[1]}; {what}",
@@ -161,6 +172,9 @@ def table_of(found: dict, names: tuple[str, str], comparison: Comparison) -> lis
         lines += [_line(f"  {code}", values, scale) for code, values in seen.items()]
         if len(seen) < len(by_class):
             lines.append(f"  (0 of both: {', '.join(c for c in by_class if c not in seen)})")
+    if found["undefined"]:
+        titles = "; ".join(METRICS[name].title for name in found["undefined"])
+        lines += ["", f"Not defined for both: {titles}"]
     return [*lines, "", "↓: less is better"]
 
 
@@ -171,4 +185,5 @@ def _line(title: str, values: dict, scale: float) -> str:
         return f"{line}   defined in too few resamples"
     low, high = (scale * value for value in values["interval"])
     line += f"   {low:+7.2f} … {high:+.2f}"
-    return f"{line:{WIDTH + 53}}{100 * values['a_leads']:5.1f} %"
+    share = 100 * values["a_leads"]
+    return f"{line:{WIDTH + 53}}{'> 99.9' if share == 100 else f'{share:6.1f}'} %"

@@ -103,7 +103,7 @@ class Evaluation:
         why = {n: undefined(n, self.scored) for n, value in metrics.items() if value is None}
         metrics = in_blocks(metrics)
         metrics[DEPLOYMENT]["temperature"] = self.temperature
-        return metrics | {"undefined": why}
+        return metrics | {"undefined": why, "test_set": self.scored.described()}
 
 
 def _plain(value: np.ndarray) -> float | None:

@@ -102,15 +102,12 @@ class _Laid:
         self.path, self.facts, self.per = path, facts, per
         self.other: list[str] = []  # videos that are up to a row longer or shorter
         self.unknown: list[str] = []  # those whose length nothing says
+        self.wrong: list[str] = []  # what is wrong with others
 
     def over(
         self, scores: VideoScores, row: Row, end: float | None
     ) -> tuple[Prediction, np.ndarray]:
-        """Scores, and the edges of the rows that they are of.
-
-        Raises:
-            UserError: there are too many or too few by more than a row.
-        """
+        """Scores, and the edges of the rows that they are of."""
         prediction, edges = scores
         count, size = len(prediction.score), self.facts.row.size
         if size is None:  # however many there are, they share the video
@@ -123,10 +120,9 @@ class _Laid:
         if end is None:
             self.unknown.append(row.video)
         elif abs(edges[-1] - end) > size:
-            raise UserError(
-                f"{self.path}: {row.video} has {count} scores of {self.per}s, which last "
-                f"{edges[-1]:.10g} {self.facts.row.unit}, but is {end:.10g} long: are these its "
-                "scores, one per snippet or one per frame (--per)?"
+            self.wrong.append(
+                f"{row.video} has {count} scores of {self.per}s, which last {edges[-1]:.10g} "
+                f"{self.facts.row.unit}, but is {end:.10g} long"
             )
         elif edges[-1] != end:
             self.other.append(row.video)
@@ -139,6 +135,11 @@ class _Laid:
         Raises:
             UserError: they are not.
         """
+        if self.wrong:
+            raise UserError(
+                f"{self.path}: {len(self.wrong)} of {len(ends)} videos are of another length: "
+                f"{self.wrong[0]}: are these their scores, one per snippet or per frame (--per)?"
+            )
         if self.other:
             note(
                 f"{len(self.other)} videos are up to {self.facts.row} longer or shorter than in "

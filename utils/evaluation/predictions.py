@@ -2,6 +2,8 @@
 compared without lists, ground truth or features."""
 
 import json
+import os
+import zipfile
 
 import numpy as np
 
@@ -68,11 +70,17 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         UserError: it holds no scores per video, or something that is none.
     """
     try:
+        _require(zipfile.is_zipfile(path) or not os.path.isfile(path), "it is no .npz archive")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        for name in ("videos", "lengths", "scores"):
+            _require(name in arrays, f"there is no array {name}")
         _check_scores(arrays)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged archive can raise anything
-        raise UserError(f"{path} holds no predictions of a test run ({error})") from None
+        reason = error if isinstance(error, ValueError) else "it is damaged, or holds objects"
+        raise UserError(f"{path} holds no scores by video: {reason}") from None
     return arrays
 
 

@@ -75,6 +75,14 @@ class Curves(NamedTuple):
         hits = np.take_along_axis(self.hits, np.maximum(count - 1, 0)[:, None], axis=1)
         return self._where_defined(np.where(count > 0, (hits / self.abnormal)[:, 0], 0))
 
+    def roc(self, rates: np.ndarray) -> np.ndarray:
+        """(B, rates) the ROC curve: recall at false-positive rates, on a straight line between the
+        thresholds, whose area `auc` is."""
+        x = np.stack([self.false_above, self.false], axis=2).reshape(len(self.false), -1)
+        y = np.stack([self.hits_above, self.hits], axis=2).reshape(len(self.hits), -1)
+        points = zip(x / self.normal, y / self.abnormal, strict=True)
+        return np.stack([np.interp(rates, [0, *a, 1], [0, *b, 1]) for a, b in points])
+
     def precision_at(self, recall: float) -> np.ndarray:
         """(B,) precision at the highest threshold whose recall is at least this."""
         reached = (self.hits * JUST < recall * self.abnormal).sum(axis=1)

@@ -13,6 +13,8 @@ from utils.labels import Dataset
 from utils.row_time import FRAMES
 from utils.system.errors import UserError
 
+HOUR = 3600
+
 
 class Prediction(NamedTuple):
     """Scores of one video of T snippets."""
@@ -100,6 +102,17 @@ class ScoredVideos:
             [tuple(self._in_seconds(np.array(span)).tolist()) for span in of_video]
             for of_video in self.truth.spans
         ]
+
+    def described(self) -> dict:
+        """How much there is to test on: `videos`, `anomalous` ones, `hours` of all; where events
+        are known, how many `events`, and the share of `abnormal` time."""
+        found = {"videos": self.videos, "anomalous": int(self.anomalous.sum())}
+        if self.edges is not None:
+            found["hours"] = float(sum(e[-1] - e[0] for e in self.seconds) / HOUR)
+        if self.truth:
+            found["events"] = sum(map(len, self.truth.spans))
+            found["abnormal"] = float(self.truth.abnormal.sum() / self.truth.durations.sum())
+        return found
 
     def _in_seconds(self, times: np.ndarray) -> np.ndarray:
         if self.facts.row.unit != FRAMES:

@@ -11,6 +11,7 @@ from utils.datasets.lists import video_and_crop
 from utils.evaluation.predictions import load_scored, read_arrays
 from utils.evaluation.scored_videos import Prediction
 from utils.labels import Dataset
+from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_array
 
@@ -62,6 +63,8 @@ def _from_npz(path: Path, facts: Dataset) -> dict[str, VideoScores]:
     probabilities = [None] * len(scores)
     if "probabilities" in arrays:
         codes = arrays.get("classes", np.array(facts.classes)).tolist()
+        if "classes" not in arrays:
+            note(f"{path} names no classes: they are taken in the order of {facts.title}")
         order = _order(codes, arrays["probabilities"].shape[1], facts, path)
         probabilities = np.split(arrays["probabilities"][:, order], splits)
     scored = load_scored(str(path))
@@ -97,6 +100,13 @@ def _from_csv(path: Path, facts: Dataset) -> dict[str, VideoScores]:
             columns = ",".join(("video", "score", *(facts.classes if told else ())))
             raise UserError(f"{path}, line {line}: expected {columns}, found {video},{texts[0]}…")
     names = [video for _, (video, *_) in lines]
+    begun = [i for i in range(1, len(names)) if names[i] != names[i - 1]]
+    if len(begun) >= len({*names}):
+        again = next(i for i in begun if names[i] in names[:i])
+        raise UserError(
+            f"{path}, line {lines[again][0]}: {names[again]} begins anew: the lines of a video "
+            "must stand together, in the order of time"
+        )
     videos = pd.DataFrame({"video": names}).groupby("video", sort=False).indices
     return {
         name: VideoScores(Prediction(values[rows, 0], values[rows, 1:] if told else None))

@@ -10,31 +10,30 @@ LINE = 0.24  # inches
 
 
 def differences(found: dict, names: tuple[str, str]) -> Figure:
-    """Differences with their intervals, in points of percent; in colour where the interval is on
-    one side of 0.
+    """By how much the first method is better, with intervals, of the metrics in percent: to the
+    right it is, also where less is better. In colour where the interval is on one side of 0.
 
     Args:
         found: of `Comparison.differences`.
         names: of the methods.
     """
     lines = []
-    for name, values in found["metrics"].items():
+    for name, values in reversed(found["metrics"].items()):
         metric = METRICS[name]
         if metric.unit == "%" and values["interval"]:
-            scale = metric.shown(1)
-            mark = " (less is better)" if metric.lower else ""
-            lines.append((metric.title + mark, scale, values, metric.lower))
+            scale = -metric.shown(1) if metric.lower else metric.shown(1)
+            title = metric.title + (" (less is better)" if metric.lower else "")
+            bounds = sorted(scale * value for value in values["interval"])
+            lines.append((title, scale * values["difference"], bounds))
     figure = new_figure(7.5, LINE * len(lines) + 1)
     axis = figure.subplots()
-    for y, (_, scale, values, lower) in enumerate(reversed(lines)):
-        low, high = (scale * value for value in values["interval"])
-        ahead = (high < 0) if lower else (low > 0)
-        behind = (low > 0) if lower else (high < 0)
-        colour = PALETTE[0] if ahead else PALETTE[1] if behind else QUIET
+    for y, (_, difference, (low, high)) in enumerate(lines):
+        colour = PALETTE[0] if low > 0 else PALETTE[1] if high < 0 else QUIET
         axis.plot([low, high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
-        axis.plot([scale * values["difference"]], [y], "o", color=colour, ms=5)
+        axis.plot([difference], [y], "o", color=colour, ms=5, mec="white", mew=0.6)
     axis.axvline(0, color="black", lw=0.8)
-    axis.set_yticks(np.arange(len(lines)), [line[0] for line in reversed(lines)], fontsize=8)
-    axis.set_xlabel(f"{names[0]} - {names[1]}, points of percent")
+    axis.set_yticks(np.arange(len(lines)), [title for title, *_ in lines], fontsize=8)
+    better = f"← {names[1]} is better      percentage points      {names[0]} is better →"
+    axis.set_xlabel(better)
     axis.spines[["top", "right"]].set_visible(False)
     return figure

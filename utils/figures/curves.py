@@ -69,7 +69,7 @@ def roc_and_pr(methods: dict[str, list[ScoredVideos]]) -> Figure:
 
         def recall(weights, rankings=rankings):
             curves = [ranking.curves(weights) for ranking in rankings]
-            return np.mean([[c.recall_of(c.count_within(r)) for r in x] for c in curves], axis=0).T
+            return np.mean([of_run.roc(x) for of_run in curves], axis=0)
 
         def precision(weights, rankings=rankings):
             curves = [ranking.curves(weights) for ranking in rankings]

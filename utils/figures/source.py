@@ -91,7 +91,13 @@ class Source:
         """
         scored = load_scored(path)
         if scored is None:
-            predictions = load_predictions_of(path, self.test.rows, self.test.lengths)
+            try:
+                predictions = load_predictions_of(path, self.test.rows, self.test.lengths)
+            except UserError as error:
+                raise UserError(
+                    f"{path} has scores, but no ground truth: put it through python -m "
+                    f"utils.evaluate, or name the test list and its features ({error})"
+                ) from None
             return self.test.scored(predictions)
         if self.first is None:
             self.first = scored
