@@ -173,9 +173,9 @@ CASES = [
         (w.out / "checkpoint.pth").symlink_to(w.base.weights), {"resume": True})[1],
         ["checkpoint.pth is no training checkpoint"]),
     ("demo_report ucf", "predictions: missing", option("predictions", "nowhere.npz"),
-        ["nowhere.npz", "no predictions"]),
+        ["nowhere.npz", "cannot be read"]),
     ("demo_report xd", "predictions: weights", lambda w: {"predictions": w.out / "model.pth"},
-        ["model.pth", "no predictions"]),
+        ["model.pth", "no scores by video"]),
     ("demo_report ucf", "predictions: of other videos", of_other_videos, ["are not of the videos"]),
     # Options.
     ("ucf_train", "lr: negative", option("lr", -1), ["--lr", "-1 is not a positive number"]),
