@@ -22,7 +22,7 @@ from utils.datasets.lists import Row, list_rows
 from utils.labels import Dataset
 from utils.system import group
 from utils.system.command import command
-from utils.system.console import note
+from utils.system.console import note, say
 from utils.system.errors import UserError
 
 EXIT_PROBLEMS = 1
@@ -167,10 +167,10 @@ def require_sound_data(args, facts: Dataset, train: bool = True) -> None:
     problems, warnings, files = find_problems(args, facts, train)
     _print_table(problems)
     if warnings:
-        print("warnings:")
+        say("warnings:")
         _print_table(warnings)
     counts = [_count(problems, "problem")] + [_count(warnings, "warning")] * bool(warnings)
-    print(f"{files} files read, {', '.join(counts)}")
+    say(f"{files} files read, {', '.join(counts)}")
     if problems:
         sys.exit(EXIT_PROBLEMS)
 
@@ -179,7 +179,7 @@ def _print_table(found: list[Problem]) -> None:
     places = [p.file if p.line is None else f"{p.file}, line {p.line}" for p in found]
     width = max(map(len, places), default=0)
     for place, problem in zip(places, found, strict=True):
-        print(f"{place:{width}}  {problem.what}")
+        say(f"{place:{width}}  {problem.what}")
 
 
 def _count(found: list[Problem], what: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from utils.both_datasets import parse
 from utils.metric_names import METRICS
 from utils.system.command import command
+from utils.system.console import say
 from utils.system.errors import UserError
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
@@ -38,12 +39,12 @@ def main(argv=None) -> tuple[dict, dict]:
     trained = Evaluation(test.scored(predictions)).metrics()
     figure, pages = draw(test, predictions, args, folder)
 
-    print(f"\n{'':28}{'untrained':>10}{'trained':>10}")
+    say(f"\n{'':28}{'untrained':>10}{'trained':>10}")
     for name in SHOWN:
         metric = METRICS[name]
         title = metric.title if metric.fraction else metric.heading
-        print(f"{title:28}{_shown(untrained[name])}{_shown(trained[name])}")
-    print()
+        say(f"{title:28}{_shown(untrained[name])}{_shown(trained[name])}")
+    say("")
     for title, path in (
         ("weights", args.model_path),
         ("metrics", folder / "results.json"),
@@ -53,7 +54,7 @@ def main(argv=None) -> tuple[dict, dict]:
         ("score curves", figure),
         ("pages to look at", pages),
     ):
-        print(f"{title:20}{path}")
+        say(f"{title:20}{path}")
     require_learned(untrained, trained)
     return untrained, trained
 

@@ -26,6 +26,7 @@ from utils.datasets.own_lists import build_own, with_places
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
 from utils.options.kinds import count, part
 from utils.system.command import OneLineParser, command
+from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import whole_file, write_json
 from utils.videos.inputs import CROPS
@@ -89,7 +90,7 @@ def write_training_list(videos: list[VideoCrops], out: Path, facts: Dataset) -> 
     """All crops of each video, crop by crop."""
     fewer = [video.name for video in videos if len(video.crops) < CROPS]
     if fewer:
-        print(f"note: {len(fewer)} training videos have fewer than {CROPS} crops: {fewer[0]}, …")
+        say(f"note: {len(fewer)} training videos have fewer than {CROPS} crops: {fewer[0]}, …")
     rows = [(v.crops[crop], v.label) for v in videos for crop in sorted(v.crops)]
     write_list(rows, out / facts.train_list)
     count_videos(videos, out / facts.train_list, facts)
@@ -127,7 +128,7 @@ def write_test_side(
     write_json(out / f"{facts.gt_segment}.json", segments)
     write_json(out / f"{facts.gt_label}.json", labels)
     count_videos(videos, out / facts.test_list, facts)
-    print(f"{out / facts.gt}: {sum(map(len, frames))} frames")
+    say(f"{out / facts.gt}: {sum(map(len, frames))} frames")
 
 
 def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
@@ -137,7 +138,7 @@ def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
 
 def count_videos(videos: list[VideoCrops], path: Path, facts: Dataset) -> None:
     normal = Counter(video.label == facts.normal for video in videos)[True]
-    print(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
+    say(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
 
 
 def build_ucf(

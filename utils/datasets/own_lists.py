@@ -19,7 +19,7 @@ from utils.datasets.video_table import SPLITS, TableVideo, read_video_table
 from utils.labels import Dataset
 from utils.network.backbone import WIDTH
 from utils.row_time import UNITS
-from utils.system.console import note
+from utils.system.console import note, say
 from utils.system.errors import UserError
 from utils.system.files import whole_file
 
@@ -69,13 +69,13 @@ def build_own(facts: Dataset, test_share: float, seed: int) -> None:
         if lines:
             _write(_table(lines, ["path", "label", "video", *UNITS]), path)
             counted = f"{len(parts[part])} videos in {len(lines)} rows"
-            print(f"{path}: {counted}, {_counts(parts[part], facts)}")
+            say(f"{path}: {counted}, {_counts(parts[part], facts)}")
         elif path.is_file():
             note(f"{path} is older than the other list, which may have its videos: remove it")
     if not all(video.split for video in videos):
         lines = [(v.video, v.label, split[v.video], v.frames, v.seconds) for v in videos]
         _write(_table(lines, ["video", "label", "split", *UNITS]), facts.lists / SPLIT)
-        print(f"{facts.lists / SPLIT}: the split that was drawn with --seed {seed}")
+        say(f"{facts.lists / SPLIT}: the split that was drawn with --seed {seed}")
 
 
 def feature_files(folder: Path) -> list[FeatureFile]:
@@ -258,7 +258,7 @@ def _check_events(videos: list[tuple[Path, TableVideo]], others: set[str], facts
     truth = read_ground_truth(files, str(facts.lists / facts.test_list), rows, facts, others)
     count = sum(len(s) for s, row in zip(truth.segments, rows, strict=True) if not row.normal)
     share = 100 * truth.abnormal.sum() / truth.durations.sum()
-    print(f"{facts.events or facts.gt}: {count} events in test videos, {share:.1f} % of their time")
+    say(f"{facts.events or facts.gt}: {count} events in test videos, {share:.1f} % of their time")
 
 
 def _counts(videos: list[TableVideo], facts: Dataset) -> str:

@@ -17,7 +17,7 @@ from utils.evaluation.report import deployment_lines, report_lines
 from utils.labels import Dataset
 from utils.runs.identity import fixed_options, list_hashes
 from utils.system import group, parallel
-from utils.system.console import note
+from utils.system.console import note, say
 from utils.system.device import set_up_device
 from utils.system.errors import UserError
 from utils.system.files import require_writable, sha256, write_json
@@ -50,7 +50,7 @@ def run_test(args, facts: Dataset) -> None:
     if detector.trained_on:
         record["trained_on"] = detector.trained_on.title
     write_json(results, {**made_of, **metrics, "intervals": sure, "provenance": record})
-    print("\n".join([*report_lines(metrics), "", *deployment_lines(metrics, sure)]))
+    say("\n".join([*report_lines(metrics), "", *deployment_lines(metrics, sure)]))
     group.leave()
 
 

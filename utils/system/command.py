@@ -5,7 +5,7 @@ import functools
 import signal
 import sys
 
-from utils.system.console import silence_stdout
+from utils.system.console import printable, silence_stdout
 from utils.system.errors import UserError
 from utils.system.group import first_to_say, leave, processes
 from utils.system.signals import exit_quietly, exit_terminated
@@ -47,6 +47,7 @@ def command(main):
 
 def end(message: str, code: int) -> None:
     """Say what was wrong, and leave. Of several processes with the same message, one says it."""
+    message = printable(message)
     if processes() > 1:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, when another one has left
         if first_to_say(message):

@@ -2,11 +2,20 @@
 
 import io
 import os
+import re
 import sys
 
 from tqdm import tqdm
 
 from utils.system.group import main_only
+
+# What steers a terminal, or turns the direction of a text: names from files may hold it.
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """With escapes, `\\x1b`, instead of characters that steer a terminal."""
+    return STEERING.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def silence_stdout() -> None:
@@ -31,7 +40,7 @@ def say(*lines: str) -> None:
     """Print without tearing a progress bar apart."""
     try:
         for line in lines:
-            tqdm.write(line, file=sys.stdout)
+            tqdm.write(printable(line), file=sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # Ctrl-C ends `| tee`, too; the run shall still be saved
         silence_stdout()
@@ -40,4 +49,4 @@ def say(*lines: str) -> None:
 @main_only
 def note(text: str) -> None:
     """Say on stderr what somebody should know who is not asked. Of several processes, one does."""
-    tqdm.write(f"note: {text}", file=sys.stderr)
+    tqdm.write(printable(f"note: {text}"), file=sys.stderr)
