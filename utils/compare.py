@@ -57,13 +57,13 @@ def main(argv=None):
     # Here, because Matplotlib takes a second, which what is wrong with the files need not wait for.
     from utils.figures.comparison import differences
     from utils.figures.curves import roc_and_pr
-    from utils.figures.style import save_png_and_svg
+    from utils.figures.style import save_formats
 
-    drawn = [save_png_and_svg(differences(found, names), out, "differences")[0]]
+    drawn = [save_formats(differences(found, names), out, "differences")]
     if comparison.runs[0][0].truth is not None:
         curves = roc_and_pr(dict(zip(names, comparison.runs, strict=True)))
-        drawn.append(save_png_and_svg(curves, out, "curves")[0])
-    say("", f"in {out}: comparison.json, {', '.join(png.name for png in drawn)} (and .svg)")
+        drawn.append(save_formats(curves, out, "curves"))
+    say("", f"in {out}: comparison.json, {', '.join(png.name for png in drawn)} (and .svg, .pdf)")
 
 
 def names_of(a: Path, b: Path) -> tuple[str, str]:

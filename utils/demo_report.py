@@ -79,11 +79,11 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
     from utils.events.answer import About, answer_for
     from utils.events.page import write_index, write_page
     from utils.figures.scores import choose_videos, score_curves
-    from utils.figures.style import save_png_and_svg
+    from utils.figures.style import save_formats
 
     chosen = choose_videos(test.rows)
     curves = score_curves({"score": test.scored(predictions)}, chosen)
-    figure, _ = save_png_and_svg(curves, folder, "scores")
+    figure = save_formats(curves, folder, "scores")
 
     about = About(args.model_path, args.method)
     known = KnownEvents.of_test_list(test.rows, test.truth, test.facts)

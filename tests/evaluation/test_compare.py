@@ -14,6 +14,7 @@ from utils import compare
 from utils.evaluation.comparison import Comparison
 from utils.evaluation.predictions import load_scored, save_predictions
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
+from utils.figures.style import FORMATS
 
 COUNTS = [12] * 30
 
@@ -74,7 +75,7 @@ def test_the_better_of_two_leads_in_all_resamples(scored, capsys):
     assert "A: good, B: poor; 30 videos, 200 resamples\n" in said
     assert "> 99.9 %" in said
     assert {p.name for p in Path("out").iterdir()} == {
-        "comparison.json", "differences.png", "differences.svg", "curves.png", "curves.svg",
+        "comparison.json", *(f"{n}.{k}" for n in ("differences", "curves") for k in FORMATS),
     }  # fmt: skip
 
 

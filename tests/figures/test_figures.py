@@ -19,7 +19,7 @@ from utils.figures.analysis import prototype_distances, semantics, snippet_class
 from utils.figures.confusion import confusion
 from utils.figures.prototypes import distance_histogram
 from utils.figures.scores import caption, choose_videos, indices_of, score_curves
-from utils.figures.style import save_png_and_svg
+from utils.figures.style import save_formats
 from utils.figures.training import read_log, training_curves
 from utils.labels import UCF_CRIME
 from utils.system.errors import UserError
@@ -34,17 +34,21 @@ def test_anomalous_videos_of_different_classes_come_first(scored):
 def test_captions_name_the_likeliest_anomaly(scored):
     predictions, _, rows = scored
     sure = predictions[0]._replace(probabilities=np.eye(14)[[0, 0, 3]])
-    assert caption(sure, rows[0], UCF_CRIME) == "Abuse (Abuse), taken for Arson"
-    assert caption(predictions[2], rows[2], UCF_CRIME) == "Normal (Normal)"
+    assert caption(sure, rows[0], UCF_CRIME) == "Abuse: abuse; likeliest: arson"
+    assert caption(predictions[2], rows[2], UCF_CRIME) == "Normal: normal"
 
 
 def test_a_picture_is_written(scored, tmp_path):
     predictions, truth, rows = scored
     videos = ScoredVideos(predictions, truth, rows, UCF_CRIME)
     figure = score_curves({"a": videos}, [0, 2])
-    png, svg = save_png_and_svg(figure, tmp_path, "a")
+    png = save_formats(figure, tmp_path, "a")
     assert png.read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in svg.read_bytes()
+    assert b"<svg" in png.with_suffix(".svg").read_bytes()
+    pdf = png.with_suffix(".pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    save_formats(figure, tmp_path, "a")
+    assert png.with_suffix(".pdf").read_bytes() == pdf
 
 
 SIX = [{"epoch": e, "step": s, "losses": {"mil": 1.0 / s, "event": 0, "total": 2.0 / s}}
@@ -109,8 +113,11 @@ def test_confusion_counts_a_video_in_each_of_its_classes():
 
 def test_distances_are_shown_with_their_means():
     distances = np.array([0.1, 0.3, 0.6, 0.8])
-    _, shown = distance_histogram(distances, np.array([False, False, True, True]))
-    assert "normal 0.20, anomalous 0.70" in shown
+    anomalous = np.array([False, False, True, True])
+    _, shown = distance_histogram(distances, anomalous, published=True)
+    assert shown.endswith("normal 0.20, anomalous 0.70 (paper: normal 0.35, anomalous 0.69)")
+    _, shown = distance_histogram(distances, anomalous, published=False)
+    assert shown.endswith("normal 0.20, anomalous 0.70")
 
 
 def test_snippets_belong_to_what_most_of_their_frames_show():

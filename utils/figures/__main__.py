@@ -1,4 +1,4 @@
-"""Figures of a test run, as PNG and SVG.
+"""Figures of a test run, as PNG, SVG and PDF.
 
     python -m utils.figures scores ucf --methods DSANet=a.npz VadCLIP=b.npz
     python -m utils.figures all xd --model-path model/model_xd.pth \\
@@ -74,7 +74,7 @@ def main(argv=None):
     # Here, because PyTorch and Matplotlib come with these and take seconds, which --help and what
     # is wrong with the options need not wait for.
     from utils.figures.source import Source
-    from utils.figures.style import save_png_and_svg
+    from utils.figures.style import save_formats
 
     source = Source(args, facts, own.methods, own.videos)
     drawn = 0
@@ -86,9 +86,9 @@ def main(argv=None):
                 raise
             say(f"left out: {kind}: {error}")
             continue
-        png, svg = save_png_and_svg(figure, folder, kind)
+        png = save_formats(figure, folder, kind)
         drawn += 1
-        say(f"{png}, {svg.name}" + (f": {shown}" if shown else ""))
+        say(f"{png}, .svg, .pdf" + (f": {shown}" if shown else ""))
     if not drawn:
         raise UserError("nothing could be drawn, see above")
 

@@ -8,11 +8,14 @@ from utils.figures.style import ABNORMAL_COLOUR, NORMAL_COLOUR, new_figure
 BINS = 40
 
 
-def distance_histogram(distances: np.ndarray, anomalous: np.ndarray) -> tuple[Figure, str]:
+def distance_histogram(
+    distances: np.ndarray, anomalous: np.ndarray, published: bool
+) -> tuple[Figure, str]:
     """
     Args:
         distances: (S,) of each snippet.
         anomalous: (S,) bool.
+        published: whether they are of a data set that the paper uses.
 
     Returns:
         the figure, and what it shows in a line.
@@ -36,7 +39,5 @@ def distance_histogram(distances: np.ndarray, anomalous: np.ndarray) -> tuple[Fi
         xlim=(0, bins[-1]),
     )  # fmt: skip
     axis.legend(framealpha=1, edgecolor="none")
-    return figure, (
-        f"mean distance to the nearest normal prototype: {', '.join(means)} "
-        "(paper: normal 0.35, anomalous 0.69)"
-    )
+    paper = " (paper: normal 0.35, anomalous 0.69)" if published else ""
+    return figure, f"mean distance to the nearest normal prototype: {', '.join(means)}{paper}"

@@ -43,12 +43,12 @@ def indices_of(rows: list[Row], names: list[str]) -> list[int]:
 
 
 def caption(prediction: Prediction, row: Row, facts: Dataset) -> str:
-    """Name and label of a video, and the anomaly class that the model finds likeliest in it."""
-    label = "-".join(code for code, y in zip(facts.classes, row.label, strict=True) if y)
+    """Name and classes of a video, and the anomaly class that the model finds likeliest in it."""
+    classes = ", ".join(name for name, y in zip(facts.names, row.label, strict=True) if y)
     if row.normal or prediction.probabilities is None:
-        return f"{row.video} ({label})"
-    likeliest = facts.classes[prediction.probabilities[:, 1:].max(axis=0).argmax() + 1]
-    return f"{row.video} ({label}), taken for {likeliest}"
+        return f"{row.video}: {classes}"
+    likeliest = facts.names[prediction.probabilities[:, 1:].max(axis=0).argmax() + 1]
+    return f"{row.video}: {classes}; likeliest: {likeliest}"
 
 
 def score_curves(

@@ -163,7 +163,8 @@ class Source:
         args = self.detector.args
         require_prototypes(args.method, args.DNP_use)
         abnormal = snippet_classes(self.test) > 0
-        return distance_histogram(prototype_distances(self.detector.model, self.scored), abnormal)
+        distances = prototype_distances(self.detector.model, self.scored)
+        return distance_histogram(distances, abnormal, published=not self.facts.is_own)
 
     def confusion(self):
         require_class_texts(self.detector.args.method)

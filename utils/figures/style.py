@@ -18,6 +18,7 @@ TRUTH = "#E69F00"  # shades what is annotated, or taken for an event
 NORMAL_COLOUR, ABNORMAL_COLOUR = PALETTE[:2]
 QUIET = "#999999"
 rcParams["text.parse_math"] = False  # a $ in a name is a $
+FORMATS = ("png", "svg", "pdf")
 DPI = 200  # of the PNG: sharp in print at a column's width
 
 
@@ -36,13 +37,13 @@ class PlainLogFormatter(LogFormatter):
 
 def save_figure(figure: Figure, path: Path) -> None:
     """In the format that the suffix names."""
-    with whole_file(path) as partial, rc_context({"svg.fonttype": "none"}):
-        figure.savefig(partial, dpi=DPI)
+    undated = {"metadata": {"CreationDate": None}} if path.suffix == ".pdf" else {}
+    with whole_file(path) as partial, rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(partial, dpi=DPI, **undated)
 
 
-def save_png_and_svg(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """As PNG and as SVG whose text stays text; returns the two paths."""
-    png, svg = (folder / f"{name}.{kind}" for kind in ("png", "svg"))
-    save_figure(figure, png)
-    save_figure(figure, svg)
-    return png, svg
+def save_formats(figure: Figure, folder: Path, name: str) -> Path:
+    """As PNG, and as SVG and PDF whose text stays text; returns the path of the PNG."""
+    for kind in FORMATS:
+        save_figure(figure, folder / f"{name}.{kind}")
+    return folder / f"{name}.{FORMATS[0]}"
