@@ -10,8 +10,7 @@ INSTALLED := .venv/installed
 DEMO := demo/$(DATASET)
 RUN := --config configs/demo_$(DATASET).yml
 
-# Threads that wait give their core away: on a busy machine that halves the time, on an idle one it
-# costs nothing.
+# As the commands set it themselves (utils/system/command.py), for the tests.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 # A worker that is killed, for memory say, is an error: xdist would wait for ever for another one.

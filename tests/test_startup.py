@@ -53,6 +53,20 @@ def test_help_waits_for_no_large_library(command):
     assert done.stdout.startswith("usage: ")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_threads_are_told_to_wait_quietly_before_pytorch_is_imported(command):
+    """`-i` goes on after the command with what it set."""
+    script = (
+        "import os, sys; print('policy', os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-i", *COMMANDS[command], "--help"], input=script, env=env, cwd=PROJECT,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "policy PASSIVE False" in done.stdout
+
+
 @pytest.mark.parametrize("command", OWN_HELP)
 def test_help_fits_a_terminal(command):
     printed = ended_light([*COMMANDS[command], "--help"]).stdout
