@@ -42,8 +42,9 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         "--method, --clip-weights, --device, ….",
     )  # fmt: skip
     add = parser.add_argument
-    add("recipe", choices=DATASETS, help="whose classes are told, unless the weights know theirs")
-    add("inputs", nargs="+", metavar="input", help="a video, folder, .txt list or feature file; or "
+    add("recipe", metavar="{ucf,xd}", help="whose classes are told, unless the weights know "
+        "theirs")  # fmt: skip
+    add("inputs", nargs="*", metavar="input", help="a video, folder, .txt list or feature file; or "
         "a live source: a URL, the number of a camera, or -; before all options")  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="folder to write to; of a live source the events, "
         "to events.jsonl")  # fmt: skip
@@ -60,6 +61,13 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
     add("--min-seconds", type=nonnegative_float, default=MIN_SECONDS, metavar="S", help="of an "
         "event: its length (default: %(default)s)")  # fmt: skip
     own, options = parser.parse_known_args(argv)
+    if own.recipe not in DATASETS:
+        parser.error(
+            f"'{own.recipe}' stands where ucf or xd is expected: predict.py ucf VIDEO … --out DIR, "
+            "and then the options of the test scripts"
+        )
+    if not own.inputs:
+        parser.error(f"name a video, a folder or a feature file: predict.py {own.recipe} VIDEO …")
     options_parser, facts = DATASETS[own.recipe]
     args = options_parser.parse_args(options)
     facts = dataset_of(args, facts)

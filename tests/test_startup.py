@@ -85,6 +85,9 @@ def test_features_are_compared_without_pytorch(tmp_path):
     "arguments, message",
     [
         (["predict.py", "ucf", "a.mp4"], "--out is missing"),
+        (["predict.py", "a.mp4", "--out=o"], "'a.mp4' stands where ucf or xd is expected"),
+        (["predict.py", "--out", "o", "--config", "c.yml", "ucf", "a.npy"], "'c.yml' stands where"),
+        (["predict.py", "ucf", "--out=o"], "name a video, a folder or a feature file"),
         (["predict.py", "ucf", "nowhere.mp4", "--out=o"], "nowhere.mp4 not found"),
         (["predict.py", "ucf", "0", "1", "--out=o"], "camera 0 is a live source"),
         (["predict.py", "ucf", "a.npy", "--out=o", "--temp=0"], "--temp: 0 is not a positive"),

@@ -19,6 +19,14 @@ def test_sources_have_names_videos_first(tmp_path):
         find_sources([tmp_path / "gone.npy"])
 
 
+def test_a_folder_of_features_alone_is_taken(tmp_path):
+    for name in ("f/a.npy", "f/sub/b__0.npy", "v/c.mp4", "v/c__0.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    names = find_sources([tmp_path / "f", tmp_path / "v"])
+    assert list(names) == ["c", "a", "sub/b__0"]  # beside videos, features are not asked about
+
+
 def test_the_truth_is_not_written_over(tmp_path):
     sources = {"v": tmp_path / "v.npy"}
     require_apart(tmp_path, sources, tmp_path / "truth.csv")

@@ -192,3 +192,29 @@ def test_a_pickle_takes_no_more_memory_than_it_has(tmp_path):
     run = [sys.executable, "-c", limited, str(tmp_path / "a.npy")]
     done = subprocess.run(run, capture_output=True, text=True, cwd=PROJECT)
     assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("dtype", [object, None])
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [[[1, 2]], [[3, 4]]], [[[1, 2], [5, 6], [7, 8]], [[3, 4], [8, 9], [1, 3]]],
+        [["Abuse"], ["A"]], [[["1", "2"]], [["3", "4"]]],
+    ],
+)  # fmt: skip
+def test_lists_that_are_equally_long_make_an_array_of_more_dimensions(lists, dtype, tmp_path):
+    np.save(tmp_path / "gt.npy", np.array(lists, dtype=dtype))
+    assert load_object_array(tmp_path / "gt.npy") == lists
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(4), np.zeros((2, 2)), np.empty((9, 0), dtype=object),
+        np.asfortranarray(np.array([[1, 2], [3, 4]], dtype=object)),
+    ],
+)  # fmt: skip
+def test_arrays_that_are_no_lists_per_video_are_refused(array, tmp_path):
+    np.save(tmp_path / "gt.npy", array)
+    with pytest.raises(UserError, match="refused as an array of lists"):
+        load_object_array(tmp_path / "gt.npy")

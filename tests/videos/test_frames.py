@@ -6,7 +6,9 @@ import av
 import numpy as np
 import pytest
 import torch
+from matplotlib import image
 
+from utils.system.errors import UserError
 from utils.videos.frames import CORNERS, Video, crop, resize
 
 
@@ -64,3 +66,9 @@ def test_a_phones_video_is_turned_upright(tmp_path):
     assert frame.shape == (64, 32, 3)
     assert frame[:28].mean() > 180
     assert frame[36:].mean() < 20
+
+
+def test_a_picture_is_no_video(tmp_path):
+    image.imsave(tmp_path / "x.png", np.zeros((32, 32, 3)))
+    with pytest.raises(UserError, match=r"x\.png is a picture: expected a video"):
+        Video(tmp_path / "x.png")

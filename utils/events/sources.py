@@ -4,7 +4,7 @@ from pathlib import Path
 
 from utils.system.errors import UserError
 from utils.system.files import require_writable
-from utils.videos.inputs import find_videos, is_features
+from utils.videos.inputs import VIDEO_SUFFIXES, find_videos, is_features
 
 INDEX = "index"  # name of the page that lists all
 WRITTEN = (".html", ".json", ".csv", ".png")  # suffixes of what is written of each
@@ -14,17 +14,20 @@ def find_sources(inputs: list[Path]) -> dict[str, Path]:
     """Videos, then feature files, by name: their paths without suffix below the output folder.
 
     Args:
-        inputs: feature files, and what `find_videos` takes.
+        inputs: feature files, folders of nothing but these, and what `find_videos` takes.
 
     Raises:
         UserError: one is missing, or a name cannot be written, or is there twice.
     """
-    features = [path for path in inputs if is_features(path)]
+    features = {path: Path(path.stem) for path in inputs if is_features(path)}
     if missing := [path for path in features if not path.is_file()]:
         raise UserError(f"{missing[0]} not found")
-    videos = find_videos([path for path in inputs if path not in features])
-    named = [(place.as_posix(), path) for path, place in videos.items()]
-    named += [(path.stem, path) for path in dict.fromkeys(features)]
+    others = [path for path in inputs if path not in features]
+    of_features = {folder: files for folder in others if (files := _feature_files(folder))}
+    for folder, files in of_features.items():
+        features |= {file: file.relative_to(folder).with_suffix("") for file in files}
+    videos = find_videos([path for path in others if path not in of_features])
+    named = [(place.as_posix(), path) for path, place in (videos | features).items()]
     names = [name for name, _ in named]
     for name in names:
         try:
@@ -36,6 +39,13 @@ def find_sources(inputs: list[Path]) -> dict[str, Path]:
     if INDEX in names and len(names) > 1:
         raise UserError(f"an input is called {INDEX}, as the page that lists all: rename it")
     return dict(named)
+
+
+def _feature_files(folder: Path) -> list[Path]:
+    """Those in a folder without videos."""
+    files = sorted(folder.rglob("*")) if folder.is_dir() else []
+    videos = any(file.suffix.lower() in VIDEO_SUFFIXES for file in files)
+    return [] if videos else [file for file in files if is_features(file)]
 
 
 def require_apart(out: Path, sources: dict[str, Path], truth: Path | None) -> None:

@@ -5,6 +5,7 @@ makes them write where they should not. The stand-ins take the same arguments, l
 make plain Python values.
 """
 
+import math
 import pickle
 import re
 import warnings
@@ -42,9 +43,24 @@ class Array:
         _, shape, dtype, fortran, values = state
         if isinstance(values, bytes):
             values = dtype.read(values).reshape(shape, order="F" if fortran else "C").tolist()
-        elif not isinstance(values, list) or shape != (len(values),):
+        elif not _fits(values, shape, fortran):
             raise ValueError(f"it holds an array of objects of shape {shape}")
+        else:
+            values = nested(values, shape)
         self.values = values
+
+
+def _fits(values, shape: tuple[int, ...], fortran: bool) -> bool:
+    """Whether values, in C order, fill an array of this shape that `nested` can make."""
+    known = isinstance(values, list) and math.prod(shape) == len(values)
+    return known and (len(shape) == 1 or not (fortran or 0 in shape))
+
+
+def nested(values: list, shape: tuple[int, ...]) -> list:
+    """Values in C order -> lists of lists of this shape."""
+    for size in shape[:0:-1]:
+        values = [values[i : i + size] for i in range(0, len(values), size)]
+    return values
 
 
 def reconstruct(*_) -> Array:
@@ -127,7 +143,8 @@ class _PlainUnpickler(pickle._Unpickler):
 
 
 def load_object_array(path: Path | str) -> list:
-    """Read a `.npy` of pickled objects, such as the official segments and labels, as lists.
+    """Read a `.npy` of a list per video, such as the official segments and labels: pickled objects,
+    or an array (videos, …) where all lists are equally long.
 
     Raises:
         UserError: the file is damaged, or holds anything but arrays, lists, strings and numbers.
@@ -140,9 +157,13 @@ def load_object_array(path: Path | str) -> list:
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
             _, _, dtype = read_header(file)
-            if not dtype.hasobject:
-                raise ValueError(f"it holds {dtype}")
-            return plain(_PlainUnpickler(file).load())
+            if dtype.hasobject:
+                return plain(_PlainUnpickler(file).load())
+        # What NumPy makes of equally many segments, or labels, of every video.
+        values = np.load(path, allow_pickle=False)
+        if values.ndim < 2 or dtype.kind not in "iuU":
+            raise ValueError(f"it holds {dtype} of shape {values.shape}")
+        return values.tolist()
     except Exception as error:  # a damaged pickle can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

@@ -35,7 +35,7 @@ class Video:
         time: of the last frame that `frames` yielded, in seconds; None where it tells none.
 
     Raises:
-        UserError: it cannot be opened, or has no pictures.
+        UserError: it cannot be opened, has no pictures, or is one.
     """
 
     def __init__(self, path: Path | str, name: str | None = None, **how):
@@ -50,6 +50,9 @@ class Video:
         if not streams:
             self.container.close()
             raise UserError(f"{self.name} has no video stream: audio or subtitles only?")
+        if self.container.format.name.endswith("_pipe") or self.container.format.name == "image2":
+            self.container.close()
+            raise UserError(f"{self.name} is a picture: expected a video")
         self.stream = streams[0]
         self.stream.thread_type = "AUTO"
         self.expected = self.stream.frames
