@@ -25,6 +25,7 @@ from utils.runs.checkpoints import Checkpoints, RunState
 from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
 from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
+from utils.runs.lock import Lock
 from utils.runs.record import Record, log_names
 from utils.runs.weights import made_with
 from utils.system import group, parallel
@@ -76,6 +77,7 @@ class Run:
         path = args.checkpoint_path
         self.checkpoints = Checkpoints(path, model, optimization, fixed, self.made_with)
         self.record = Record(args, next(model.parameters()).device)
+        self.lock = Lock(args.model_path, path, self.record.log_path)
         self.interruption = Interruption(shared=group.processes() > 1)
         self.state = RunState()
         self.resumed = args.use_checkpoint
@@ -103,6 +105,7 @@ class Run:
         args = self.args
         written = args.model_path, args.checkpoint_path, self.record.log_path, args.predictions
         parallel.from_main(lambda: require_writable(*written))
+        parallel.from_main(self.lock.take)
         self.resumed |= parallel.from_main(self.checkpoints.was_restarted)
         if self.resumed:
             self.state = self.checkpoints.resume()
@@ -111,6 +114,7 @@ class Run:
 
     def __exit__(self, kind, error, _) -> None:
         self.interruption.__exit__()
+        self.lock.give_back()
         if kind is None or kind is SystemExit:
             group.leave(error.code if error else 0)
         if kind is None or not issubclass(kind, RuntimeError):
