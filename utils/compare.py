@@ -18,7 +18,7 @@ from utils.evaluation.bootstrap import RESAMPLES
 from utils.evaluation.comparison import Comparison, read_runs, table_of
 from utils.options.kinds import resamples
 from utils.system.command import OneLineParser, command
-from utils.system.console import say
+from utils.system.console import printable, say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
 
@@ -46,7 +46,11 @@ def main(argv=None):
     args = make_parser().parse_args(argv)
     out = args.out or Path("runs/comparison")
     require_writable(out / "comparison.json")
+    if not args.bootstrap:
+        raise UserError("--bootstrap 0: a comparison needs resamples")
     names = args.names or names_of(args.a, args.b)
+    # On one line, and not as Matplotlib marks what it leaves out of a legend.
+    names = [printable(" ".join(name.split())).lstrip("_") for name in names]
     if names[0] == names[1]:
         raise UserError(f"--names {names[0]} {names[1]}: every name must be another")
     comparison = Comparison(*read_runs(args.a, args.b), args.bootstrap)

@@ -33,7 +33,14 @@ from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
 
-MEANINGLESS = ("--predictions", "--model-path", "--output-dir", "--validation", "--method")
+MEANINGLESS = (
+    "--predictions",
+    "--model-path",
+    "--output-dir",
+    "--validation",
+    "--method",
+    "--dataset",
+)
 
 
 def make_parser() -> OneLineParser:
@@ -55,15 +62,15 @@ def make_parser() -> OneLineParser:
 @command
 def main(argv=None):
     own, options = make_parser().parse_known_args(argv)
+    for option in (o.partition("=")[0].replace("_", "-") for o in options):
+        if option in MEANINGLESS:
+            raise UserError(f"{option} means nothing here: see --help")
     if own.dataset in DATASETS:
         parser, usual = DATASETS[own.dataset]
     else:
         parser, usual = DATASETS["ucf"]
         options = [f"--dataset={own.dataset}", *options]
     args = parser.parse_args(options)
-    for option in (o.partition("=")[0].replace("_", "-") for o in options):
-        if option in MEANINGLESS:
-            raise UserError(f"{option} means nothing here: see --help")
     facts = dataset_of(args, usual)
     out = own.out or Path("runs") / f"{facts.name}_scores"
     results, predictions = out / "results.json", out / "predictions.npz"

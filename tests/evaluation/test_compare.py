@@ -140,14 +140,28 @@ def test_what_does_not_fit_is_said(scored, capsys):
     save("e.npz", ScoredVideos(scored.predictions, truth, scored.rows, scored.facts))
     other = replace(scored.facts, classes=("normal", "fire", "fall", "x"))
     save("f.npz", ScoredVideos(scored.predictions, scored.truth, scored.rows, other))
+    save("g.npz", replace(scored, facts=replace(scored.facts, fps=1)))
+    turned = [row._replace(label=row.label.flip(0)) if i == 3 else row
+              for i, row in enumerate(scored.rows)]  # fmt: skip
+    save("h.npz", replace(scored, rows=turned))
+    named = [["theft" if label == "fall" else label for label in of] for of in scored.truth.labels]
+    save("i.npz", replace(scored, truth=replace(scored.truth, labels=named)))
+    longer = [np.append(e, e[-1] + 17) if i == 2 else e for i, e in enumerate(scored.truth.edges)]
+    more = [Prediction(np.append(p.score, 0), np.vstack([p.probabilities, p.probabilities[-1:]]))
+            if i == 2 else p for i, p in enumerate(scored.predictions)]  # fmt: skip
+    save("j.npz", replace(scored, predictions=more, truth=replace(scored.truth, edges=longer)))
     for pair, message in {
         ("a.npz", "b.npz"): "not of the same videos in the same order: see v0",
         ("a.npz", "c.npz"): "c.npz has scores, but no ground truth",
         ("a.npz", "."): "two files, or two folders",
         ("gone.npz", "a.npz"): "gone.npz cannot be read: No such file",
         ("a.npz", "d.npz"): "one alone knows when something happens",
-        ("a.npz", "e.npz"): "different ground truth of v0",
+        ("a.npz", "e.npz"): "different lengths or ground truth of v0",
         ("a.npz", "f.npz"): "data sets with different classes",
+        ("a.npz", "g.npz"): "differ in what a row is, or in frames a second",
+        ("a.npz", "h.npz"): "different lengths or ground truth of v3",
+        ("a.npz", "i.npz"): "different lengths or ground truth of v",
+        ("a.npz", "j.npz"): "different lengths or ground truth of v2",
     }.items():
         with pytest.raises(SystemExit) as end:
             compare.main([*pair, "--out", "out"])
@@ -160,11 +174,15 @@ def test_damaged_truth_is_said_in_one_line(scored, capsys):
     save("a.npz", scored)
     with np.load("a.npz") as file:
         arrays = dict(file)
-    for name, value in {
-        "dataset": np.array("{"), "labels": arrays["labels"][1:], "edges": arrays["edges"][1:],
-        "span_videos": arrays["span_videos"] + 90, "segments": arrays["segments"][1:],
-        "spans": arrays["spans"] + 9000, "classes": arrays["classes"][::-1],
-    }.items():  # fmt: skip
+    spoiled = [
+        ("dataset", np.array("{")), ("classes", arrays["classes"][::-1]),
+        ("labels", arrays["labels"][1:]), ("labels", 0 * arrays["labels"]),
+        ("edges", arrays["edges"][1:]), ("edges", 0 * arrays["edges"]),
+        ("span_videos", arrays["span_videos"] + 90), ("spans", arrays["spans"] + 9000),
+        ("spans", arrays["spans"] - 9000), ("segments", arrays["segments"][1:]),
+        ("segments", arrays["segments"][:, ::-1]),
+    ]  # fmt: skip
+    for name, value in spoiled:
         np.savez("b.npz", **arrays | {name: value})
         with pytest.raises(SystemExit) as end:
             compare.main(["a.npz", "b.npz", "--out", "out"])
@@ -197,3 +215,19 @@ def test_one_file_may_be_a_snippet_longer(scored):
     save("a.npz", scored)
     save("b.npz", ScoredVideos(longer, truth, scored.rows, scored.facts))
     assert compared("a.npz", "b.npz")["videos"] == 30
+
+
+def test_what_one_method_alone_has_is_said(scored, capsys):
+    plain = [Prediction(p.score) for p in scored.predictions]
+    save("a.npz", scored)
+    save("b.npz", replace(scored, predictions=plain))
+    found = compared("a.npz", "b.npz")
+    assert "average_map" in found["undefined"]
+    assert "Not defined for both: AUC2; AP2; average mAP" in capsys.readouterr().out
+
+
+def test_a_comparison_without_resamples_is_none(scored, capsys):
+    save("a.npz", scored)
+    with pytest.raises(SystemExit):
+        compare.main(["a.npz", "a.npz", "--names", "x", "y", "--bootstrap", "0"])
+    assert "needs resamples" in capsys.readouterr().err

@@ -252,3 +252,27 @@ def test_a_score_per_frame_needs_rows_of_frames(own, row, capsys):
     with pytest.raises(SystemExit):
         evaluated("s.npz", "--per", "frame")
     assert "are counted in seconds" in capsys.readouterr().err
+
+
+def test_arrays_that_nobody_asked_about_do_no_harm(own):
+    save_npz(own, dataset="ucf", extra=np.array([{}], dtype=object))
+    assert evaluated("s.npz")["auc1"] is not None
+
+
+@pytest.mark.parametrize("row, lengths, counts", [
+    ("4 frames", (97, 101, 59), (25, 26, 15)), ("3 frames", (97, 101, 59), (97, 101, 59)),
+    ("16 frames", (3, 80, 90), (1, 5, 6)), ("0.1 seconds", (0.3, 0.7, 0.6), (4, 8, 7)),
+])  # fmt: skip
+def test_rows_of_other_lengths(own, tmp_path, rng, row, lengths, counts):
+    """An unfinished last row ends with its video; one row more is taken."""
+    unit = row.split()[1]
+    describe(tmp_path, lists="list", fps=10, row=row, event_unit=unit)
+    lines = [f"x/{n}.npy,{label},{n},{length}" for n, label, length in
+             zip("abc", ("fire", "hit-and-run", "normal"), lengths, strict=True)]  # fmt: skip
+    table(tmp_path / "list" / "test.csv", f"path,label,video,{unit}", *lines)
+    end = lengths[1] / 2
+    table(tmp_path / "events.csv", "video,start,end,class", f"b,{end / 2},{end},hit-and-run")
+    save_npz({n: rng.random(count) for n, count in zip("abc", counts, strict=True)})
+    assert evaluated("s.npz")["auc1"] is not None
+    ends = [float(e[-1]) for e in load_scored("out/predictions.npz").edges]
+    assert all(abs(e - length) < 0.1001 for e, length in zip(ends, lengths, strict=True))

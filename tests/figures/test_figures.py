@@ -13,6 +13,7 @@ from model import build_model
 from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
 from utils.engine import EvaluationSet
+from utils.evaluation.predictions import load_scored, save_predictions
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.figures import __main__ as figures
 from utils.figures.analysis import prototype_distances, semantics, snippet_classes
@@ -190,6 +191,11 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
         with pytest.raises(UserError, match="not finite"):
             analyse(model, test)
 
+    part = tmp_path / "part.npz"
+    kept = load_scored(str(predictions))
+    fewer = GroundTruth(*(values[1:] for values in vars(kept.truth).values()))
+    of_fewer = ScoredVideos(kept.predictions[1:], fewer, kept.rows[1:], kept.facts)
+    save_predictions(str(part), of_fewer)
     for arguments, message in (
         (["scores", "ucf", *options], "drawn from predictions"),
         (["scores", "ucf", *options, "--methods", "p.npz"], "expected NAME=FILE.npz"),
@@ -199,6 +205,9 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
         (["tsne", "ucf", *options, "--method=mil"], "holds weights of --method dsanet"),
         (["confusion", "ucf", *options, "--method=vadclip"], "holds weights of --method dsanet"),
         (["scores", "ucf", *options, "--methods", "a=x", "a=y"], "every name must be another"),
+        (["roc", "ucf", *options, "--methods", f"a={predictions}", f"b={part}"], "not of the same"),
+        (["roc", "xd", "--methods", f"a={predictions}"], "is of UCF-Crime, not of XD-Violence"),
+        (["roc", "ucf", *options, "--methods", f"_a={predictions}"], "expected NAME=FILE.npz"),
         (["all", "ucf", *options, "--method=mil", "--output-dir=elsewhere"], "nothing could be"),
     ):
         with pytest.raises(SystemExit) as end:

@@ -180,7 +180,16 @@ def test_a_test_fits_a_temperature_to_the_videos_that_were_held_out(tmp_path, ca
     assert results["intervals"] is None
     assert "calibration error with temperature (%)" in said.out
     assert "held out for validation" in said.err
-    run(SCRIPTS["ucf"].test, tmp_path, options, bootstrap=0)
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["deployment"]["calibrated_error"] is None
-    assert "--validation" in results["undefined"]["calibrated_error"]
+    kept = json.loads((tmp_path / "results.json").read_text())
+    for more, message in (
+        ({}, ""),
+        ({"validation": 0.4, "seed": 7}, "does not say that it was trained with --validation 0.4"),
+        ({"validation": 0.2}, "does not say that it was trained with --validation 0.2"),
+        ({"validation": 0.4, "train_list": "gone.csv"}, "gone.csv not found"),
+    ):
+        run(SCRIPTS["ucf"].test, tmp_path, options, bootstrap=0, **more)
+        assert message in capsys.readouterr().err
+        results = json.loads((tmp_path / "results.json").read_text())
+        assert results["deployment"]["calibrated_error"] is None
+        assert "--validation" in results["undefined"]["calibrated_error"]
+        assert results["auc1"] == kept["auc1"]

@@ -20,7 +20,7 @@ def interval(values: np.ndarray) -> list[float] | None:
     """The percentiles between which 95 % of the resamples lie, of those in which it is
     defined; None where it is not in most of them."""
     defined = values[np.isfinite(values)]
-    if 2 * len(defined) < len(values):
+    if not len(defined) or 2 * len(defined) < len(values):
         return None
     tail = 100 * (1 - LEVEL) / 2
     return np.percentile(defined, [tail, 100 - tail]).tolist()

@@ -47,7 +47,7 @@ def read_runs(a: Path, b: Path) -> tuple[list[ScoredVideos], list[ScoredVideos]]
     first = scored[0][0]
     for paths, (one, other) in zip(pairs, zip(*scored, strict=True), strict=True):
         for path, run in zip(paths, (one, other), strict=True):
-            require_same(first, run, pairs[0][0], path)
+            require_same(first, pairs[0][0], run, path)
     return scored[0], scored[1]
 
 
@@ -84,7 +84,7 @@ class Comparison:
         self.count = count
         self.videos = a[0].videos
         drawn = resamples(self.videos, count)
-        weights = np.vstack([np.ones_like(drawn[:1]), drawn])
+        weights = np.vstack([np.ones((1, self.videos), dtype=int), drawn])
         self.values = [_stacked([Evaluation(r).values(weights) for r in runs]) for runs in (a, b)]
 
     def differences(self) -> dict:
@@ -105,7 +105,7 @@ class Comparison:
             "runs": len(self.runs[0]),
             "resamples": self.count,
             "metrics": {n: d for n, d in found.items() if d},
-            "undefined": [n for n, d in found.items() if not d],
+            "undefined": [n for n in METRICS if (n in a or n in b) and not found.get(n)],
             "classes": {t: {c: d for c, d in of.items() if d} for t, of in by_class.items()},
         }
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from utils.datasets.ground_truth import TruthFiles, read_frames, read_ground_truth, read_segments
 from utils.datasets.lists import Row
+from utils.evaluation.ranking import JUST
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.evaluation.scores import VideoScores, read_scores
 from utils.labels import Dataset
@@ -21,7 +22,6 @@ from utils.system.errors import UserError
 
 SNIPPET, FRAME = "snippet", "frame"
 PER = (SNIPPET, FRAME)
-HALFWAY = 4  # frames a score: between one and the usual 16
 
 
 def scored_by(
@@ -83,7 +83,7 @@ def per_what(
     Raises:
         UserError: that cannot be told.
     """
-    if facts.row.size is None or facts.row.unit != FRAMES or facts.row.size < HALFWAY:
+    if facts.row.size is None or facts.row.unit != FRAMES:
         return SNIPPET
     known = [(len(s.prediction.score), e) for s, e in zip(scores, ends, strict=True) if e]
     if not known and any(s.edges is None for s in scores):
@@ -91,8 +91,10 @@ def per_what(
             f"{path}: nothing says how long the videos are, so whether a score is of a snippet or "
             "of a frame cannot be told: say it with --per, or give --feature-root"
         )
-    frames = sum(end for _, end in known) / max(1, sum(count for count, _ in known))
-    return FRAME if frames < HALFWAY else SNIPPET
+    count = sum(scores for scores, _ in known)
+    frames = sum(end for _, end in known)
+    snippets = sum(-(-end // facts.row.size) for _, end in known)
+    return FRAME if abs(count - frames) < abs(count - snippets) else SNIPPET
 
 
 class _Laid:
@@ -119,12 +121,12 @@ class _Laid:
             edges = self.facts.row.edges(count, end if unfinished else None)
         if end is None:
             self.unknown.append(row.video)
-        elif abs(edges[-1] - end) > size:
+        elif abs(edges[-1] - end) > size * JUST:
             self.wrong.append(
                 f"{row.video} has {count} scores of {self.per}s, which last {edges[-1]:.10g} "
                 f"{self.facts.row.unit}, but is {end:.10g} long"
             )
-        elif edges[-1] != end:
+        elif not np.isclose(edges[-1], end, rtol=1e-9):
             self.other.append(row.video)
         return prediction, edges
 

@@ -9,10 +9,17 @@ import numpy as np
 
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
+from utils.evaluation.ranking import JUST
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
+from utils.event_defaults import FPS
 from utils.labels import Dataset
 from utils.system.errors import UserError
 from utils.system.files import whole_file
+
+ARRAYS = (
+    "videos", "lengths", "scores", "probabilities", "classes", "dataset", "labels", "edges",
+    "segments", "segment_videos", "segment_labels", "spans", "span_videos",
+)  # fmt: skip
 
 
 def save_predictions(path: str, scored: ScoredVideos) -> None:
@@ -72,8 +79,8 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
     try:
         _require(zipfile.is_zipfile(path) or not os.path.isfile(path), "it is no .npz archive")
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        for name in ("videos", "lengths", "scores"):
+            arrays = {name: file[name] for name in file.files if name in ARRAYS}
+        for name in ARRAYS[:3]:
             _require(name in arrays, f"there is no array {name}")
         _check_scores(arrays)
     except OSError as error:
@@ -93,7 +100,9 @@ def _check_scores(arrays: dict[str, np.ndarray]) -> None:
     _require(names.ndim == 1 and names.dtype.kind == "U" and len(names), "videos are no names")
     _require(len({*names.tolist()}) == len(names), "a video is there twice")
     _require(lengths.dtype.kind in "iu" and lengths.shape == names.shape, "no length of each video")
-    _require(lengths.min() > 0 and lengths.sum() == len(scores), "lengths are not those of scores")
+    _require(scores.ndim == 1, f"scores have shape {scores.shape}, expected one row")
+    fits = lengths.min() > 0 and lengths.max() <= len(scores) and lengths.sum() == len(scores)
+    _require(fits, "lengths are not those of scores")
     arrays["scores"] = _numbers(scores, 1, "scores")
     classes = arrays.get("classes", np.empty(0, dtype=str))
     _require(classes.ndim == 1 and classes.dtype.kind in "UO", "classes are no codes")
@@ -148,13 +157,14 @@ def load_scored(path: str) -> ScoredVideos | None:
         UserError: it holds no predictions, or is damaged.
     """
     arrays = read_arrays(path)
-    if "dataset" not in arrays:
+    if not {"dataset", "labels"} <= arrays.keys():
         return None
     try:
         facts = Dataset.of(json.loads(str(arrays["dataset"])))
         names, labels = arrays["videos"].tolist(), _numbers(arrays["labels"], 2, "labels")
         width = len(facts.classes)
         _require(labels.shape == (len(names), width), "no labels of each video")
+        _require(labels.any(axis=1).all(), "a video has no label")
         _require([*facts.classes] == arrays["classes"].tolist(), "classes of another data set")
         edges = _edges(arrays)
         rows = [Row(None, label, name=n) for n, label in zip(names, labels, strict=True)]
@@ -171,6 +181,7 @@ def _edges(arrays: dict[str, np.ndarray]) -> list[np.ndarray] | None:
     _require(len(arrays["edges"]) == counts.sum(), "edges are not those of the scores")
     edges = np.split(arrays["edges"], np.cumsum(counts)[:-1])
     _require(all((np.diff(of_video) >= 0).all() for of_video in edges), "edges fall")
+    _require(all(e[0] == 0 < e[-1] for e in edges), "edges are not those of whole videos")
     return edges
 
 
@@ -182,8 +193,10 @@ def _truth(arrays: dict[str, np.ndarray], edges: list[np.ndarray] | None) -> Gro
     spans = _by_video(_numbers(arrays["spans"], 2, "spans"), arrays["span_videos"], videos)
     for of_video, ends in zip(spans, edges, strict=True):
         bounds = [time for span in of_video for time in span]
-        _require(bounds == sorted(bounds) and bounds[-1:] <= [ends[-1]], "spans leave their video")
+        inside = bounds[-1:] <= [ends[-1]] and bounds[:1] >= [0] * len(bounds[:1])
+        _require(bounds == sorted(bounds) and inside, "spans leave their video")
     segments = _numbers(arrays["segments"], 2, "segments")
+    _require((segments[:, :1] >= 0).all() and (np.diff(segments) > 0).all(), "segments are none")
     return GroundTruth(
         edges,
         spans,
@@ -205,7 +218,7 @@ def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[
     return predictions
 
 
-def require_same(first: ScoredVideos, other: ScoredVideos, path: str, other_path: str) -> None:
+def require_same(first: ScoredVideos, path: str, other: ScoredVideos, other_path: str) -> None:
     """See that two files are of the same videos, and know the same of them.
 
     Raises:
@@ -222,16 +235,34 @@ def require_same(first: ScoredVideos, other: ScoredVideos, path: str, other_path
         raise UserError(f"{files} are of data sets with different classes")
     if (first.truth is None) != (other.truth is None):
         raise UserError(f"of {files} one alone knows when something happens: evaluate both anew")
+    times = [(run.facts.row, run.facts.fps or FPS) for run in (first, other)]
+    if times[0] != times[1]:
+        raise UserError(
+            f"{files} differ in what a row is, or in frames a second: evaluate both anew"
+        )
     for i, name in enumerate(names):
         labels = (np.asarray(run.rows[i].label) for run in (first, other))
-        if not np.array_equal(*labels) or (first.truth and not _same_spans(first, other, i)):
-            raise UserError(f"{files} have different ground truth of {name}: evaluate both anew")
+        if not np.array_equal(*labels) or not _same_truth(first, other, i):
+            raise UserError(
+                f"{files} have different lengths or ground truth of {name}: evaluate both anew"
+            )
 
 
-def _same_spans(first: ScoredVideos, other: ScoredVideos, video: int) -> bool:
-    """Whether they say the same of the time that both have: one may be a snippet longer."""
-    end = min(run.edges[video][-1] for run in (first, other))
-    seen = [
-        [(s, min(e, end)) for s, e in run.truth.spans[video] if s < end] for run in (first, other)
-    ]
-    return len(seen[0]) == len(seen[1]) and bool(np.allclose(*seen))
+def _same_truth(first: ScoredVideos, other: ScoredVideos, video: int) -> bool:
+    """Whether they say the same of the time that both have: one may be a row longer."""
+    if first.edges is None or other.edges is None:
+        return first.edges is other.edges
+    ends = [float(run.edges[video][-1]) for run in (first, other)]
+    row = first.facts.row.size
+    if abs(ends[0] - ends[1]) > (0 if row is None else row * JUST):
+        return False
+    if first.truth is None:
+        return True
+    end, normal = min(ends), first.rows[video].label[0]
+    seen = []
+    for truth in (first.truth, other.truth):
+        named = zip(truth.segments[video], truth.labels[video], strict=True)
+        segments = [] if normal else [(s, e, label) for (s, e), label in named]
+        spans = [(s, e, "") for s, e in truth.spans[video]]
+        seen.append([(s, min(e, end), label) for s, e, label in (*spans, *segments) if s < end])
+    return seen[0] == seen[1]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-JUST = 1 + 1e-12  # a rate that is met but for rounding is met
+JUST = 1 + 1e-9  # a limit that is met but for rounding is met
 
 
 class Curves(NamedTuple):

@@ -41,7 +41,7 @@ def read_scores(path: Path, facts: Dataset) -> dict[str, VideoScores]:
     """
     if path.is_dir():
         found = _from_folder(path, facts)
-    elif path.suffix == ".csv":
+    elif path.suffix.lower() == ".csv":
         found = _from_csv(path, facts)
     elif path.is_file():
         found = _from_npz(path, facts)

@@ -58,7 +58,7 @@ class Source:
         self.facts = facts
         self.named = methods or []
         self.videos = videos
-        self.first: ScoredVideos | None = None  # file of scores
+        self.first: tuple[ScoredVideos, str] | None = None  # file of scores
 
     @cached_property
     def test(self) -> EvaluationSet:
@@ -67,7 +67,8 @@ class Source:
     @cached_property
     def methods(self) -> dict[str, ScoredVideos]:
         named = [method.partition("=") for method in self.named]
-        if odd := [name for name, equals, path in named if not (name and equals and path)]:
+        odd = [n for n, equals, path in named if not (n and equals and path) or n[0] == "_"]
+        if odd:
             raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
         files = {name: path for name, _, path in named}
         if len(files) < len(named):
@@ -98,10 +99,13 @@ class Source:
                     f"{path} has scores, but no ground truth: put it through python -m "
                     f"utils.evaluate, or name the test list and its features ({error})"
                 ) from None
-            return self.test.scored(predictions)
-        if self.first is None:
-            self.first = scored
-        require_same(self.first, scored, "the first file", path)
+            scored = self.test.scored(predictions)
+        if scored.facts.classes != self.facts.classes:
+            raise UserError(
+                f"{path} is of {scored.facts.title}, not of {self.facts.title}: name its data set"
+            )
+        self.first = self.first or (scored, path)
+        require_same(*self.first, scored, path)
         return scored
 
     @property
@@ -113,6 +117,18 @@ class Source:
         """
         for scored in self.methods.values():
             known_truth(scored)
+        return self.methods
+
+    @property
+    def with_both_kinds(self) -> dict[str, ScoredVideos]:
+        """The methods.
+
+        Raises:
+            UserError: there are not both normal and abnormal frames.
+        """
+        for scored in self.with_events.values():
+            if scored.truth.one_kind:
+                raise UserError("this figure needs normal and abnormal frames; all are of one kind")
         return self.methods
 
     @cached_property
@@ -135,13 +151,13 @@ class Source:
         return score_curves(methods, indices), None
 
     def roc(self):
-        return roc_and_pr({name: [scored] for name, scored in self.with_events.items()}), None
+        return roc_and_pr({name: [scored] for name, scored in self.with_both_kinds.items()}), None
 
     def alarms(self):
-        return recall_over_alarms(self.with_events), None
+        return recall_over_alarms(self.with_both_kinds), None
 
     def delay(self):
-        return delay_curves(self.with_events), None
+        return delay_curves(self.with_both_kinds), None
 
     def reliability(self):
         return reliability(self.with_events), None

@@ -68,9 +68,10 @@ def temperature_of(detector: Detector) -> float | None:
         return None
     try:
         rows = read_list(args.train_list, facts, args.feature_root)
+        _, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
+        videos = EvaluationSet(args, facts, held_out)
     except UserError as error:
         note(f"{error}: no temperature is fitted")
         return None
-    _, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
-    scored = [p.score.max() for p in score(detector.model, EvaluationSet(args, facts, held_out))]
+    scored = [p.score.max() for p in score(detector.model, videos)]
     return fit_temperature(np.array(scored), np.array([not row.normal for row in held_out]))
