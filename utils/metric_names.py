@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """One figure of `results.json`.
+    """One metric of `results.json`.
 
     Attributes:
         title: for people.
