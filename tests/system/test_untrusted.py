@@ -2,8 +2,11 @@
 the error says why they are refused."""
 
 import pickle
+import struct
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,13 @@ import yaml
 from helpers.scripts import exit_code
 from helpers.spoiling import COMMANDS
 from utils import PROJECT
+from utils.datasets.ground_truth import TruthFiles, read_ground_truth
+from utils.datasets.lists import Row
+from utils.evaluation.predictions import read_arrays
+from utils.labels import UCF_CRIME
 from utils.system.errors import UserError
 from utils.system.untrusted import load_object_array, load_tensors
+from utils.system.yaml_files import read_yaml
 
 
 class Acting:
@@ -218,3 +226,63 @@ def test_arrays_that_are_no_lists_per_video_are_refused(array, tmp_path):
     np.save(tmp_path / "gt.npy", array)
     with pytest.raises(UserError, match="refused as an array of lists"):
         load_object_array(tmp_path / "gt.npy")
+
+
+def overlapping(path: Path) -> None:
+    """A small archive whose entries are all the same bytes: 200 times 200 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(20_000_000))
+    data = path.read_bytes()
+    directory = data.rindex(b"PK\x01\x02")
+    entry, end = data[directory : data.rindex(b"PK\x05\x06")], data[data.rindex(b"PK\x05\x06") :]
+    entries = b"".join(entry.replace(b"data/0", b"data/%c" % (65 + i)) for i in range(50))
+    sizes = struct.pack("<HHLL", 50, 50, len(entries), directory)
+    path.write_bytes(data[:directory] + entries + end[:8] + sizes + end[20:])
+
+
+def test_entries_that_lie_over_one_another_are_not_unfolded(tmp_path):
+    overlapping(tmp_path / "w.pth")
+    assert (tmp_path / "w.pth").stat().st_size < 50_000
+    for load in (load_tensors, read_arrays):
+        begun = time.monotonic()
+        with pytest.raises(UserError, match="would unfold to 1,000,000,000"):
+            load(tmp_path / "w.pth")
+        assert time.monotonic() - begun < 5
+
+
+def test_labels_that_hold_one_another_end_in_a_line(tmp_path):
+    """Sixty lists, each twice the one before: written out they would never end."""
+    nested = ["Abuse"]
+    for _ in range(60):
+        nested = [nested, nested]
+    labels = np.empty(1, dtype=object)
+    labels[0] = nested
+    segments = np.empty(1, dtype=object)
+    segments[0] = [(0, 8), (8, 16)]
+    np.save(tmp_path / "l.npy", labels)
+    np.save(tmp_path / "s.npy", segments)
+    np.save(tmp_path / "v.npy", np.zeros((1, 512), np.float32))
+    np.save(tmp_path / "gt.npy", np.ones(16, np.float32))
+    files = TruthFiles(*(str(tmp_path / f"{name}.npy") for name in ("gt", "s", "l")))
+    rows = [Row(tmp_path / "v.npy", UCF_CRIME.encode("Abuse"))]
+    with pytest.raises(UserError, match="labels that are no texts"):
+        read_ground_truth(files, "list.csv", rows, UCF_CRIME)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a: &a [1]\nb: *a\n", r"the alias \*a is refused: write it out"),
+        ("".join(f"k{i}: {i}\n" for i in range(60_000)), None),
+        ("a: 1\n" * 250_000, "has 1,250,000 bytes, more than the 1,048,576"),
+        ("a: 1\na: 2\n", "'a' is there twice"),
+    ],
+)
+def test_yaml_that_would_not_end(text, message, tmp_path):
+    path = tmp_path / "x.yml"
+    path.write_text(text)
+    if message is None:  # many keys take a time that grows with them, and not with their square
+        assert len(read_yaml(path, "file")) == 60_000
+        return
+    with pytest.raises(UserError, match=message):
+        read_yaml(path, "file")

@@ -321,6 +321,11 @@ def _check(
     """See that segments and labels are of these videos."""
     allowed = list(dict.fromkeys([*facts.classes, facts.ground_truth_normal]))
     for row, of_video, names in zip(rows, segments, labels, strict=False):
+        if not all(isinstance(name, str) for name in names):
+            raise UserError(
+                f"{files.labels}: {row.video} has labels that are no texts; expected one of "
+                f"{', '.join(allowed)} each"
+            )
         if len(of_video) != len(names) or not all(name in allowed for name in names):
             raise UserError(
                 f"{files.labels}: {row.video} has {len(of_video)} segments and the labels "

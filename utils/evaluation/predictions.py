@@ -15,6 +15,7 @@ from utils.event_defaults import FPS
 from utils.labels import Dataset
 from utils.system.errors import UserError
 from utils.system.files import whole_file
+from utils.system.untrusted import require_no_bomb
 
 ARRAYS = (
     "videos", "lengths", "scores", "probabilities", "classes", "dataset", "labels", "edges",
@@ -78,11 +79,16 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
     """
     try:
         _require(zipfile.is_zipfile(path) or not os.path.isfile(path), "it is no .npz archive")
+        if os.path.isfile(path):
+            with zipfile.ZipFile(path) as archive:
+                require_no_bomb(archive, path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in ARRAYS}
         for name in ARRAYS[:3]:
             _require(name in arrays, f"there is no array {name}")
         _check_scores(arrays)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged archive can raise anything

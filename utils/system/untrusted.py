@@ -6,6 +6,7 @@ make plain Python values.
 """
 
 import math
+import os
 import pickle
 import re
 import warnings
@@ -17,6 +18,7 @@ import numpy as np
 
 from utils.system.errors import UserError
 
+MOST_UNFOLDED = 1100  # times an archive's size; what is compressed reaches 1,032
 PLAIN = re.compile(r"[biufUS]\d+")  # codes of booleans, numbers and strings
 
 
@@ -228,12 +230,28 @@ def _check_attributes(value) -> None:
             waiting += dict.values(value) if isinstance(value, dict) else value
 
 
+def require_no_bomb(archive: zipfile.ZipFile, path: Path | str) -> None:
+    """See that an archive does not unfold to more than can be compressed, as entries do that lie
+    over one another.
+
+    Raises:
+        UserError: it does.
+    """
+    whole, size = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(path)
+    if whole > MOST_UNFOLDED * size:
+        raise UserError(
+            f"{path} is refused: its {size:,} bytes would unfold to {whole:,}, more than "
+            f"{MOST_UNFOLDED} times as many"
+        )
+
+
 def _check_archive(path) -> None:
     """See that an archive's checksums are right, which PyTorch does not, and that it is no program,
     which PyTorch would say in other words."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
+        require_no_bomb(archive, path)
         if damaged := archive.testzip():
             raise zipfile.BadZipFile(damaged)
         if any(Path(name).name == "constants.pkl" for name in archive.namelist()):
