@@ -225,7 +225,7 @@ RESAMPLES_OF_PLAIN = 3  # it takes seconds for each, and all take as long
 
 
 def bootstrap(settings) -> list[Result]:
-    """1,000 resamples of the test videos: the plain AUC and mAP, and all of our figures."""
+    """1,000 resamples of the test videos: the plain AUC and mAP, and all of our metrics."""
     results = []
     for dataset in ("ucf",) if settings.quick else ("ucf", "xd"):
         scored = scored_videos(dataset)

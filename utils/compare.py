@@ -55,7 +55,7 @@ def main(argv=None):
         raise UserError(f"--names {names[0]} {names[1]}: every name must be another")
     comparison = Comparison(*read_runs(args.a, args.b), args.bootstrap)
     found = comparison.differences()
-    say(*table_of(found, names, comparison))
+    say(*table_of(found, names))
     write_json(out / "comparison.json", {"a": str(args.a), "b": str(args.b), **found})
 
     # Here, because Matplotlib takes a second, which what is wrong with the files need not wait for.

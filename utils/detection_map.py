@@ -140,6 +140,20 @@ def match(proposal: np.ndarray, segment: np.ndarray) -> np.ndarray:
     return np.array(hits, dtype=int)
 
 
+def lasting_rows(values, edges: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Values and edges of the rows that last. Of a short video shared by many rows, some have no
+    frame, so no curve of frames shows them.
+
+    Args:
+        values: per video (T, …).
+        edges: per video (T + 1,).
+    """
+    lasting = [np.diff(of_video) > 0 for of_video in edges]
+    values = [np.asarray(v)[kept] for v, kept in zip(values, lasting, strict=True)]
+    edges = [np.append(e[:-1][kept], e[-1]) for e, kept in zip(edges, lasting, strict=True)]
+    return values, edges
+
+
 class Matched(NamedTuple):
     """Proposals of all classes by falling score, and which of them are right.
 
@@ -167,10 +181,7 @@ def matched(
     ]
     owner, of_class, start, end = np.array(known, dtype=float).reshape(-1, 4).T
     truth = Runs(owner.astype(int), of_class.astype(int), start, end)
-    # Of a short video shared by many rows, some have no frame, so no curve of frames shows them.
-    lasting = [np.diff(of_video) > 0 for of_video in edges]
-    predictions = [np.asarray(p)[kept] for p, kept in zip(predictions, lasting, strict=True)]
-    edges = [np.append(e[:-1][kept], e[-1]) for e, kept in zip(edges, lasting, strict=True)]
+    predictions, edges = lasting_rows(predictions, edges)
     proposals = timed(find_proposals(predictions, edges)[0], edges)
     proposal, segment, iou = overlapping_pairs(proposals, truth)
     enough = [iou >= threshold for threshold in iou_thresholds]

@@ -95,6 +95,12 @@ def union(segments) -> list[tuple[float, float]]:
     return spans
 
 
+def flat(pairs: list[list]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of each video -> all pairs (M, 2), and of which video each is (M,)."""
+    videos = np.repeat(np.arange(len(pairs)), [len(of_video) for of_video in pairs])
+    return np.array([p for of_video in pairs for p in of_video]).reshape(-1, 2), videos
+
+
 def runs_of_ones(frames: np.ndarray) -> list[tuple[int, int]]:
     """(F,) of 0 and 1 -> [start, end) of the ones."""
     steps = np.flatnonzero(np.diff(frames, prepend=0, append=0))

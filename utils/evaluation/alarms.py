@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.datasets.ground_truth import flat
 from utils.detection_map import (
     IOU_THRESHOLDS,
     Runs,
     find_proposals,
+    lasting_rows,
     match,
     overlapping_pairs,
     timed,
@@ -92,10 +94,7 @@ class Events(NamedTuple):
 
 def find_all(scored: ScoredVideos) -> Events:
     """By the rule of `find_events`, however low their scores."""
-    # Of a short video shared by many rows, some have no frame, so no curve of frames shows them.
-    kept = [lasting(edges) for edges in scored.seconds]
-    scores = [score[k] for score, k in zip(scored.scores, kept, strict=True)]
-    edges = [np.append(e[:-1][k], e[-1]) for e, k in zip(scored.seconds, kept, strict=True)]
+    scores, edges = lasting_rows(scored.scores, scored.seconds)
     runs = event_runs(scores, edges)
     times = timed(runs, edges)
     highest = [
@@ -128,8 +127,7 @@ def right(events: Events, spans) -> np.ndarray:
         events: of the videos.
         spans: per video, [start, end) in seconds of what is abnormal, disjoint.
     """
-    owner = np.repeat(np.arange(len(spans)), [len(of_video) for of_video in spans])
-    truth = np.array([span for of_video in spans for span in of_video], dtype=float).reshape(-1, 2)
+    truth, owner = flat(spans)
     found = Runs(events.video, np.zeros_like(events.video), events.start, events.end)
     pairs = overlapping_pairs(found, Runs(owner, np.zeros_like(owner), *truth.T))
     hits = np.zeros((len(IOU_THRESHOLDS), len(events.video)), dtype=bool)
@@ -153,11 +151,11 @@ class Delays:
     """
 
     def __init__(self, scores: list[np.ndarray], edges: list[np.ndarray], spans):
-        self.video = np.repeat(np.arange(len(spans)), [len(of_video) for of_video in spans])
+        _, self.video = flat(spans)
         self._reached: list[tuple[np.ndarray, np.ndarray]] = []  # scores, rising; when each comes
-        for score, times, of_video in zip(scores, edges, spans, strict=True):
+        for score, times, of_video in zip(*lasting_rows(scores, edges), spans, strict=True):
             for start, end in of_video:
-                within = np.flatnonzero((times[1:] > start) & (times[:-1] < end) & lasting(times))
+                within = np.flatnonzero((times[1:] > start) & (times[:-1] < end))
                 highest = np.maximum.accumulate(score[within])
                 first = np.flatnonzero(np.diff(highest, prepend=-np.inf))
                 delay = np.maximum(times[within[first]] - start, 0)
@@ -173,9 +171,11 @@ class Delays:
         return delays
 
 
-def lasting(edges: np.ndarray) -> np.ndarray:
-    """Whether each row lasts: of a short video shared by many rows, some have no frame."""
-    return np.diff(edges) > 0
+def in_order(delays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Delays as they rise, and how often events count up to each, (B, E) both."""
+    order = np.argsort(delays, axis=1)
+    weights = np.take_along_axis(weights, order, axis=1)
+    return np.take_along_axis(delays, order, axis=1), np.cumsum(weights, axis=1)
 
 
 def found_and_median(delays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,9 +189,7 @@ def found_and_median(delays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
         return np.full((2, len(delays)), np.nan)
     total, weights = weights.sum(axis=1), weights * np.isfinite(delays)
     found = weights.sum(axis=1)
-    order = np.argsort(delays, axis=1)
-    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
-    delays = np.take_along_axis(delays, order, axis=1)
+    delays, reached = in_order(delays, weights)
     middle = [
         np.take_along_axis(delays, enough.argmax(axis=1)[:, None], axis=1)[:, 0]
         for enough in (reached >= found[:, None] / 2, reached > found[:, None] / 2)

@@ -8,6 +8,8 @@ from utils.evaluation.weighted import mapped
 RESAMPLES = 1000
 SEED = 0
 LEVEL = 0.95  # of an interval
+TAIL = 100 * (1 - LEVEL) / 2
+ENDS = TAIL, 100 - TAIL  # percentiles
 
 
 def resamples(videos: int, count: int) -> np.ndarray:
@@ -22,8 +24,7 @@ def interval(values: np.ndarray) -> list[float] | None:
     defined = values[np.isfinite(values)]
     if not len(defined) or 2 * len(defined) < len(values):
         return None
-    tail = 100 * (1 - LEVEL) / 2
-    return np.percentile(defined, [tail, 100 - tail]).tolist()
+    return np.percentile(defined, ENDS).tolist()
 
 
 def intervals(evaluation: Evaluation, count: int) -> dict:

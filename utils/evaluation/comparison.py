@@ -8,7 +8,7 @@ from utils.evaluation.bootstrap import SEED, interval, resamples
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_scored, require_same
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import Values
+from utils.evaluation.weighted import combined
 from utils.metric_names import METRICS
 from utils.system.console import note
 from utils.system.errors import UserError
@@ -85,7 +85,9 @@ class Comparison:
         self.videos = a[0].videos
         drawn = resamples(self.videos, count)
         weights = np.vstack([np.ones((1, self.videos), dtype=int), drawn])
-        self.values = [_stacked([Evaluation(r).values(weights) for r in runs]) for runs in (a, b)]
+        self.values = [
+            combined(np.stack, [Evaluation(run).values(weights) for run in runs]) for runs in (a, b)
+        ]
 
     def differences(self) -> dict:
         """By metric, and by class: both values, the difference A - B, its interval, and the share
@@ -136,22 +138,11 @@ class Comparison:
         return rng.standard_t(runs - 1, self.count) * np.std(differences, ddof=1) / runs**0.5
 
 
-def _stacked(runs: list[Values]) -> Values:
-    """What all runs have, (runs, B) each."""
-    return {
-        name: _stacked([values[name] for values in runs])
-        if isinstance(value, dict)
-        else np.stack([values[name] for values in runs])
-        for name, value in runs[0].items()
-        if all(name in values for values in runs)
-    }
-
-
 def _over_ious(value) -> np.ndarray:
     return np.mean([*value.values()], axis=0) if isinstance(value, dict) else value
 
 
-def table_of(found: dict, names: tuple[str, str], comparison: Comparison) -> list[str]:
+def table_of(found: dict, names: tuple[str, str]) -> list[str]:
     """The differences for people, in percent where they are fractions."""
     runs = f" and {found['runs']} runs each" if found["runs"] > 1 else ""
     what = f"{found['videos']} videos{runs}, {found['resamples']:,} resamples"

@@ -41,7 +41,6 @@ class Detections:
 
     def __init__(self, found: Matched, videos: int, classes: int):
         label, video = found.proposals.label, found.proposals.video
-        self.classes = classes
         self._has_proposals = np.bincount(label, minlength=classes) > 0
         owner, of_class = found.truth.video, found.truth.label
         self._segments = counted(owner, of_class, np.ones(len(owner)), videos, classes)

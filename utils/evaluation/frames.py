@@ -32,8 +32,8 @@ def of_frames(scored: ScoredVideos) -> Part:
         values = {"auc1": curves.auc(), "ap1": curves.ap(), "pr_auc": curves.pr_auc()}
         for percent, rate in RATES.items():
             count = curves.count_within(rate)
-            thresholds = np.append(np.inf, ranking.scores)[count]
-            found, median = found_and_median(delays.at(thresholds), weights[:, delays.video])
+            after = delays.at(ranking.threshold(count))
+            found, median = found_and_median(after, weights[:, delays.video])
             values[f"recall_at_{percent}"] = curves.recall_of(count)
             values[f"found_at_{percent}"] = np.where(curves.defined, found, np.nan)
             values[f"median_delay_at_{percent}"] = np.where(curves.defined, median, np.nan)

@@ -13,7 +13,7 @@ from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.undefined import undefined
 from utils.evaluation.videos import of_videos
-from utils.evaluation.weighted import Values, joined, mapped
+from utils.evaluation.weighted import Values, combined, mapped
 from utils.metric_names import DEPLOYMENT, METRICS, OF_DEPLOYMENT
 
 AT_ONCE = 2**22  # weightings of the videos × snippets that are held in memory
@@ -83,7 +83,7 @@ class Evaluation:
         step = max(1, AT_ONCE // len(self.scored.score))
         chunks = [weights[start : start + step] for start in range(0, len(weights), step)]
         with np.errstate(invalid="ignore", divide="ignore"):  # what is undefined becomes NaN
-            return joined([self._of_chunk(chunk) for chunk in chunks])
+            return combined(np.concatenate, [self._of_chunk(chunk) for chunk in chunks])
 
     def _of_chunk(self, weights: np.ndarray) -> Values:
         values: Values = {}

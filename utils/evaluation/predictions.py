@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 
-from utils.datasets.ground_truth import GroundTruth
+from utils.datasets.ground_truth import GroundTruth, flat
 from utils.datasets.lists import Row
 from utils.evaluation.ranking import JUST
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
@@ -39,9 +39,9 @@ def save_predictions(path: str, scored: ScoredVideos) -> None:
     if scored.edges is not None:
         arrays["edges"] = np.concatenate(scored.edges)
     if truth is not None:
-        arrays["segments"], arrays["segment_videos"] = _flat(truth.segments)
+        arrays["segments"], arrays["segment_videos"] = flat(truth.segments)
         arrays["segment_labels"] = np.array([c for codes in truth.labels for c in codes], dtype=str)
-        arrays["spans"], arrays["span_videos"] = _flat(truth.spans)
+        arrays["spans"], arrays["span_videos"] = flat(truth.spans)
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
@@ -55,14 +55,8 @@ def save_predictions(path: str, scored: ScoredVideos) -> None:
         )
 
 
-def _flat(pairs: list[list]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of each video -> all pairs (M, 2), and of which video each is (M,)."""
-    videos = np.repeat(np.arange(len(pairs)), [len(of_video) for of_video in pairs])
-    return np.array([p for of_video in pairs for p in of_video]).reshape(-1, 2), videos
-
-
 def _by_video(pairs: np.ndarray, owner: np.ndarray, videos: int) -> list[list]:
-    """What `_flat` put together."""
+    """What `flat` put together."""
     fits = owner.shape == pairs.shape[:1] and np.isin(owner, np.arange(videos)).all()
     _require(fits and pairs.shape[1:] in ((), (2,)), "segments or spans without a video")
     found: list[list] = [[] for _ in range(videos)]
@@ -137,7 +131,8 @@ def _numbers(values: np.ndarray, dimensions: int, what: str) -> np.ndarray:
     return values
 
 
-def _split(arrays: dict[str, np.ndarray]) -> list[Prediction]:
+def predictions_of(arrays: dict[str, np.ndarray]) -> list[Prediction]:
+    """The scores of each video, from arrays of all."""
     splits = np.cumsum(arrays["lengths"])[:-1]
     scores = np.split(arrays["scores"], splits)
     if "probabilities" in arrays:
@@ -152,7 +147,11 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
         UserError: it holds none.
     """
     arrays = read_arrays(path)
-    return arrays["videos"].tolist(), _split(arrays), arrays.get("classes", np.empty(0)).tolist()
+    return (
+        arrays["videos"].tolist(),
+        predictions_of(arrays),
+        arrays.get("classes", np.empty(0)).tolist(),
+    )
 
 
 def load_scored(path: str) -> ScoredVideos | None:
@@ -162,7 +161,11 @@ def load_scored(path: str) -> ScoredVideos | None:
     Raises:
         UserError: it holds no predictions, or is damaged.
     """
-    arrays = read_arrays(path)
+    return scored_of(read_arrays(path), path)
+
+
+def scored_of(arrays: dict[str, np.ndarray], path: str) -> ScoredVideos | None:
+    """`load_scored` of arrays that were read from a path."""
     if not {"dataset", "labels"} <= arrays.keys():
         return None
     try:
@@ -174,7 +177,7 @@ def load_scored(path: str) -> ScoredVideos | None:
         _require([*facts.classes] == arrays["classes"].tolist(), "classes of another data set")
         edges = _edges(arrays)
         rows = [Row(None, label, name=n) for n, label in zip(names, labels, strict=True)]
-        return ScoredVideos(_split(arrays), _truth(arrays, edges), rows, facts, edges)
+        return ScoredVideos(predictions_of(arrays), _truth(arrays, edges), rows, facts, edges)
     except (KeyError, TypeError, ValueError, IndexError, UserError) as error:
         raise UserError(f"{path}: what it says of its videos is damaged ({error})") from None
 

@@ -6,14 +6,16 @@ sorted: they are counted in one bin. So the rows are sorted once, and each weigh
 takes two sums over bins instead of a sort.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 JUST = 1 + 1e-9  # a limit that is met but for rounding is met
 
 
-class Curves(NamedTuple):
+@dataclass
+class Curves:
     """Sums of one or more weightings of the videos, (B, K): for each of the K scores that abnormal
     frames have, falling, the frames that have it or more.
 
@@ -32,7 +34,7 @@ class Curves(NamedTuple):
     abnormal: np.ndarray
     normal: np.ndarray
 
-    @property
+    @cached_property
     def defined(self) -> np.ndarray:
         """(B,) whether there are frames of both kinds."""
         return ((self.abnormal > 0) & (self.normal > 0))[:, 0]
@@ -40,12 +42,12 @@ class Curves(NamedTuple):
     def _where_defined(self, values: np.ndarray) -> np.ndarray:
         return np.where(self.defined, values, np.nan)
 
-    @property
+    @cached_property
     def share(self) -> np.ndarray:
         """(B, K) share of the abnormal frames that have just this score."""
         return (self.hits - self.hits_above) / self.abnormal
 
-    @property
+    @cached_property
     def precision(self) -> np.ndarray:
         """(B, K); 1 where no frame has the score or more."""
         return _ratio(self.hits, self.hits + self.false)
@@ -125,10 +127,9 @@ class Ranking:
         """How many of the K scores are higher than each of these."""
         return len(self._rising) - np.searchsorted(self._rising, scores, side="right")
 
-    @property
-    def size(self) -> int:
-        """Numbers that each weighting takes."""
-        return self._false.shape[0]
+    def threshold(self, count: np.ndarray) -> np.ndarray:
+        """The `count`-th highest of the K scores; infinite of none."""
+        return np.append(np.inf, self.scores)[count]
 
     def curves(self, weights: np.ndarray) -> Curves:
         """The sums of weightings of the videos.

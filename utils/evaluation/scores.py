@@ -8,7 +8,7 @@ import pandas as pd
 
 from utils.datasets.csv_table import read_table
 from utils.datasets.lists import video_and_crop
-from utils.evaluation.predictions import load_scored, read_arrays
+from utils.evaluation.predictions import predictions_of, read_arrays, scored_of
 from utils.evaluation.scored_videos import Prediction
 from utils.labels import Dataset
 from utils.system.console import note
@@ -58,20 +58,17 @@ def read_scores(path: Path, facts: Dataset) -> dict[str, VideoScores]:
 
 def _from_npz(path: Path, facts: Dataset) -> dict[str, VideoScores]:
     arrays = read_arrays(str(path))
-    splits = np.cumsum(arrays["lengths"])[:-1]
-    scores = np.split(arrays["scores"], splits)
-    probabilities = [None] * len(scores)
+    scored = scored_of(arrays, str(path))
+    known = scored is not None and scored.edges is not None and scored.facts.row == facts.row
     if "probabilities" in arrays:
         codes = arrays.get("classes", np.array(facts.classes)).tolist()
         if "classes" not in arrays:
             note(f"{path} names no classes: they are taken in the order of {facts.title}")
         order = _order(codes, arrays["probabilities"].shape[1], facts, path)
-        probabilities = np.split(arrays["probabilities"][:, order], splits)
-    scored = load_scored(str(path))
-    known = scored is not None and scored.edges is not None and scored.facts.row == facts.row
-    edges = scored.edges if known else [None] * len(scores)
-    predictions = map(Prediction, scores, probabilities)
-    return dict(zip(arrays["videos"].tolist(), map(VideoScores, predictions, edges), strict=True))
+        arrays["probabilities"] = arrays["probabilities"][:, order]
+    names, edges = arrays["videos"].tolist(), scored.edges if known else None
+    videos = map(VideoScores, predictions_of(arrays), edges or [None] * len(names))
+    return dict(zip(names, videos, strict=True))
 
 
 def _order(codes: list, width: int, facts: Dataset, path: Path) -> list[int]:

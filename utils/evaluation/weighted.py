@@ -19,13 +19,14 @@ def by(names: Iterable[str], values: np.ndarray) -> Values:
     return dict(zip(names, values.T, strict=True))
 
 
-def joined(values: list[Values]) -> Values:
-    """Those of all weightings, from those of some at a time."""
+def combined(function, values: list[Values]) -> Values:
+    """What a function makes of a list of values, one from each, of every metric that all have."""
     return {
-        name: joined([f[name] for f in values])
+        name: combined(function, [of_one[name] for of_one in values])
         if isinstance(value, dict)
-        else np.concatenate([f[name] for f in values])
+        else function([of_one[name] for of_one in values])
         for name, value in values[0].items()
+        if all(name in of_one for of_one in values)
     }
 
 

@@ -1,4 +1,4 @@
-"""Two methods side by side: their curves, and the differences of their figures."""
+"""Two methods side by side: their curves, and the differences of their metrics."""
 
 import numpy as np
 from matplotlib.figure import Figure

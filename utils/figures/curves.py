@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from utils.detection_map import IOU_THRESHOLDS
-from utils.evaluation.alarms import Delays, find_all, hours_of_normal_videos, right
-from utils.evaluation.bootstrap import LEVEL, resamples
+from utils.evaluation.alarms import Delays, find_all, hours_of_normal_videos, in_order, right
+from utils.evaluation.bootstrap import ENDS, resamples
 from utils.evaluation.calibration import BINS, calibration_sums
 from utils.evaluation.frames import ranking_of
 from utils.evaluation.ranking import JUST, Ranking
@@ -23,22 +23,29 @@ AT_ONCE = 50
 POINTS = 200  # of a curve
 LOWEST_RATE = 0.1  # false alarms an hour
 SHORTEST = 1.0  # delay that is shown, in seconds
-Values = Callable[[np.ndarray], np.ndarray]  # (B, V) weights -> (B, points)
+# (B, V) weights -> for each panel (B, points)
+Values = Callable[[np.ndarray], list[np.ndarray]]
 
 
-def draw(axis, x: np.ndarray, values: Values, videos: int, **style) -> None:
-    """A curve, and the band in which it lies on other videos."""
+def draw(panels: list[tuple], values: Values, videos: int, **style) -> None:
+    """A curve in each panel, and the band in which it lies on other videos.
+
+    Args:
+        panels: axes, and where their curves have points.
+        values: of all panels.
+        videos: V.
+        style: of the curves.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        plain = values(np.ones((1, videos)))[0]
+        plain = values(np.ones((1, videos)))
         weights = resamples(videos, RESAMPLES)
         parts = [values(weights[i : i + AT_ONCE]) for i in range(0, RESAMPLES, AT_ONCE)]
-        tail = 100 * (1 - LEVEL) / 2
-        parts = np.concatenate(parts)
+    for (axis, x), (curve,), resampled in zip(panels, plain, zip(*parts, strict=True), strict=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a point may be undefined in all
-            low, high = np.nanpercentile(parts, [tail, 100 - tail], axis=0)
-    axis.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
-    axis.plot(x, plain, lw=1.6, **style)
+            low, high = np.nanpercentile(np.concatenate(resampled), ENDS, axis=0)
+        axis.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+        axis.plot(x, curve, lw=1.6, **style)
 
 
 def styles(names) -> list[dict]:
@@ -67,16 +74,13 @@ def roc_and_pr(methods: dict[str, list[ScoredVideos]]) -> Figure:
     for runs, style in zip(methods.values(), styles(methods), strict=True):
         rankings = [ranking_of(scored, scored.score) for scored in runs]
 
-        def recall(weights, rankings=rankings):
+        def recall_and_precision(weights, rankings=rankings):
             curves = [ranking.curves(weights) for ranking in rankings]
-            return np.mean([of_run.roc(x) for of_run in curves], axis=0)
+            recall = np.mean([of_run.roc(x) for of_run in curves], axis=0)
+            precision = [[of_run.precision_at(r) for r in x[1:]] for of_run in curves]
+            return [recall, np.mean(precision, axis=0).T]
 
-        def precision(weights, rankings=rankings):
-            curves = [ranking.curves(weights) for ranking in rankings]
-            return np.mean([[c.precision_at(r) for r in x[1:]] for c in curves], axis=0).T
-
-        draw(left, x, recall, runs[0].videos, **style)
-        draw(right_, x[1:], precision, runs[0].videos, **style)
+        draw([(left, x), (right_, x[1:])], recall_and_precision, runs[0].videos, **style)
     truth = runs[0].truth
     share = truth.abnormal.sum() / truth.durations.sum()
     left.plot([0, 1], [0, 1], color=QUIET, lw=0.8, ls=":")
@@ -117,9 +121,9 @@ def recall_over_alarms(methods: dict[str, ScoredVideos]) -> Figure:
             count = np.stack(
                 [np.searchsorted(f, r, "right") for f, r in zip(sums.false, rates, strict=True)]
             )
-            return np.take_along_axis(hits, count, axis=1) / (weights @ annotated)[:, None]
+            return [np.take_along_axis(hits, count, axis=1) / (weights @ annotated)[:, None]]
 
-        draw(axis, x, recall, scored.videos, **style)
+        draw([(axis, x)], recall, scored.videos, **style)
     axis.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, 1.01))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set(xlabel="false alarms per hour of normal video", ylabel=f"annotated events found "
@@ -137,26 +141,26 @@ def delay_curves(methods: dict[str, ScoredVideos]) -> Figure:
         delays = Delays(scored.scores, scored.seconds, scored.spans)
         counted.append((scored, ranking, delays))
         count = ranking.curves(np.ones((1, scored.videos))).count_within(max(RATES.values()))
-        after = delays.at(np.append(np.inf, ranking.scores)[count])
+        after = delays.at(ranking.threshold(count))
         longest = max(longest, after[np.isfinite(after)].max(initial=0))
     x = np.linspace(0, longest, POINTS)
     for (scored, ranking, delays), style in zip(counted, styles(methods), strict=True):
-        for axis, (percent, rate) in zip(axes, RATES.items(), strict=True):
 
-            def alarmed(weights, ranking=ranking, delays=delays, rate=rate):
-                count = ranking.curves(weights).count_within(rate)
-                after = delays.at(np.append(np.inf, ranking.scores)[count])  # [B, E]
-                times = weights[:, delays.video]
-                order = np.argsort(after, axis=1)
-                after = np.take_along_axis(after, order, axis=1)
-                reached = np.cumsum(np.take_along_axis(times, order, axis=1), axis=1)
+        def alarmed(weights, ranking=ranking, delays=delays):
+            curves, times, shares = ranking.curves(weights), weights[:, delays.video], []
+            for rate in RATES.values():
+                after = delays.at(ranking.threshold(curves.count_within(rate)))  # [B, E]
+                after, reached = in_order(after, times)
                 reached = np.hstack([np.zeros((len(weights), 1)), reached])
                 until = np.stack([np.searchsorted(a, x, "right") for a in after])
-                return np.take_along_axis(reached, until, axis=1) / times.sum(axis=1)[:, None]
+                of_rate = np.take_along_axis(reached, until, axis=1)
+                shares.append(of_rate / times.sum(axis=1)[:, None])
+            return shares
 
-            draw(axis, x, alarmed, scored.videos, **style)
-            axis.set_title(f"{percent} % false positives", fontsize=10)
-            axis.set(xlabel="seconds since the event began", xlim=(0, longest), ylim=(0, 1.01))
+        draw([(axis, x) for axis in axes], alarmed, scored.videos, **style)
+    for axis, percent in zip(axes, RATES, strict=True):
+        axis.set_title(f"{percent} % false positives", fontsize=10)
+        axis.set(xlabel="seconds since the event began", xlim=(0, longest), ylim=(0, 1.01))
     axes[0].set_ylabel("events that have had an alarm")
     return finish(figure, axes)
 
@@ -182,9 +186,9 @@ def reliability(methods: dict[str, ScoredVideos]) -> Figure:
 
         def share(weights, sums=sums):
             frames, _, abnormal = np.moveaxis(np.tensordot(weights, sums, axes=1), 1, 0)
-            return abnormal / frames
+            return [abnormal / frames]
 
-        draw(axis, middle, share, scored.videos, marker="o", ms=3, **style)
+        draw([(axis, middle)], share, scored.videos, marker="o", ms=3, **style)
         frames = sums[:, 0].sum(axis=0)
         place = middle + width * (i - (len(methods) - 1) / 2)
         counts.bar(place, frames / frames.sum(), width, color=style["color"])
