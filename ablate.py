@@ -24,7 +24,7 @@ from utils.metric_names import METRICS
 from utils.options.kinds import count, positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
-from utils.system.files import require_writable, whole_file
+from utils.system.files import require_writable, write_text
 
 
 def script_of(dataset: str) -> Path:
@@ -79,8 +79,7 @@ def main(argv=None):
     table = markdown_table(grid, results, failures)
     texts = {"md": table, "csv": csv_table(grid, results), "tex": latex_table(grid, results)}
     for kind, text in texts.items():
-        with whole_file(args.out / f"table.{kind}") as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_text(args.out / f"table.{kind}", text)
     say("", table, f"also in {args.out / 'table.md'}, table.csv and table.tex (LaTeX)")
     if failures:
         sys.exit(1)

@@ -25,15 +25,15 @@ from typing import NamedTuple
 from utils import PROJECT
 from utils.ablation.cells import Cell, finished, identity, run_cells
 from utils.ablation.grid import Variant
-from utils.both_datasets import DATASETS
+from utils.both_datasets import DATASETS, recipe_of
 from utils.evaluation.across import Across, read_same
 from utils.labels import Dataset, dataset_of
 from utils.network.backbone import RANDOM
 from utils.options.parser import as_arguments
-from utils.system.command import OneLineParser, command
+from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
-from utils.system.files import require_writable, whole_file
+from utils.system.files import require_writable, write_text
 
 OF_EACH = ("weights", "config", "feature_root")  # options that are said for each data set
 
@@ -45,11 +45,13 @@ class Place(NamedTuple):
         facts: of it.
         recipe: whose scripts, `ucf` or `xd`.
         options: of these.
+        parsed: what the training script makes of them.
     """
 
     facts: Dataset
     recipe: str
     options: list[str]
+    parsed: argparse.Namespace
 
     @property
     def name(self) -> str:
@@ -57,12 +59,7 @@ class Place(NamedTuple):
 
 
 def make_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="python -m utils.across",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = module_parser("across", __doc__)
     add = parser.add_argument
     add("datasets", nargs="+", metavar="DATASET", help="ucf, xd or FILE.yml, two or more")
     add("--weights", nargs="+", default=[], metavar="NAME=FILE", help="weights of a data set")
@@ -96,8 +93,7 @@ def main(argv=None):
     notes = weights_notes(places, given["weights"])
     texts = {"md": "\n".join([table.markdown(), *notes, ""]), "csv": table.csv()}
     for kind, text in texts.items():
-        with whole_file(own.out / f"table.{kind}") as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_text(own.out / f"table.{kind}", text)
     say("", texts["md"], f"also in {own.out / 'table.md'} and table.csv")
 
 
@@ -121,7 +117,7 @@ def weights_notes(places: list[Place], given: dict[str, str]) -> list[str]:
     """What must be known of the weights that were trained here."""
     notes = []
     for place in places:
-        parsed = DATASETS[place.recipe][0].read(place.options)
+        parsed = place.parsed
         if place.name not in given and parsed.select == "best" and parsed.select_on == "test":
             notes.append(
                 f"- trained on {place.facts.title}: the weights are the best on its test set, as "
@@ -140,14 +136,15 @@ def place_of(text: str, given: dict[str, dict[str, str]], options: list[str]) ->
         given: paths by option and name.
         options: further ones, of all data sets.
     """
-    recipe, own = (text, []) if text in DATASETS else ("ucf", [f"--dataset={text}"])
+    recipe, own = recipe_of(text)
     parser, usual = DATASETS[recipe]
     name = dataset_of(parser.read(own), usual).name
     for option in ("config", "feature_root"):
         if name in given[option]:
             own.append(f"{dashed(option)}={given[option][name]}")
     options = [*own, *options]
-    return Place(dataset_of(parser.read(options), usual), recipe, options)
+    parsed = parser.read(options)
+    return Place(dataset_of(parsed, usual), recipe, options, parsed)
 
 
 def trained(place: Place, out: Path) -> str:
@@ -157,15 +154,14 @@ def trained(place: Place, out: Path) -> str:
         UserError: it failed.
     """
     folder = out / place.name
-    parsed = DATASETS[place.recipe][0].read(place.options)
-    row = Variant(f"training on {place.facts.title}", place.name, {}, {}, parsed)
+    row = Variant(f"training on {place.facts.title}", place.name, {}, {}, place.parsed)
     files = {
         "output-dir": folder,
         "model-path": folder / "model.pth",
         "checkpoint-path": folder / "checkpoint.pth",
     }
     arguments = [*place.options, *as_arguments(files)]
-    cell = Cell(row, parsed.seed, folder, arguments, identity(row, place.recipe))
+    cell = Cell(row, place.parsed.seed, folder, arguments, identity(row, place.recipe))
     if not finished(cell):
         say(f"{row.name} …")
         script = PROJECT / f"{place.recipe}_train.py"

@@ -11,6 +11,12 @@ from utils.system.command import OneLineParser
 DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
 
 
+def recipe_of(dataset: str) -> tuple[str, list[str]]:
+    """`ucf`, `xd`, or a file that describes another data set -> whose parser reads its options, and
+    the options that name it."""
+    return (dataset, []) if dataset in DATASETS else ("ucf", [f"--dataset={dataset}"])
+
+
 def parse(
     argv: list[str] | None, description: str, prog: str | None = None
 ) -> tuple[argparse.Namespace, Dataset]:

@@ -11,25 +11,19 @@ difference, over videos and, of several runs, over seeds, and in how many
 resamples A leads.
 """
 
-import argparse
 from pathlib import Path
 
 from utils.evaluation.bootstrap import RESAMPLES
 from utils.evaluation.comparison import Comparison, read_runs, table_of
 from utils.options.kinds import resamples
-from utils.system.command import OneLineParser, command
+from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import printable, say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
 
 
 def make_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="python -m utils.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = module_parser("compare", __doc__)
     add = parser.add_argument
     add("a", type=Path, metavar="A", help="scores (.npz), or a folder of runs")
     add("b", type=Path, metavar="B", help="the same, of another method")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.system.command import OneLineParser, command
+from utils.system.command import command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.videos.comparison import Comparison, Fit, Match
@@ -31,12 +31,7 @@ UNKNOWN = "?"
 
 def read_options(argv: list[str] | None) -> argparse.Namespace:
     """The options of this command."""
-    parser = OneLineParser(
-        prog="python -m utils.compare_features",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = module_parser("compare_features", __doc__)
     parser.add_argument("a", type=Path, metavar="A", help="feature file, or folder of them")
     parser.add_argument("b", type=Path, metavar="B", help="the same, from elsewhere")
     parser.add_argument("--all", action="store_true", help="show every line of the table")

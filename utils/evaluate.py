@@ -16,19 +16,18 @@ of ucf_test.py or xd_test.py, whose options may follow: --test-list,
 --gt-segment-path, --gt-label-path. The features need not be there.
 """
 
-import argparse
 import os
 from pathlib import Path
 
-from utils.both_datasets import DATASETS
+from utils.both_datasets import DATASETS, recipe_of
 from utils.datasets.lists import read_list
-from utils.evaluation.bootstrap import intervals
+from utils.evaluation.bootstrap import results_of
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.over_list import PER, scored_by
 from utils.evaluation.predictions import save_predictions
-from utils.evaluation.report import deployment_lines, report_lines
+from utils.evaluation.report import result_lines
 from utils.labels import dataset_of
-from utils.system.command import OneLineParser, command
+from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
@@ -44,12 +43,7 @@ MEANINGLESS = (
 
 
 def make_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="python -m utils.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = module_parser("evaluate", __doc__)
     add = parser.add_argument
     add("dataset", metavar="{ucf,xd,FILE.yml}", help="whose test list it is")
     add("--scores", type=Path, required=True, metavar="FILE", help="file or folder of scores")
@@ -65,12 +59,9 @@ def main(argv=None):
     for option in (o.partition("=")[0].replace("_", "-") for o in options):
         if option in MEANINGLESS:
             raise UserError(f"{option} means nothing here: see --help")
-    if own.dataset in DATASETS:
-        parser, usual = DATASETS[own.dataset]
-    else:
-        parser, usual = DATASETS["ucf"]
-        options = [f"--dataset={own.dataset}", *options]
-    args = parser.parse_args(options)
+    recipe, named = recipe_of(own.dataset)
+    parser, usual = DATASETS[recipe]
+    args = parser.parse_args([*named, *options])
     facts = dataset_of(args, usual)
     out = own.out or Path("runs") / f"{facts.name}_scores"
     results, predictions = out / "results.json", out / "predictions.npz"
@@ -83,13 +74,11 @@ def main(argv=None):
         )
     rows = read_list(args.test_list, facts, args.feature_root, absent=True)
     scored = scored_by(own.scores, rows, facts, args, own.per)
-    evaluation = Evaluation(scored)
-    metrics = evaluation.metrics()
-    sure = intervals(evaluation, args.bootstrap) if args.bootstrap else None
+    found = results_of(Evaluation(scored), args.bootstrap)
     save_predictions(str(predictions), scored)
     made_of = {"scores": str(own.scores), "test_list": args.test_list}
-    write_json(results, {**made_of, **metrics, "intervals": sure})
-    say(*report_lines(metrics), "", *deployment_lines(metrics, sure))
+    write_json(results, {**made_of, **found})
+    say(*result_lines(found))
     say("", f"in {results}; the scores, for utils.compare and utils.figures, in {predictions}")
 
 

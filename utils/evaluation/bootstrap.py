@@ -31,3 +31,10 @@ def intervals(evaluation: Evaluation, count: int) -> dict:
     """An interval of every metric, laid out as `Evaluation.metrics` are."""
     values = evaluation.values(resamples(evaluation.scored.videos, count))
     return {"resamples": count, "level": LEVEL} | in_blocks(mapped(interval, values))
+
+
+def results_of(evaluation: Evaluation, count: int) -> dict:
+    """What `results.json` says of scores: `Evaluation.metrics` and, under `intervals`, theirs of so
+    many resamples; None of none."""
+    found = intervals(evaluation, count) if count else None
+    return {**evaluation.metrics(), "intervals": found}

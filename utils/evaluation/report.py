@@ -61,14 +61,19 @@ def report_lines(metrics: dict) -> list[str]:
     return lines
 
 
-def deployment_lines(metrics: dict, intervals: dict | None = None) -> list[str]:
+def result_lines(results: dict) -> list[str]:
+    """All that a test says of its `results_of`."""
+    return [*report_lines(results), "", *deployment_lines(results)]
+
+
+def deployment_lines(metrics: dict) -> list[str]:
     """How the detector would do when deployed, and how sure the main metrics are. What is not
     defined is left out, and why is said once.
 
     Args:
-        metrics: of `Evaluation.metrics`.
-        intervals: of the bootstrap; None if there was none.
+        metrics: of `Evaluation.metrics`, with their `intervals` if there are any.
     """
+    intervals = metrics.get("intervals")
     heading = f"{'':{WIDTH}}{'value':>9}"
     if intervals:
         percent, count = 100 * intervals["level"], intervals["resamples"]

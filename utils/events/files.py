@@ -13,7 +13,7 @@ from utils.events.sources import INDEX
 from utils.figures.style import save_figure
 from utils.find_events import event_line
 from utils.system.console import say
-from utils.system.files import whole_file
+from utils.system.files import whole_file, write_text
 
 
 def write_files(answers: list[Answer], failures: list[str], out: Path, listed: bool) -> None:
@@ -57,7 +57,6 @@ def write_answer(answer: Answer, place: Path) -> None:
         **truth,
         "snippets": {name: values.tolist() for name, values in columns.items()},
     }
-    with whole_file(Path(f"{place}.json")) as partial:
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    write_text(f"{place}.json", json.dumps(record, indent=1))
     with whole_file(Path(f"{place}.csv")) as partial:
         pd.DataFrame(columns).to_csv(partial, index_label="snippet")

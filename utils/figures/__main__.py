@@ -24,12 +24,11 @@ log.jsonl in --output-dir; the others need weights (--model-path). All other
 options are those of the test script.
 """
 
-import argparse
 from pathlib import Path
 
 from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
-from utils.system.command import OneLineParser, command
+from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import require_writable
@@ -41,12 +40,7 @@ KINDS = (
 
 
 def make_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="python -m utils.figures",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # --method is not --methods
-    )
+    parser = module_parser("figures", __doc__)
     add = parser.add_argument
     add(
         "figure",

@@ -18,7 +18,7 @@ import yaml
 import mil
 import rtfm
 from utils.system.errors import UserError
-from utils.system.files import remove_left_behind, set_aside, whole_file, write_json
+from utils.system.files import remove_left_behind, set_aside, whole_file, write_json, write_text
 from utils.system.group import main_only
 from utils.system.provenance import provenance
 
@@ -115,9 +115,7 @@ class Record:
 
 
 def _write_yaml(path: Path, value: dict) -> None:
-    with whole_file(path) as partial:
-        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
-        partial.write_text(text, encoding="utf-8")
+    write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))
 
 
 def _read_yaml(path: Path) -> dict:

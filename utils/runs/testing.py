@@ -9,11 +9,11 @@ from utils.check_data import require_sound_data
 from utils.datasets.lists import read_list
 from utils.datasets.split import hold_out
 from utils.engine import EvaluationSet, score
-from utils.evaluation.bootstrap import intervals
+from utils.evaluation.bootstrap import results_of
 from utils.evaluation.calibration import fit_temperature
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import save_predictions
-from utils.evaluation.report import deployment_lines, report_lines
+from utils.evaluation.report import result_lines
 from utils.labels import Dataset
 from utils.runs.identity import fixed_options, list_hashes
 from utils.system import group, parallel
@@ -42,15 +42,13 @@ def run_test(args, facts: Dataset) -> None:
         group.leave()
     if args.predictions:
         save_predictions(args.predictions, scored)
-    evaluation = Evaluation(scored, temperature)
-    metrics = evaluation.metrics()
-    sure = intervals(evaluation, args.bootstrap) if args.bootstrap else None
+    found = results_of(Evaluation(scored, temperature), args.bootstrap)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
     record = provenance(device, hashes)
     if detector.trained_on:
         record["trained_on"] = detector.trained_on.title
-    write_json(results, {**made_of, **metrics, "intervals": sure, "provenance": record})
-    say("\n".join([*report_lines(metrics), "", *deployment_lines(metrics, sure)]))
+    write_json(results, {**made_of, **found, "provenance": record})
+    say(*result_lines(found))
     group.leave()
 
 

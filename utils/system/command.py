@@ -74,3 +74,13 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message):
         end(" ".join(message.splitlines()), EXIT_BAD_INPUT)
+
+
+def module_parser(name: str, doc: str) -> OneLineParser:
+    """Of `python -m utils.<name>`, whose help begins with the module's own text as it stands."""
+    return OneLineParser(
+        prog=f"python -m utils.{name}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # --method is not --methods
+    )

@@ -98,8 +98,13 @@ def require_writable(*paths: Path | str | None) -> None:
             raise UserError(f"'{path}' cannot be written: {above}: {reason}") from None
 
 
+def write_text(path: Path | str, text: str) -> None:
+    """A file in UTF-8, whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path | str, value: dict) -> None:
     """One line per key, so that people and diffs can read it."""
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items())
-    with whole_file(path) as partial:
-        partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    write_text(path, f"{{\n{lines}\n}}\n")

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.image import imsave
 
 from utils.events.answer import Answer
-from utils.system.files import whole_file
+from utils.system.files import write_text
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels
 INDEX_POINTS = 160
@@ -123,6 +123,4 @@ def _write(path: Path, template: str, **values) -> None:
         lstrip_blocks=True,
     )
     pages.filters["clock"] = clock
-    with whole_file(path) as partial:
-        text = pages.get_template(template).render(values)
-        partial.write_text(text, encoding="utf-8")
+    write_text(path, pages.get_template(template).render(values))
