@@ -1,3 +1,4 @@
+import json
 import os
 import threading
 from types import SimpleNamespace
@@ -104,6 +105,48 @@ def test_a_cache_that_is_not_whole_is_packed_again(args, tmp_path, damage):
     for a, b in zip(plain, batches(args), strict=True):
         assert all(map(torch.equal, a, b))
     assert not left_behind.exists()
+
+
+def spoiled_index(index, change) -> None:
+    record = json.loads(index.read_text())
+    change(record)
+    index.write_text(json.dumps(record))
+
+
+def swapped(record) -> None:
+    """The lengths that differ, exchanged."""
+    lengths = record["lengths"]
+    lengths[0], lengths[1] = lengths[1], lengths[0]
+
+
+@pytest.mark.parametrize("damage", ["one byte", "zeros", "lengths"])
+def test_a_damaged_clip_comes_from_its_feature_file(args, tmp_path, capsys, damage):
+    plain = batches(args)
+    (data,), (index,) = (
+        [tmp_path / "cache" / name for name in files(args, suffix)] for suffix in (".f32", ".json")
+    )
+    whole = data.read_bytes()
+    if damage == "lengths":
+        spoiled_index(index, swapped)
+    elif damage == "zeros":
+        data.write_bytes(bytes(len(whole)))
+    else:
+        data.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    for _ in range(2):  # read from the feature files, then packed anew
+        for a, b in zip(plain, batches(args), strict=True):
+            assert all(map(torch.equal, a, b))
+    assert data.read_bytes() == whole
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"note: {data} is damaged: ")
+
+
+@pytest.mark.parametrize("lengths", [[3, 16, 16, 8, 15], [-3, 22, 16, 7, 16], [3.0, 16, 16, 7, 16]])
+def test_an_index_that_no_packing_wrote_is_not_trusted(args, tmp_path, lengths):
+    plain = batches(args)
+    (index,) = (tmp_path / "cache" / name for name in files(args, ".json"))
+    spoiled_index(index, lambda record: record.update(lengths=lengths))
+    for a, b in zip(plain, batches(args), strict=True):
+        assert all(map(torch.equal, a, b))
 
 
 def test_a_run_waits_for_the_one_that_packs(args, tmp_path, capsys):
