@@ -12,11 +12,16 @@ from torch import nn
 
 from utils import checkpoint
 from utils.optim import Optimization
+from utils.runs.kept import require_sound
 from utils.system import group, parallel
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import previous, remove_left_behind, set_aside
 from utils.system.seeds import random_states, set_random_states
+
+OF_ODD_VALUES = (
+    ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass
@@ -62,19 +67,22 @@ class Checkpoints:
         model, optimization: in training.
         fixed: options and hashes of files that a resumed run must have alike.
         made_with: what weights carry, see `utils/runs/weights.py`.
+        terms: losses of a step, and their total.
 
     Attributes:
         saved: the place of the last one in this run; None before the first.
     """
 
     def __init__(
-        self, path: str, model: nn.Module, optimization: Optimization, fixed: dict, made_with: dict
-    ):
+        self, path: str, model: nn.Module, optimization: Optimization, fixed: dict,
+        made_with: dict, terms: int,
+    ):  # fmt: skip
         self.path = Path(path)
         self.model = model
         self.optimization = optimization
         self.fixed = fixed
         self.made_with = made_with
+        self.terms = terms
         self.saved: str | None = None
 
     def save(self, state: RunState) -> None:
@@ -103,13 +111,14 @@ class Checkpoints:
         path, kept = parallel.from_main(lambda: checkpoint.load_last(self.path))
         try:
             self._require_same(kept["options"], path)
+            require_sound(kept, self.model, self.optimization, self.fixed, self.terms)
             checkpoint.fit(self.model, checkpoint.weights_of(kept, path), path)
             self.optimization.load_state_dict(kept["optimizer_state_dict"])
             state = RunState.load(kept, next(self.model.parameters()).device)
             set_random_states(kept["random_states"])
         except UserError:
             raise
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except OF_ODD_VALUES as error:
             raise UserError(
                 f"{path} is no training checkpoint of this version (at {error}): leave out "
                 "--resume to start anew"

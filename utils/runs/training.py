@@ -25,6 +25,7 @@ from utils.runs.checkpoints import Checkpoints, RunState
 from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
 from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
+from utils.runs.kept import trained
 from utils.runs.lock import Lock
 from utils.runs.record import Record, log_names
 from utils.runs.weights import made_with
@@ -75,15 +76,17 @@ class Run:
         fixed = {"dataset": sets.facts.name, **fixed_options(args), **self.hashes, **of_epoch}
         self.made_with = made_with(args, sets.facts, self.hashes.get("clip_weights"))
         path = args.checkpoint_path
-        self.checkpoints = Checkpoints(path, model, optimization, fixed, self.made_with)
+        self.names = log_names(args.method)
+        self.terms = (*self.names, "total")
+        self.checkpoints = Checkpoints(
+            path, model, optimization, fixed, self.made_with, len(self.terms)
+        )
         self.record = Record(args, next(model.parameters()).device)
         self.lock = Lock(args.model_path, path, self.record.log_path)
         self.interruption = Interruption(shared=group.processes() > 1)
         self.state = RunState()
         self.resumed = args.use_checkpoint
         self.begun = False
-        self.names = log_names(args.method)
-        self.terms = (*self.names, "total")
 
     @property
     def epoch(self) -> int:
@@ -272,9 +275,7 @@ class Run:
         superseded = best is None or self._is_early(best["epoch"], best["step"])
         if superseded or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
-            frozen = {n for n, p in self.model.named_parameters() if not p.requires_grad}
-            state = self.model.state_dict().items()  # running statistics, too
-            self.state.best_weights = {n: v.clone() for n, v in state if n not in frozen}
+            self.state.best_weights = {n: v.clone() for n, v in trained(self.model).items()}
 
     def _is_early(self, epoch: int, step: int) -> bool:
         """Whether a step of epoch 1, 2, … lies before `--eval-from`."""
