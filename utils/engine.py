@@ -144,6 +144,11 @@ class Videos:
         else:
             self.batches = chunk_batches(features, scoring.visual_length, scoring.batch)
 
+    @property
+    def most_at_once(self) -> int:
+        """Chunks that are scored together, at most."""
+        return max(len(lengths) for _, lengths in self.batches)
+
 
 class EvaluationSet(Videos):
     """Videos to test on, and what is known of them.

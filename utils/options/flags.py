@@ -7,23 +7,29 @@ Of every section `--help` shows what most people change, and `--help-all` the re
 from argparse import SUPPRESS
 
 from utils.metric_names import METRICS
-from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM
+from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM, TEXT_LAYERS
 from utils.options.datasets import files_of
 from utils.options.kinds import (
     boolean,
-    clip_block_count,
     count,
-    nonnegative_float,
+    number,
     part,
-    positive_float,
     positive_int,
     ratio,
     resamples,
     share,
+    whole,
 )
 from utils.options.methods import METHODS
 from utils.options.parser import OptionParser
 from utils.system.machine import CORES, PRECISIONS
+
+# Of these no run has more.
+blocks = whole(1, 64)
+snippets = whole(1, 2**14)  # 2.4 hours at 30 frames a second
+tokens = whole(0, 75)  # CLIP's context has 77, two of which mark its ends
+weight = number(0, 1e6)
+rate = number(0, 100, without_least=True)
 
 
 def make_parser(
@@ -86,23 +92,23 @@ def add_model(parser: OptionParser) -> None:
         "tests)")  # fmt: skip
     more("--backbone", choices=BACKBONES, default=CLIP_NAME, help="which CLIP; it must be the one "
          "that the features are of")  # fmt: skip
-    more("--visual-length", type=positive_int, default=256, help="snippets of a clip, N")
-    more("--visual-layers", type=positive_int, help="temporal encoder: blocks")
-    more("--visual-head", type=positive_int, default=1, help="temporal encoder: attention heads")
-    more("--attn-window", type=positive_int, help="temporal encoder: attention window, in snippets")
+    more("--visual-length", type=snippets, default=256, help="snippets of a clip, N")
+    more("--visual-layers", type=blocks, help="temporal encoder: blocks")
+    more("--visual-head", type=whole(1, 1024), default=1, help="temporal encoder: attention heads")
+    more("--attn-window", type=snippets, help="temporal encoder: attention window, in snippets")
     more("--embed-dim", type=positive_int, default=512, help=SUPPRESS)  # CLIP's
     more("--visual-width", type=positive_int, default=512, help=SUPPRESS)  # CLIP's
 
     add("--text-tuning", choices=("adapter", "frozen", "manual", "prompt"), default="adapter",
         help="class texts: adapters in CLIP; CLIP frozen; frozen, with hand-written sentences; or "
         "learnable prompts")  # fmt: skip
-    more("--text-adapt-until", type=clip_block_count, help="CLIP text blocks with an adapter")
+    more("--text-adapt-until", type=whole(0, TEXT_LAYERS), help="CLIP text blocks with an adapter")
     more("--t-w", type=share, help="share of the adapter's output in such a block")
     more("--texts", metavar="FILE.yml", help="sentences of --text-tuning manual, instead of those "
          "in configs/manual_texts.yml")  # fmt: skip
-    more("--prompt-prefix", type=count, default=10, help="--text-tuning prompt: learnable tokens "
+    more("--prompt-prefix", type=tokens, default=10, help="--text-tuning prompt: learnable tokens "
          "before a class name")  # fmt: skip
-    more("--prompt-postfix", type=count, default=10, help="--text-tuning prompt: learnable tokens "
+    more("--prompt-postfix", type=tokens, default=10, help="--text-tuning prompt: learnable tokens "
          "after a class name")  # fmt: skip
 
     add("--DCSA-use", type=boolean, default=True, help="train with DCSA")
@@ -113,14 +119,14 @@ def add_model(parser: OptionParser) -> None:
          "weighting of its own, as in the official code, or 1 - w_event, as in the "
          "paper")  # fmt: skip
     add("--DNP-use", type=boolean, default=True, help="train with SG-NM")
-    more("--num-prototypes", type=positive_int, default=16, help="SG-NM: normal prototypes of a "
+    more("--num-prototypes", type=snippets, default=16, help="SG-NM: normal prototypes of a "
          "video, K")  # fmt: skip
     more("--normal-selection-ratio", type=ratio, default=0.8, help="SG-NM: share of the snippets "
          "that counts as normal")  # fmt: skip
     more("--select-normal", choices=("clip", "video"), default="clip", help="SG-NM: among all N "
          "positions, padding included, as in the official code, or among the video's own, as in "
          "the paper")  # fmt: skip
-    more("--decoder-depth", type=positive_int, default=8, help="SG-NM: decoder blocks")
+    more("--decoder-depth", type=blocks, default=8, help="SG-NM: decoder blocks")
     more("--decoder-residual", type=boolean, default=False, help="SG-NM: a residual around the "
          "attention of every decoder block but the first, as in the paper; the official code has "
          "none")  # fmt: skip
@@ -145,16 +151,16 @@ def add_training(parser: OptionParser) -> None:
          "--max-epoch is given)")  # fmt: skip
     add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime, rtfm, clip-tsa: this "
         "many normal and this many anomalous ones")  # fmt: skip
-    more("--crops", type=positive_int, default=1, help="rtfm and clip-tsa: crops of a video that a "
-         "step takes together and averages, so many rows of the list each; 1: every crop is a "
+    more("--crops", type=whole(1, 1000), default=1, help="rtfm and clip-tsa: crops of a video that "
+         "a step takes together and averages, so many rows of the list each; 1: every crop is a "
          "training video of its own")  # fmt: skip
-    add("--lr", type=positive_float, help="learning rate")
+    add("--lr", type=rate, help="learning rate")
     more("--scheduler-milestones", type=positive_int, nargs="+", help="VadCLIP: epochs after which "
          "the learning rate falls")  # fmt: skip
-    more("--scheduler-rate", type=positive_float, default=0.1, help="VadCLIP: factor by which it "
+    more("--scheduler-rate", type=rate, default=0.1, help="VadCLIP: factor by which it "
          "falls")  # fmt: skip
-    more("--loss2-weight", type=nonnegative_float, help="weight of the align loss; 1 without SG-NM")
-    more("--separation-weight", type=nonnegative_float, default=1.0, help="weight of the "
+    more("--loss2-weight", type=weight, help="weight of the align loss; 1 without SG-NM")
+    more("--separation-weight", type=weight, default=1.0, help="weight of the "
          "separation loss")  # fmt: skip
     more("--log-every", type=positive_int, default=10, help="optimizer steps between log lines")
     add("--eval-every", type=count, help="optimizer steps between evaluations within an epoch; "
@@ -181,7 +187,7 @@ def add_testing(parser: OptionParser) -> None:
     add, more = parser.add_section("testing")
     more("--eval-batch", type=positive_int, default=32, help="chunks of N snippets scored at "
          "once; more need more memory (rtfm and clip-tsa score a video at once)")  # fmt: skip
-    add("--temp", type=positive_float, help="temperature β of the class probabilities")
+    add("--temp", type=number(1e-3, 1e3), help="temperature β of the class probabilities")
     add("--predictions", metavar="FILE.npz", help="write the scores of every test snippet to this "
         "file")  # fmt: skip
     add("--bootstrap", type=resamples, default=1000, metavar="N", help="resamples of the test "
@@ -195,7 +201,12 @@ def add_run(parser: OptionParser) -> None:
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda if there is one")
     add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products; with bf16 "
         "logits, softmaxes and losses stay float32")  # fmt: skip
-    add("--num-workers", type=count, default=min(4, CORES), help="processes that read features")
+    add(
+        "--num-workers",
+        type=whole(0, 128),
+        default=min(4, CORES),
+        help="processes that read features",
+    )
     more("--compile", type=boolean, default=False, help="fuse operators with torch.compile: the "
          "first step takes minutes, the others less")  # fmt: skip
     more("--deterministic", type=boolean, nargs="?", const=True, default=False, help="on a GPU: "

@@ -3,8 +3,6 @@
 import argparse
 import textwrap
 
-from utils.options.kinds import METAVARS
-
 TEXT_COLUMN = 28
 UNBROKEN = "\N{NO-BREAK SPACE}"  # in a text, until it is broken into lines
 
@@ -21,7 +19,8 @@ class Formatter(argparse.HelpFormatter):
         return f"{action.help} (default:{UNBROKEN}%(default)s)"
 
     def _get_default_metavar_for_optional(self, action):
-        return METAVARS.get(action.type) or super()._get_default_metavar_for_optional(action)
+        of_kind = getattr(action.type, "metavar", None)
+        return of_kind or super()._get_default_metavar_for_optional(action)
 
     def _split_lines(self, text, width):
         lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)

@@ -1,84 +1,71 @@
 """The kinds of values that options take: functions from the text of an argument to its value.
 
 Their ArgumentTypeError says what is wrong with a value; of a ValueError argparse makes "invalid
-whole number value".
+whole number value". Bounds are where no run makes sense any more, or none would end.
 """
 
 from argparse import ArgumentTypeError
 
-from utils.network.backbone import TEXT_LAYERS
-
-TOO_MANY = 2**31
-FEWEST, MOST_RESAMPLES = 100, 100_000
+FEWEST_RESAMPLES, MOST_RESAMPLES = 100, 100_000
 
 
-def positive_int(text: str) -> int:
-    if not 0 < (value := int(text)) < TOO_MANY:
-        raise ArgumentTypeError(f"{text} is not positive, or too large")
-    return value
+def called(name: str, metavar: str):
+    """Decorator of a kind: what errors call it, and what help shows in the place of a value."""
+
+    def give(kind):
+        kind.__name__, kind.metavar = name, metavar
+        return kind
+
+    return give
 
 
-def count(text: str) -> int:
-    if not 0 <= (value := int(text)) < TOO_MANY:
-        raise ArgumentTypeError(f"{text} is negative, or too large")
-    return value
+def whole(least: int, most: int):
+    """The kind of whole numbers from `least` to `most`."""
+
+    @called("whole number", "N")
+    def kind(text: str) -> int:
+        if not least <= (value := int(text)) <= most:
+            raise ArgumentTypeError(f"{text} is not in {least}…{most}")
+        return value
+
+    return kind
 
 
+def number(least: float, most: float, without_least: bool = False, without_most: bool = False):
+    """The kind of numbers from `least` to `most`, with or without these."""
+    opening, closing = "[("[without_least], "])"[without_most]
+
+    @called("number", "X")
+    def kind(text: str) -> float:
+        value = float(text)
+        above = least < value if without_least else least <= value
+        below = value < most if without_most else value <= most
+        if not (above and below):
+            raise ArgumentTypeError(f"{text} is not in {opening}{least:g}, {most:g}{closing}")
+        return value
+
+    return kind
+
+
+positive_int = whole(1, 2**31 - 1)
+count = whole(0, 2**31 - 1)
+positive_float = number(0, 1e9, without_least=True)
+nonnegative_float = number(0, 1e9)
+ratio = number(0, 1, without_least=True)
+part = number(0, 1, without_most=True)
+share = number(0, 1)
+
+
+@called("whole number", "N")
 def resamples(text: str) -> int:
-    if (value := int(text)) and not FEWEST <= value <= MOST_RESAMPLES:
-        raise ArgumentTypeError(f"{text} is neither 0 nor in {FEWEST}…{MOST_RESAMPLES}")
+    if (value := int(text)) and not FEWEST_RESAMPLES <= value <= MOST_RESAMPLES:
+        raise ArgumentTypeError(f"{text} is neither 0 nor in {FEWEST_RESAMPLES}…{MOST_RESAMPLES}")
     return value
 
 
-def clip_block_count(text: str) -> int:
-    if not 0 <= (value := int(text)) <= TEXT_LAYERS:
-        raise ArgumentTypeError(f"{text} is not in 0…{TEXT_LAYERS}, CLIP's text blocks")
-    return value
-
-
-def positive_float(text: str) -> float:
-    if not 0 < (value := float(text)) < float("inf"):
-        raise ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def nonnegative_float(text: str) -> float:
-    if not 0 <= (value := float(text)) < float("inf"):
-        raise ArgumentTypeError(f"{text} is not zero or a positive number")
-    return value
-
-
-def ratio(text: str) -> float:
-    if not 0 < (value := float(text)) <= 1:
-        raise ArgumentTypeError(f"{text} is not in (0, 1]")
-    return value
-
-
-def part(text: str) -> float:
-    if not 0 <= (value := float(text)) < 1:
-        raise ArgumentTypeError(f"{text} is not in [0, 1)")
-    return value
-
-
-def share(text: str) -> float:
-    if not 0 <= (value := float(text)) <= 1:
-        raise ArgumentTypeError(f"{text} is not in [0, 1]")
-    return value
-
-
+@called("boolean", "BOOL")
 def boolean(text: str) -> bool:
     values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if text.lower() not in values:
         raise ArgumentTypeError(f"{text} is neither True nor False")
     return values[text.lower()]
-
-
-# What help shows in the place of a value.
-METAVARS = {
-    **dict.fromkeys((positive_int, count, clip_block_count), "N"),
-    **dict.fromkeys((positive_float, nonnegative_float, ratio, part, share), "X"),
-    boolean: "BOOL",
-}
-# What argparse calls a kind in errors: "invalid whole number value: 'x'".
-for kind, metavar in METAVARS.items():
-    kind.__name__ = {"N": "whole number", "X": "number", "BOOL": "boolean"}[metavar]

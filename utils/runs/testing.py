@@ -16,6 +16,7 @@ from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import result_lines
 from utils.labels import Dataset
 from utils.runs.identity import fixed_options, list_hashes
+from utils.runs.memory import require_memory
 from utils.system import group, parallel
 from utils.system.console import note, say
 from utils.system.device import set_up_device
@@ -34,6 +35,7 @@ def run_test(args, facts: Dataset) -> None:
     detector = Detector.of(args, facts, device)
     args, facts = detector.args, detector.facts
     test = EvaluationSet(args, facts)
+    require_memory(args, detector.model, test.most_at_once, training=False)
     hashes = {**list_hashes(args, facts, train=False), "model_path": sha256(args.model_path)}
     parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
     scored = test.scored(score(detector.model, test))

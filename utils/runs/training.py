@@ -27,6 +27,7 @@ from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
 from utils.runs.kept import trained
 from utils.runs.lock import Lock
+from utils.runs.memory import require_memory
 from utils.runs.record import Record, log_names
 from utils.runs.weights import made_with
 from utils.system import group, parallel
@@ -106,6 +107,7 @@ class Run:
         alike = {name: getattr(self.args, name) for name in MUST_AGREE}
         parallel.require_same({**self.checkpoints.fixed, **alike})
         args = self.args
+        self._require_memory()
         written = args.model_path, args.checkpoint_path, self.record.log_path, args.predictions
         parallel.from_main(lambda: require_writable(*written))
         parallel.from_main(self.lock.take)
@@ -134,6 +136,12 @@ class Run:
             say(f"stopped within a step; {go_on}")
             group.leave(self.interruption.exit_code)
             sys.exit(self.interruption.exit_code)
+
+    def _require_memory(self) -> None:
+        clips = len(self.order.batch(1)) // group.processes()
+        require_memory(self.args, self.model, clips, training=True)
+        for videos in filter(None, (self.sets.selection, self.sets.test)):
+            require_memory(self.args, self.model, videos.most_at_once, training=False)
 
     def after_step(self, losses: dict[str, torch.Tensor]) -> None:
         """Log, evaluate and save when it is time; all count the optimizer steps of the epoch."""

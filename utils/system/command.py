@@ -15,6 +15,10 @@ from utils.system.signals import exit_quietly, exit_terminated
 # costs nothing. Commands read this file before PyTorch is imported, which looks at it then.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+OUT_OF_MEMORY = (
+    "there is not enough memory: give a smaller --batch-size, --eval-batch or --visual-length, or "
+    "--precision bf16"
+)
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
@@ -39,7 +43,10 @@ def command(main):
             # A DataLoader worker's error comes back as the text of its traceback, message last.
             marker = f"{UserError.__module__}.{UserError.__qualname__}: "
             end(str(error).rpartition(marker)[2], EXIT_BAD_INPUT)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                reason = " ".join(str(error).split())[:200]
+                end(f"{OUT_OF_MEMORY} ({reason or 'no more is known'})", EXIT_LOST)
             if not lost_another_process(error):
                 raise
             reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
@@ -60,6 +67,14 @@ def end(message: str, code: int) -> None:
         leave(code)
     print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether this is what Python, NumPy or PyTorch make of memory that cannot be had."""
+    # PyTorch has a type for a GPU's, torch.OutOfMemoryError, and none for the CPU's.
+    kinds = {kind.__name__ for kind in type(error).mro()}
+    known = kinds & {"MemoryError", "OutOfMemoryError"}
+    return bool(known) or "can't allocate memory" in str(error)
 
 
 def lost_another_process(error: RuntimeError) -> bool:

@@ -2,13 +2,16 @@
 
 import ctypes
 import os
+import re
 import sys
 from functools import wraps
 
 import torch
 
+from utils.system import machine
 from utils.system.errors import UserError
 
+DEVICES = re.compile(r"cpu|cuda(:\d{1,3})?|mps")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
@@ -50,15 +53,20 @@ def pick_device(name: str) -> torch.device:
             raise UserError(f"--device {name} is one GPU for several processes: try --device cuda")
         if name == "cuda":
             name = f"cuda:{os.environ['LOCAL_RANK']}"
+    if not DEVICES.fullmatch(name):
+        raise UserError(f"--device {name} is none of auto, cpu, cuda, cuda:0, cuda:1, … and mps")
     try:
         device = torch.device(name)
-        if device.type == "meta":
-            raise RuntimeError("it holds no numbers")
         torch.empty(0, device=device)
         return device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise UserError(f"--device {name} is not available ({reason}): try --device cpu") from None
+
+
+def memory_of(device: torch.device) -> int:
+    """Bytes that a process can have on a device at most."""
+    return torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else machine.memory()
 
 
 def keep_freed_memory() -> None:
