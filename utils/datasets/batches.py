@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 from utils.datasets.clip_cache import CachedClips
 from utils.datasets.clips import FeatureClips, VideoFeatures
 from utils.datasets.lists import Row
-from utils.system.signals import step_aside
+from utils.datasets.reading import reader
 
 
 def training_clips(
@@ -43,15 +43,13 @@ def training_batches(
     """
     if isinstance(clips, CachedClips):
         workers = 0  # copying a batch out of the cache is quicker than handing it over
-    return DataLoader(
+    return reader(
         clips,
+        workers,
         batch_sampler=batch_sampler,
         collate_fn=joined,
-        num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
-        generator=torch.Generator(),
-        worker_init_fn=step_aside,
     )
 
 
@@ -64,13 +62,7 @@ def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def video_loader(rows: list[Row], workers: int) -> DataLoader:
     """The features of one test video after another, (T, D)."""
-    return DataLoader(
-        VideoFeatures(rows),
-        batch_size=None,
-        num_workers=workers,
-        generator=torch.Generator(),  # so that the global random state is left alone
-        worker_init_fn=step_aside,
-    )
+    return reader(VideoFeatures(rows), workers, batch_size=None)
 
 
 def chunk_batches(

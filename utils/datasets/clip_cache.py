@@ -23,14 +23,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from utils.datasets.clips import FeatureClips
+from utils.datasets.reading import reader
 from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file, write_json
-from utils.system.signals import step_aside
 
 VALUE_BYTES = np.dtype(np.float32).itemsize
 CACHE_VERSION = 2  # another one wherever clips are cut or packed in another way
@@ -112,14 +111,7 @@ class CachedClips:
     def _pack(self, workers: int) -> tuple[list[int], list[int]]:
         remove_left_behind(self.path)
         remove_left_behind(self.index)
-        # A generator of its own leaves the global random state, and so the weights, alone.
-        loader = DataLoader(
-            self.clips,
-            batch_size=None,
-            num_workers=workers,
-            generator=torch.Generator(),
-            worker_init_fn=step_aside,
-        )
+        loader = reader(self.clips, workers, batch_size=None)
         lengths, checksums = [], []
         with whole_file(self.path) as partial, partial.open("wb") as file:
             for clip, _ in tqdm(loader, desc=f"packing {self.path}", unit="clip", disable=None):

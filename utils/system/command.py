@@ -1,10 +1,14 @@
 """How a command ends: well, or with one line on stderr and an exit code that says why."""
 
 import argparse
+import contextlib
 import functools
+import json
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 from utils.system.console import printable, silence_stdout
 from utils.system.errors import UserError
@@ -15,10 +19,18 @@ from utils.system.signals import exit_quietly, exit_terminated
 # costs nothing. Commands read this file before PyTorch is imported, which looks at it then.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-OUT_OF_MEMORY = (
+OUT_OF_MEMORY = "MemoryError", "OutOfMemoryError"  # Python's, and PyTorch's of a GPU
+NO_MEMORY = (
     "there is not enough memory: give a smaller --batch-size, --eval-batch or --visual-length, or "
     "--precision bf16"
 )
+# What else a system may have too little of, by words of its errors.
+LACKING = {
+    "Too many open files": "there are too few file handles (ulimit -n): give --num-workers 0, or "
+    "raise the limit",
+    "out of shared memory": "there is too little shared memory for the processes that read "
+    "features: give --num-workers 0, or a container more of it (docker run --shm-size 8g)",
+}
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
@@ -43,10 +55,9 @@ def command(main):
             # A DataLoader worker's error comes back as the text of its traceback, message last.
             marker = f"{UserError.__module__}.{UserError.__qualname__}: "
             end(str(error).rpartition(marker)[2], EXIT_BAD_INPUT)
-        except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error):
-                reason = " ".join(str(error).split())[:200]
-                end(f"{OUT_OF_MEMORY} ({reason or 'no more is known'})", EXIT_LOST)
+        except (RuntimeError, MemoryError, OSError) as error:
+            if lacking := what_is_lacking(error):
+                end(lacking, EXIT_LOST)
             if not lost_another_process(error):
                 raise
             reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
@@ -60,6 +71,7 @@ def command(main):
 def end(message: str, code: int) -> None:
     """Say what was wrong, and leave. Of several processes with the same message, one says it."""
     message = printable(message)
+    tell_launcher(message)
     if processes() > 1:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, when another one has left
         if first_to_say(message):
@@ -69,15 +81,25 @@ def end(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether this is what Python, NumPy or PyTorch make of memory that cannot be had."""
-    # PyTorch has a type for a GPU's, torch.OutOfMemoryError, and none for the CPU's.
+def tell_launcher(message: str) -> None:
+    """Give torchrun, which says at great length that a process has failed, the reason to end
+    with."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        record = {"message": f"error: {message}", "timestamp": int(time.time())}
+        with contextlib.suppress(OSError):
+            Path(path).write_text(json.dumps(record), encoding="utf-8")
+
+
+def what_is_lacking(error: Exception) -> str | None:
+    """What to say if the machine has too little of something; None if it is no such error."""
+    text = " ".join(str(error).split())
     kinds = {kind.__name__ for kind in type(error).mro()}
-    known = kinds & {"MemoryError", "OutOfMemoryError"}
-    return bool(known) or "can't allocate memory" in str(error)
+    if kinds & {*OUT_OF_MEMORY} or "can't allocate memory" in text:
+        return f"{NO_MEMORY} ({text[:200]})" if text else NO_MEMORY
+    return next((LACKING[words] for words in LACKING if words in text), None)
 
 
-def lost_another_process(error: RuntimeError) -> bool:
+def lost_another_process(error: Exception) -> bool:
     """Whether this is what PyTorch makes of another process of the same run that is gone."""
     distributed = sys.modules.get("torch.distributed")
     known = distributed is not None and isinstance(error, distributed.DistError)
