@@ -13,6 +13,8 @@ from utils.network.batch import Outputs, padding_mask
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
 SMOOTHING = 0.1  # label smoothing ε of event and background
+# In the official log these are loss1 to loss5, consistency_loss and g_loss.
+LOSSES = ("mil", "align", "separation", "event", "background", "consistency", "compactness")
 BACKGROUND_LEAK = 0.01  # target of the anomaly classes for the background
 
 

@@ -59,11 +59,11 @@ def main(argv=None):
 
     model = build_model(args, facts, device)
     optimization = make_optimization(model, args, *plan.optimization)
-    with Run(args, model, optimization, rows, order, sets) as run:
+    with Run(args, model, optimization, rows, order, plan, sets) as run:
         wrapped = share_gradients(model)
         for epoch in range(run.epoch, plan.epochs):
             order.begin(epoch, run.step)
-            for losses in train_one_epoch(wrapped, batches, optimization, args, run.step):
+            for losses in train_one_epoch(wrapped, batches, optimization, args):
                 run.after_step(losses)
             run.end_epoch()
         run.finish()

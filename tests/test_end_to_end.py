@@ -28,8 +28,8 @@ def test_train_then_test(small, tmp_path, capsys):
     scripts = SCRIPTS[name]
     run(scripts.train, tmp_path, options, predictions=tmp_path / "of_training.npz")
     printed = capsys.readouterr().out
-    assert "epoch: 1 | step: 2 | loss1: " in printed
-    assert "consistency_loss: " in printed
+    assert "epoch: 1 | step: 2 | total: " in printed
+    assert " | consistency: " in printed
     best = json.loads((tmp_path / "best.json").read_text())
 
     run(scripts.test, tmp_path, options, predictions=tmp_path / "p.npz")

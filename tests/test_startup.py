@@ -90,7 +90,10 @@ def test_features_are_compared_without_pytorch(tmp_path):
         (["predict.py", "ucf", "--out=o"], "name a video, a folder or a feature file"),
         (["predict.py", "ucf", "nowhere.mp4", "--out=o"], "nowhere.mp4 not found"),
         (["predict.py", "ucf", "0", "1", "--out=o"], "camera 0 is a live source"),
-        (["predict.py", "ucf", "a.npy", "--out=o", "--temp=0"], "--temp: 0 is not a positive"),
+        (
+            ["predict.py", "ucf", "a.npy", "--out=o", "--temp=0"],
+            "--temp: 0 is not in [0.001, 1000]",
+        ),
         (["predict.py", "ucf", "a.npy", "--out=o", "--classes=c.yml", "--method=mil"], "MIL"),
         (["predict.py", "ucf", "a.npy", "--out=o", "--classes=c.yml", "--method=rtfm"], "RTFM"),
         (["extract_features.py", "nowhere", "--out=o"], "nowhere not found"),

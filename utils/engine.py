@@ -56,21 +56,18 @@ def step_share(lengths: torch.Tensor, args) -> Share | None:
     return share_of([len(lengths), int(lengths.sum()), normal])
 
 
-def train_one_epoch(model: DSANet, batches, optimization: Optimization, args, done: int = 0):
+def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
     """Train on batches of snippets (V, D), labels (B, C), lengths (B,).
 
     Args:
         batches: what is left of the epoch.
-        done: steps of the epoch that were done before.
 
     Yields:
         the losses of every optimizer step, detached.
     """
     device = next(model.parameters()).device
     model.train()
-    for snippets, labels, lengths in tqdm(
-        batches, desc="training", unit="step", initial=done, leave=False, disable=None
-    ):
+    for snippets, labels, lengths in batches:
         # From here to the yield nothing waits for the device.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
         share = step_share(lengths, args)

@@ -101,8 +101,8 @@ def test_nothing_more_is_believed(said, tmp_path):
     state = {"temporal.resblocks.0.w": torch.ones(1), "frame_position_embeddings.weight":
              torch.ones(8, 512), "video_anomaly_refiner.decoder.0.w": torch.ones(1)}  # fmt: skip
     said = changed(changed(said, "dataset/ground-truth", truth), "dataset/events", "/etc/passwd")
-    for name, value in (("visual_length", 9), ("decoder_depth", 2**31 - 1),
-                        ("visual_layers", 2**31 - 1), ("num_prototypes", 2**31 - 1)):  # fmt: skip
+    for name, value in (("visual_length", 9), ("decoder_depth", 60),
+                        ("visual_layers", 60), ("num_prototypes", 10_000)):  # fmt: skip
         said = changed(said, f"options/{name}", value)
     write(tmp_path / "w.pth", said, **state)
     weights = Weights.read(tmp_path / "w.pth")

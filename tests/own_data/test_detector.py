@@ -188,7 +188,7 @@ def test_weights_that_say_nothing(three, trained, tmp_path):
         ({"dataset": "another"}, "data set another cannot be read"),
         ({"tempo": 1}, "unrecognized arguments: --tempo=1; did you mean --temp?"),
         ({"temp": 0}, "argument --temp"),
-        ({"device": "nowhere"}, "--device nowhere is not available"),
+        ({"device": "nowhere"}, "--device nowhere is none of auto"),
         ({"attn_window": 3}, "--attn-window is 8 in the file and 3 here"),
     ],
 )

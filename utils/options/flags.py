@@ -29,7 +29,7 @@ blocks = whole(1, 64)
 snippets = whole(1, 2**14)  # 2.4 hours at 30 frames a second
 tokens = whole(0, 75)  # CLIP's context has 77, two of which mark its ends
 weight = number(0, 1e6)
-rate = number(0, 100, without_least=True)
+rate = number(0, 1e6, without_least=True)
 
 
 def make_parser(

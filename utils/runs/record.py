@@ -15,8 +15,6 @@ from pathlib import Path
 import torch
 import yaml
 
-import mil
-import rtfm
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, set_aside, whole_file, write_json, write_text
 from utils.system.group import main_only
@@ -25,26 +23,6 @@ from utils.system.provenance import provenance
 FILES = OPTIONS, PROVENANCE, BEST, DIVERGED = (
     "options.yml", "provenance.yml", "best.json", "diverged.json",
 )  # fmt: skip
-# The official names of the losses, in the order of the official log line.
-OFFICIAL_NAMES = {
-    "mil": "loss1",
-    "align": "loss2",
-    "separation": "loss3",
-    "event": "loss4",
-    "background": "loss5",
-    "consistency": "consistency_loss",
-    "compactness": "g_loss",
-}
-OTHER_NAMES = {"mil": mil.LOSSES, "rtfm": rtfm.LOSSES, "clip-tsa": rtfm.LOSSES}
-
-
-def log_names(method: str) -> dict[str, str]:
-    """Loss terms -> their names in the log line."""
-    if method in OTHER_NAMES:
-        return {name: name for name in OTHER_NAMES[method]}
-    return OFFICIAL_NAMES
-
-
 NOT_REPEATED = ("given", "config", "use_checkpoint", "check_data")  # of one call, not of the run
 
 

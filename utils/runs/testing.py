@@ -19,7 +19,7 @@ from utils.runs.identity import fixed_options, list_hashes
 from utils.runs.memory import require_memory
 from utils.system import group, parallel
 from utils.system.console import note, say
-from utils.system.device import set_up_device
+from utils.system.device import set_up_device, where
 from utils.system.errors import UserError
 from utils.system.files import require_writable, sha256, write_json
 from utils.system.provenance import provenance
@@ -38,6 +38,7 @@ def run_test(args, facts: Dataset) -> None:
     require_memory(args, detector.model, test.most_at_once, training=False)
     hashes = {**list_hashes(args, facts, train=False), "model_path": sha256(args.model_path)}
     parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
+    say(f"testing {args.model_path}: {len(test.rows)} videos, {where(device, args.precision)}")
     scored = test.scored(score(detector.model, test))
     temperature = temperature_of(detector)
     if group.rank():

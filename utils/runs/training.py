@@ -21,6 +21,7 @@ from utils.evaluation.report import official_lines
 from utils.evaluation.scored_videos import Prediction
 from utils.optim import Optimization
 from utils.options.methods import METHODS
+from utils.plan import Plan
 from utils.runs.checkpoints import Checkpoints, RunState
 from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
 from utils.runs.evaluation_sets import EvaluationSets
@@ -28,7 +29,8 @@ from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashe
 from utils.runs.kept import trained
 from utils.runs.lock import Lock
 from utils.runs.memory import require_memory
-from utils.runs.record import Record, log_names
+from utils.runs.progress import SETS, TERMS, Progress, loss_line, place_of
+from utils.runs.record import Record
 from utils.runs.weights import made_with
 from utils.system import group, parallel
 from utils.system.command import lost_another_process
@@ -36,8 +38,6 @@ from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import older, remove_left_behind, require_writable
 from utils.system.signals import Interruption
-
-SETS = {"test": "set", "validation": "videos"}
 
 
 class Run:
@@ -52,6 +52,7 @@ class Run:
         optimization: of the model.
         rows: of the training list.
         order: in which an epoch walks them.
+        plan: how long the run is.
         sets: what weights are selected and tested on.
 
     Raises:
@@ -60,7 +61,7 @@ class Run:
     """
 
     def __init__(
-        self, args, model, optimization: Optimization, rows: list[Row], order: Order,
+        self, args, model, optimization: Optimization, rows: list[Row], order: Order, plan: Plan,
         sets: EvaluationSets,
     ):  # fmt: skip
         self.args = args
@@ -77,11 +78,11 @@ class Run:
         fixed = {"dataset": sets.facts.name, **fixed_options(args), **self.hashes, **of_epoch}
         self.made_with = made_with(args, sets.facts, self.hashes.get("clip_weights"))
         path = args.checkpoint_path
-        self.names = log_names(args.method)
-        self.terms = (*self.names, "total")
+        self.terms = (*TERMS[args.method], "total")
         self.checkpoints = Checkpoints(
             path, model, optimization, fixed, self.made_with, len(self.terms)
         )
+        self.progress = Progress(args, sets.facts, rows, plan, self.steps_of_epoch)
         self.record = Record(args, next(model.parameters()).device)
         self.lock = Lock(args.model_path, path, self.record.log_path)
         self.interruption = Interruption(shared=group.processes() > 1)
@@ -118,6 +119,7 @@ class Run:
         return self
 
     def __exit__(self, kind, error, _) -> None:
+        self.progress.end()
         self.interruption.__exit__()
         self.lock.give_back()
         if kind is None or kind is SystemExit:
@@ -147,6 +149,7 @@ class Run:
         """Log, evaluate and save when it is time; all count the optimizer steps of the epoch."""
         self._begin()
         self.state.step += 1
+        self.progress.step()
         self.state.pending.append(torch.stack([losses[term] for term in self.terms]))
         if self.step % self.args.log_every == 0:
             self._log_losses()
@@ -175,6 +178,7 @@ class Run:
         """Save the weights that were kept, and their metrics: those of the test set, and of the
         validation videos where these selected them."""
         self._begin()
+        self.progress.end()
         self._load_best()
         best = self.state.best_metrics or {"epoch": self.epoch, "step": 0}
         on_validation = self.args.select_on == "validation"
@@ -206,7 +210,7 @@ class Run:
         self.record.best(best)
         which = "of the last step"
         if self.args.select == "best":
-            which = f"best on the {self.args.select_on} {SETS[self.args.select_on]}"
+            which = f"best on the {SETS[self.args.select_on]}"
         say("", f"Weights {which}, {self.args.model_path}:")
         if "validation" in best:
             say("validation: " + official_lines(best["validation"])[0])
@@ -226,6 +230,8 @@ class Run:
             lines = self.state.log_lines if self.resumed else None
             place = f"after {self.state.place}"
             self.state.log_lines = self.record.begin(place, self.hashes, lines)
+            done = self.epoch * self.steps_of_epoch + self.step
+            say(*self.progress.begin(next(self.model.parameters()).device, done))
 
     def _read_losses(self) -> torch.Tensor:
         """(steps since the last log line, terms) on the CPU; the device is waited for once.
@@ -242,11 +248,9 @@ class Run:
             facts = {"epoch": self.epoch + 1, "step": step, "losses": losses}
             self.record.diverged({**facts, "batch": list(map(str, files))})
             term = self.terms[column]
-            logged = self.names.get(term, term)
-            name = term if logged == term else f"{term} ({logged})"
             place = f"epoch {self.epoch + 1}, step {step}"
             written = self.record.diverged_path
-            raise self._diverged(broken_loss(place, name, losses[term], files, written))
+            raise self._diverged(broken_loss(place, term, losses[term], files, written))
         return values
 
     def _diverged(self, what: str) -> UserError:
@@ -261,8 +265,7 @@ class Run:
         means = dict(zip(self.terms, means, strict=True))
         self.state.pending.clear()
         self._log({"losses": means, **self.optimization.rates})
-        line = " | ".join(f"{name}: {means[key]:.4f}" for key, name in self.names.items())
-        say(f"epoch: {self.epoch + 1} | step: {self.step} | {line}")
+        say(loss_line(place_of(self.epoch + 1, self.step), means, self.optimization.rates))
 
     def _evaluate(self) -> None:
         if self.state.pending:
@@ -273,7 +276,6 @@ class Run:
         self._end_if(saturated(predictions))
         self.state.evaluated_this_epoch = True
         self._log({"metrics": metrics})
-        say(*official_lines(metrics))
         best, key = self.state.best_metrics, self.args.select_by
         if self.args.select == "best" and metrics[key] is None:
             raise UserError(
@@ -284,6 +286,8 @@ class Run:
         if superseded or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
             self.state.best_weights = {n: v.clone() for n, v in trained(self.model).items()}
+        kept = self.state.best_metrics if self.args.select == "best" else None
+        say(*self.progress.evaluated(place_of(self.epoch + 1, self.step), metrics, kept))
 
     def _is_early(self, epoch: int, step: int) -> bool:
         """Whether a step of epoch 1, 2, … lies before `--eval-from`."""

@@ -5,12 +5,16 @@ import os
 import re
 import sys
 from functools import wraps
+from pathlib import Path
 
 import torch
 
 from utils.system import machine
+from utils.system.console import note
 from utils.system.errors import UserError
+from utils.system.group import processes
 
+GPU_FILES = Path("/dev/nvidiactl"), Path("/dev/dxg")  # of Linux, and of Linux within Windows
 DEVICES = re.compile(r"cpu|cuda(:\d{1,3})?|mps")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
@@ -30,6 +34,8 @@ def set_up_device(name: str, precision: str, deterministic: bool = False) -> tor
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
     device = pick_device(name)
+    if name == "auto" and device.type == "cpu" and (reason := unusable_gpu()):
+        note(f"there is a GPU here, but PyTorch cannot use it ({reason}): computing on the CPU")
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for pinned memory, too
     # PyTorch's own default would round convolutions on a GPU to TF32 even where fp32 is asked for.
@@ -62,6 +68,30 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
         raise UserError(f"--device {name} is not available ({reason}): try --device cpu") from None
+
+
+def unusable_gpu() -> str | None:
+    """Why PyTorch cannot use an NVIDIA GPU that the system shows; None if it shows none, or the
+    user has hidden it."""
+    shown = any(file.exists() for file in GPU_FILES)
+    if not shown or os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1", "NoDevFiles"):
+        return None
+    try:
+        torch.cuda.init()
+        return None
+    except (RuntimeError, AssertionError) as error:
+        return " ".join(str(error).split()).partition(". ")[0]
+
+
+def where(device: torch.device, precision: str) -> str:
+    """Where a run computes and how precisely, for people."""
+    threads = torch.get_num_threads()
+    place = f"the CPU, {threads} thread{'s' * (threads > 1)}"
+    if device.type != "cpu":
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+        place = f"{name} ({device})".strip()
+    shared = f"{processes()} processes, the first " if processes() > 1 else ""
+    return f"{shared}on {place}, {precision}"
 
 
 def memory_of(device: torch.device) -> int:
