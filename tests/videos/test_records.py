@@ -175,9 +175,9 @@ def test_predict_makes_anew_what_was_made_otherwise(tmp_path, capsys):
 
     def features(pool="middle", size=16):
         clip = "random", "fp32", torch.device("cpu"), CLIP_NAME
-        found, failures = features_of({"a/v": video}, folder, pool, *clip, size)
-        assert not failures
-        return len(found["a/v"]), (folder / "a" / "v__0.npy").stat().st_mtime_ns
+        (found,) = features_of({"a/v": video}, folder, pool, *clip, size)
+        assert (found.name, found.clip) == ("a/v", "random")
+        return len(found.rows), (folder / "a" / "v__0.npy").stat().st_mtime_ns
 
     rows, first = features()
     assert rows == 1
@@ -196,8 +196,9 @@ def test_predict_makes_anew_what_was_made_otherwise(tmp_path, capsys):
     assert fourth > third
     video.write_text("no longer a video")
     clip = "random", "fp32", torch.device("cpu"), CLIP_NAME
-    found, failures = features_of({"v": video}, folder, "middle", *clip)
-    assert (found, len(failures)) == ({}, 1)
+    failures = []
+    assert list(features_of({"v": video}, folder, "middle", *clip, failures=failures)) == []
+    assert len(failures) == 1
 
 
 def test_weights_are_told_apart_by_what_they_are(tmp_path):

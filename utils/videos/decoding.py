@@ -23,7 +23,7 @@ QUEUED = 8  # snippets that a decoder may be ahead
 
 
 class Opened(NamedTuple):
-    """A video is open; its container announces so many frames, 0 where it does not say."""
+    """A video is open; it has about so many frames, 0 where it does not say."""
 
     path: Path
     frames: int
@@ -130,7 +130,7 @@ def _decode(
             break
         try:
             video, frames = Video(path), 0
-            told.put(Opened(path, video.expected))
+            told.put(Opened(path, video.about))
             for images, of_row in snippets(video.frames(), pool, size):
                 if stop.is_set():
                     return
