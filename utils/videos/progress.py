@@ -56,7 +56,7 @@ class Progress:
         speed = self.frames / (now - self.first) if now > self.first else 0.0
         if self.advice and speed and now - self.first > MEASURED_SECONDS:
             self._advise(speed)
-        if self.bar.disable and now - self.told > LINE_SECONDS:
+        if self.bar.disable and speed and now - self.told > LINE_SECONDS:
             self.told = now
             print(self.line(speed), file=sys.stderr, flush=True)
         self.frames += frames
@@ -69,12 +69,9 @@ class Progress:
 
     def line(self, speed: float) -> str:
         """`3 of 8 videos, 12,345 frames, 41.2 frames/s, 5 min left`."""
-        parts = [f"{self.done} of {self.videos} videos", f"{self.frames:,} frames"]
-        if speed:
-            parts.append(f"{speed:.1f} frames/s")
-            if self.total > self.frames:
-                parts.append(f"{spoken((self.total - self.frames) / speed)} left")
-        return ", ".join(parts)
+        done = f"{self.done} of {self.videos} videos, {self.frames:,} frames, {speed:.1f} frames/s"
+        left = max(0, self.total - self.frames) / speed
+        return f"{done}, {spoken(left)} left" if left else done
 
     def _advise(self, speed: float) -> None:
         left = (self.total - self.frames) / speed

@@ -33,11 +33,11 @@ def unplayed_format(path: Path) -> str | None:
     with video.container:
         codec = video.stream.codec_context
         played = (
-            codec.name.removeprefix("lib") in (*PLAYED_CODECS, "dav1d")
+            codec.codec.canonical_name in PLAYED_CODECS
             and codec.pix_fmt in (*PLAYED_PIXELS, None)
             and path.suffix.lower() in PLAYED_SUFFIXES
         )
-        return None if played else f"{codec.name}, {path.suffix.lower()}"
+        return None if played else f"{codec.codec.canonical_name}, {path.suffix.lower()}"
 
 
 def require_encoder() -> None:
