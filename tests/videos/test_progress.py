@@ -13,6 +13,12 @@ def clock(monkeypatch):
     return now
 
 
+def test_nothing_is_measured_within_a_batch(clock, capsys):
+    extract(clock, frames=192, seconds=40.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(", ")[2] for line in lines] == ["1.6 frames/s"] * 2
+
+
 def extract(clock, frames=6400, seconds=2.0, advice=None):
     """Batches of 64 frames, each two seconds of work, that come as four rows at once."""
     with Progress(2, advice) as told:
@@ -21,6 +27,7 @@ def extract(clock, frames=6400, seconds=2.0, advice=None):
             clock[0] += seconds
             for _ in range(4):
                 told.add(16)
+                clock[0] += 1e-5  # from one row of a batch to the next
             if done == frames // 128 * 64:
                 told.end_video()
 
@@ -29,7 +36,7 @@ def test_a_line_every_half_minute_where_there_is_no_terminal(clock, capsys):
     extract(clock)  # 200 s
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 200 // (LINE_SECONDS + 2)
-    assert lines[0] == "0 of 2 videos, 960 frames, 32.0 frames/s, 3 min left"
+    assert lines[0] == "0 of 2 videos, 896 frames, 32.0 frames/s, 3 min left"
     assert lines[-1].startswith("1 of 2 videos, ")
     extract(clock, frames=640)
     assert capsys.readouterr().err == ""  # it was over before

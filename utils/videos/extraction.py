@@ -17,7 +17,7 @@ from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file
 from utils.videos.decoding import Ended, Failed, Message, Opened, Snippet, decoded
-from utils.videos.frames import crop
+from utils.videos.frames import Video, crop
 from utils.videos.progress import Progress
 from utils.videos.records import Recipe, feature_file, made_of, write_record
 
@@ -63,12 +63,10 @@ class FeatureFiles:
         paths: of the K files.
         dtype: of their values.
         width: D, values of a row.
-        expected: frames of the video, as its container announces them.
     """
 
-    def __init__(self, paths: list[Path], dtype: str, width: int, expected: int):
+    def __init__(self, paths: list[Path], dtype: str, width: int):
         self.width = width
-        self.expected = expected
         self.rows = 0
         self.dtype = np.dtype(dtype)
         self.stack = ExitStack()
@@ -160,6 +158,7 @@ class Extraction:
             decoded(self.waiting, pool, size, decoders) as messages,
             Progress(len(self.waiting), advice) as progress,
         ):
+            progress.expect(sum(map(Video.frames_about, self.waiting)))
             told = encoded(messages, tower, batch_size, self.crops)
             yield from self._write(told, tower.width, progress)
 
@@ -172,13 +171,11 @@ class Extraction:
         with ExitStack() as unfinished:
             for message, features in told:
                 match message:
-                    case Opened(path, frames):
+                    case Opened(path):
                         made[path] = made_of(path, self.recipe)
                         paths = [feature_file(self.places[path], k) for k in self.crops[path]]
-                        files[path] = FeatureFiles(paths, self.recipe.dtype, width, frames)
+                        files[path] = FeatureFiles(paths, self.recipe.dtype, width)
                         unfinished.callback(files[path].discard)
-                        known = [of_video.expected for of_video in files.values()]
-                        progress.expect(round(sum(known) / len(known) * len(self.waiting)))
                     case Snippet(path):
                         # [K·F, D] -> [K, F, D] -> [K, D]
                         rows = torch.stack(features).unflatten(0, (len(self.crops[path]), -1))

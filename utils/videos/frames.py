@@ -60,6 +60,16 @@ class Video:
         self.about = self.expected or self._frames_by_length()
         self.time: float | None = None
 
+    @classmethod
+    def frames_about(cls, path: Path) -> int:
+        """About how many a video has; 0 where it does not say, or cannot be opened."""
+        try:
+            video = cls(path)
+        except UserError:
+            return 0
+        video.container.close()
+        return video.about
+
     def _frames_by_length(self) -> int:
         seconds = (self.container.duration or 0) / av.time_base
         return round(seconds * (self.stream.average_rate or 0))

@@ -53,8 +53,9 @@ class Progress:
         # first, which ended when the clock began: so the counts stand for whole batches.
         if self.first is None:
             self.first = now
-        speed = self.frames / (now - self.first) if now > self.first else 0.0
-        if self.advice and speed and now - self.first > MEASURED_SECONDS:
+        passed = now - self.first
+        speed = self.frames / passed if passed > MEASURED_SECONDS else 0.0
+        if self.advice and speed:
             self._advise(speed)
         if self.bar.disable and speed and now - self.told > LINE_SECONDS:
             self.told = now
