@@ -10,6 +10,7 @@ The scripts load and score in this way, too.
 
 import argparse
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from model import build_model
 from utils import checkpoint
 from utils.both_datasets import DATASETS
-from utils.engine import Scoring, Videos, score
+from utils.engine import Scoring, Videos, eval_mode, score
 from utils.evaluation.scored_videos import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.find_events import Event, Timeline, find_events
@@ -57,6 +58,7 @@ class Detector:
         trained_on: the data set that the weights say they were trained on; None if they do not.
         held_out: share of its training videos that was held out for validation, and the seed of the
             draw; None if they do not say so.
+        random_text: whether the weights were trained with random numbers as CLIP's text weights.
     """
 
     def __init__(self, model, args: argparse.Namespace, facts: Dataset, weights: Weights):
@@ -66,6 +68,7 @@ class Detector:
         self.width = facts.width or WIDTH
         self.trained_on = weights.dataset
         self.held_out = weights.held_out
+        self.random_text = weights.random_text
         self.scoring = Scoring.of(args)
 
     @classmethod
@@ -119,9 +122,15 @@ class Detector:
         checkpoint.fit(model, weights.state, weights.path)
         return cls(model.to(device).eval(), args, facts, weights)
 
+    @cached_property
+    def text(self) -> torch.Tensor:
+        """Of the classes: the same for every video."""
+        with eval_mode(self.model):
+            return self.model.encode_text()
+
     def predict(self, names: list[str], features: list[torch.Tensor]) -> list[Prediction]:
         """Scores of several videos, (T, D) each; `names` are for errors."""
-        return score(self.model, Videos(self.scoring, names, features))
+        return score(self.model, Videos(self.scoring, names, features), self.text)
 
     def score(
         self,

@@ -10,6 +10,7 @@ extract_features.py makes them; further options are those of the test scripts. F
 <out>/<name>.json   events, and score and class probabilities of every snippet
 <out>/<name>.csv    the same of every snippet, a line each
 <out>/<name>.png    score and likeliest classes over time, the events marked
+<out>/<name>.proxy.mp4   with --proxy: a copy of the video that every browser plays
 <out>/index.html    the list of all, where there are several
 <out>/features/     the centre crop's features of videos, read again the next time
 
@@ -19,6 +20,7 @@ they start and when they end (utils/events/tracker.py), and with --out added to 
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from utils.both_datasets import DATASETS
@@ -31,6 +33,7 @@ from utils.row_time import FRAMES
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
 from utils.system.console import note
 from utils.system.errors import UserError
+from utils.system.files import sha256
 from utils.videos.inputs import POOLS, is_features, is_live, shown
 
 
@@ -54,6 +57,8 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="see extract_features.py "
         "(default: %(default)s)")  # fmt: skip
+    add("--proxy", action="store_true", help="write a copy of each video that every browser plays, "
+        "for its page: H.264, at most 480 lines")  # fmt: skip
     add("--fps", type=positive_float, metavar="F", help="frames a second, of feature files "
         f"(default: the data set's, or {FPS:g})")  # fmt: skip
     add("--min-confidence", type=share, default=MIN_CONFIDENCE, metavar="C", help="of an event: "
@@ -99,24 +104,16 @@ def main(argv=None):
     live = is_live(own.inputs[0])
     if not live:
         sources = find_sources([Path(text) for text in own.inputs])
-        require_apart(own.out, sources, own.truth)
+        require_apart(own.out, sources, own.truth, own.proxy)
 
     # PyTorch, PyAV and Matplotlib come with these and take seconds. They are imported here, so that
     # --help and what is wrong with the options need not wait for them.
     from detector import Detector
     from utils.checkpoint import method_of
     from utils.datasets.features import SNIPPET_FRAMES
-    from utils.datasets.lists import video_name
-    from utils.datasets.video_table import known_lengths
     from utils.events.annotated import KnownEvents
-    from utils.events.answer import About, answer_for
-    from utils.events.files import write_files
-    from utils.events.tracker import EventTracker
-    from utils.events.watch import Window, watch_live
-    from utils.network.clip_visual import VisualTower
     from utils.runs.weights import Weights
     from utils.system.device import set_up_device
-    from utils.videos.feature_cache import features_of
 
     device = set_up_device(args.device, args.precision, args.deterministic)
     weights = Weights.read(args.model_path)  # before hours of work on videos
@@ -127,32 +124,49 @@ def main(argv=None):
         require_classes(method_of(weights.state))
         args, facts = with_classes(own.classes, args, facts)
     detector = Detector.of(args, facts, device, weights)
-    args, facts, size = detector.args, detector.facts, SNIPPET_FRAMES
+    size = SNIPPET_FRAMES
     if live or not all(map(is_features, sources.values())):
-        size = facts.frames_per_row()
-        weights.tell_other_clip(args)
+        size = detector.facts.frames_per_row()
+        weights.tell_other_clip(detector.args)
     if live:
-        tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
-        tracker = EventTracker(facts, own.min_confidence, own.min_seconds)
-        window = Window(detector.model, tower, detector.scoring)
-        return watch_live(own.inputs[0], own.pool, window, tracker, own.out, size)
+        return watch(own, detector, device, size)
+    answer_all(sources, own, detector, weights, known, device, size)
 
+
+def watch(own, detector, device, size: int) -> None:
+    """Tell the events of a live source until it ends."""
+    from utils.events.tracker import EventTracker
+    from utils.events.watch import Window, watch_live
+    from utils.network.clip_visual import VisualTower
+
+    args = detector.args
+    tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
+    tracker = EventTracker(detector.facts, own.min_confidence, own.min_seconds)
+    window = Window(detector.model, tower, detector.scoring)
+    watch_live(own.inputs[0], own.pool, window, tracker, own.out, size)
+
+
+def answer_all(sources, own, detector, weights, known, device, size: int) -> None:
+    """Write what is to say of each video, and leave with an exit code if some cannot be read."""
+    from utils.events.answer import TEXT, About
+    from utils.events.files import write_files
+    from utils.system.provenance import git_state
+    from utils.videos.feature_cache import features_of
+    from utils.videos.proxy import require_encoder
+
+    args = detector.args
+    if own.proxy:
+        require_encoder()
+    about = About(
+        args.model_path, args.method, own.min_confidence, own.classes,
+        (TEXT,) if detector.random_text else (), git_state(), hashes_of(weights),
+    )  # fmt: skip
     clip = args.clip_weights, args.precision, device, args.backbone
-    folder, width = own.out / "features", detector.width
-    features, failures = features_of(sources, folder, own.pool, *clip, size, width)
-    predictions = detector.predict(list(features), list(features.values())) if features else []
-    about = About(args.model_path, args.method, own.min_confidence, own.classes)
-    lengths = known_lengths(facts)
-    in_frames = facts.row.unit == FRAMES and any(map(is_features, sources.values()))
-    if in_frames and facts.is_own and not (own.fps or facts.fps):
-        note(f"{facts.title} does not say its frame rate: {FPS:g} is assumed (--fps)")
-    answers = []
-    for name, prediction in zip(features, predictions, strict=True):
-        video = sources[name]
-        length = lengths.get(video.stem) or lengths.get(video_name(video))
-        of_video = facts, about, known, own.fps, own.min_seconds, length
-        answers.append(answer_for(name, video, prediction, *of_video))
-    write_files(answers, failures, own.out, listed=len(sources) > 1)
+    failures: list[str] = []
+    more = size, detector.width, failures, quicker(own.pool, args.precision, device.type)
+    features = features_of(sources, own.out / "features", own.pool, *clip, *more)
+    with closing(answers_of(features, sources, own, detector, about, known)) as found:
+        answers = write_files(found, failures, own.out, len(sources) > 1, own.proxy)
 
     if known and answers and all(answer.truth is None for answer in answers):
         note(f"{own.truth} names none of these videos")
@@ -160,6 +174,42 @@ def main(argv=None):
         print(f"failed: {failure}", file=sys.stderr)
     if failures:
         sys.exit(1 if answers else EXIT_BAD_INPUT)
+
+
+def answers_of(features, sources: dict[str, Path], own, detector, about, known):
+    """The Answer for each video, as soon as its Features are there."""
+    from utils.datasets.lists import video_name
+    from utils.datasets.video_table import known_lengths
+    from utils.events.answer import answer_for
+
+    facts = detector.facts
+    lengths = known_lengths(facts)
+    in_frames = facts.row.unit == FRAMES and any(map(is_features, sources.values()))
+    if in_frames and facts.is_own and not (own.fps or facts.fps):
+        note(f"{facts.title} does not say its frame rate: {FPS:g} is assumed (--fps)")
+    with closing(features):
+        for name, rows, clip in features:
+            video = sources[name]
+            (prediction,) = detector.predict([name], [rows])
+            length = lengths.get(video.stem) or lengths.get(video_name(video))
+            of_video = facts, about.on_features_of(clip), known, own.fps, own.min_seconds, length
+            yield answer_for(name, video, prediction, *of_video)
+
+
+def hashes_of(weights) -> dict[str, str]:
+    """sha256 of the weights, and of CLIP's file where they say with which they were trained."""
+    clip = {} if weights.clip is None else {"clip_weights": weights.clip}
+    return {"model_path": sha256(weights.path), **clip}
+
+
+def quicker(pool: str, precision: str, device: str) -> str | None:
+    """Of these options of the extraction, what would make it much quicker; None if nothing does."""
+    options = [] if pool == "middle" else ["--pool middle"]
+    options += [] if precision == "bf16" else ["--precision bf16"]
+    if not options:
+        return None
+    gain = "some thirty times faster" if len(options) == 2 and device == "cpu" else "faster"
+    return f"{' '.join(options)} is {gain}, with scores that differ a little"
 
 
 def with_classes(path: str, args, facts: Dataset) -> tuple[argparse.Namespace, Dataset]:

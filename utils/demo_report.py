@@ -10,6 +10,7 @@ from utils.metric_names import METRICS
 from utils.system.command import command
 from utils.system.console import say
 from utils.system.errors import UserError
+from utils.system.files import sha256
 
 LEARNED_AUC, LEARNED_GAIN = 0.85, 3  # less means that something is broken
 SHOWN = ("auc1", "ap1", "ano_auc", "average_map", "average_anomaly_map")
@@ -76,16 +77,23 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
         the picture, and the page that lists all.
     """
     from utils.events.annotated import KnownEvents
-    from utils.events.answer import About, answer_for
+    from utils.events.answer import TEXT, About, answer_for
+    from utils.events.files import write_answer
     from utils.events.page import write_index, write_page
     from utils.figures.scores import choose_videos, score_curves
     from utils.figures.style import save_formats
+    from utils.runs.weights import Weights
+    from utils.system.provenance import git_state
 
     chosen = choose_videos(test.rows)
     curves = score_curves({"score": test.scored(predictions)}, chosen)
     figure = save_formats(curves, folder, "scores")
 
-    about = About(args.model_path, args.method)
+    about = About(
+        args.model_path, args.method, version=git_state(),
+        random_clip=(TEXT,) if Weights.read(args.model_path).random_text else (),
+        sha256={"model_path": sha256(args.model_path)},
+    )  # fmt: skip
     known = KnownEvents.of_test_list(test.rows, test.truth, test.facts)
     index = folder / "pages" / "index.html"
     answers = []
@@ -93,6 +101,7 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
         row = test.rows[i]
         found = row.path, predictions[i], test.facts
         answer = answer_for(row.video, *found, about, known, length=row.length)
+        write_answer(answer, index.with_name(row.video))
         write_page(answer, index.with_name(row.video), index)
         answers.append(answer)
     write_index(answers, [], index)

@@ -10,6 +10,9 @@ from utils.labels import Dataset
 from utils.row_time import FRAMES, USUAL, RowTime
 
 ANOMALY = "anomaly"  # an event's class where the method tells none
+# What people read: the detection score, and what `anomaly_shares` gives.
+ABNORMALITY = "abnormality"
+SHARE = "share among the anomaly classes"
 
 
 class Event(NamedTuple):
@@ -20,6 +23,8 @@ class Event(NamedTuple):
         code, name: of the likeliest class; None and `anomaly` where the method tells none.
         probability: of that class, on average; None where the method tells none.
         confidence: highest detection score in it: how abnormal it is, whatever the class.
+        share: of `probability` among those of the anomaly classes; None where the method tells
+            none.
     """
 
     start: float
@@ -28,6 +33,7 @@ class Event(NamedTuple):
     name: str
     probability: float | None
     confidence: float
+    share: float | None = None
 
 
 class Timeline:
@@ -112,20 +118,38 @@ def event_of(
     score, probabilities = prediction
     mean = None if probabilities is None else probabilities[start:end].mean(axis=0)
     begin, finish = timeline.edges[[start, end]].tolist()
-    return Event(begin, finish, *likeliest(mean, facts), float(score[start:end].max()))
+    return named_event(begin, finish, mean, float(score[start:end].max()), facts)
 
 
-def likeliest(
-    probabilities: np.ndarray | None, facts: Dataset
-) -> tuple[str | None, str, float | None]:
-    """Code, name and probability of the likeliest anomaly class, from those of all (C,)."""
-    if probabilities is None:
-        return None, ANOMALY, None
-    best = 1 + int(probabilities[1:].argmax())
-    return facts.classes[best], facts.names[best], float(probabilities[best])
+def named_event(
+    start: float, end: float, mean: np.ndarray | None, confidence: float, facts: Dataset
+) -> Event:
+    """An event of the anomaly class that is likeliest by the mean of its probabilities, (C,)."""
+    if mean is None:
+        return Event(start, end, None, ANOMALY, None, confidence)
+    best = 1 + int(mean[1:].argmax())
+    code, name, share = facts.classes[best], facts.names[best], anomaly_shares(mean)[best - 1]
+    return Event(start, end, code, name, float(mean[best]), confidence, float(share))
+
+
+def anomaly_shares(probabilities: np.ndarray) -> np.ndarray:
+    """What is shown of a class: its probability divided by the sum over the anomaly classes.
+
+    The normal class is left out, because how normal it is tells the detection score already.
+
+    Args:
+        probabilities: (…, C), of the normal class first.
+
+    Returns:
+        (…, C − 1), which add up to 1; equal ones where no anomaly class has any probability.
+    """
+    anomalies = probabilities[..., 1:]
+    total = anomalies.sum(axis=-1, keepdims=True)
+    equal = np.full(anomalies.shape, 1 / anomalies.shape[-1], anomalies.dtype)
+    return np.divide(anomalies, total, out=equal, where=total > 0)
 
 
 def event_line(event: Event) -> str:
-    """`explosion (0.12)  0.97`: class, its probability, and the score."""
-    certainty = "" if event.probability is None else f" ({event.probability:.2f})"
-    return f"{event.name}{certainty}  {event.confidence:.2f}"
+    """`explosion: abnormality 0.97, share among the anomaly classes 0.42`."""
+    share = "" if event.share is None else f", {SHARE} {event.share:.2f}"
+    return f"{event.name}: {ABNORMALITY} {event.confidence:.2f}{share}"

@@ -13,8 +13,9 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from helpers.videos import write_video
 from utils.evaluation.scored_videos import Prediction
 from utils.events.annotated import Segment
 from utils.events.answer import About, Answer
@@ -22,6 +23,7 @@ from utils.events.files import write_answer
 from utils.events.page import clock, write_index, write_page
 from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME
+from utils.videos.proxy import write_proxy
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_browser = pytest.mark.skipif(
@@ -72,7 +74,7 @@ def pages(tmp_path_factory):
     answers = [
         make_answer(awkward, playable),
         make_answer("gone", videos / "gone.mp4", peak=0.6),
-        make_answer("walk", videos / "walk.npy", peak=0.4),
+        make_answer("walk", videos / "walk.npy", peak=0.4, fps=FPS / 2),
     ]
     for answer in answers:
         write_answer(answer, out / answer.name)
@@ -135,7 +137,7 @@ def test_events_are_those_of_the_json(browser, pages):
     assert len(events) == 2
     for (_, _, text), event in zip(told, events, strict=True):
         expected = (clock(event["start"]), clock(event["end"]), event["name"])
-        numbers = f"{event['probability']:.2f}", f"{event['confidence']:.2f}"
+        numbers = f"{event['confidence']:.2f}", f"{event['share']:.2f}"
         assert text.split() == [*expected, *numbers]
     assert browser.title == f"{name}: 2 events"
     assert has_pictures(browser)
@@ -158,7 +160,7 @@ def test_clicks_and_keys_seek(browser, pages):
     left = round((10.5 / SNIPPETS - 0.5) * plot.size["width"])  # of the middle
     ActionChains(browser).move_to_element_with_offset(plot, left, 0).click().perform()
     assert seeks_to(browser, 10.5)
-    assert "score 0.90, likeliest abnormal class explosion (0.50)" in browser.find_element(
+    assert "abnormality 0.90, share of explosion 0.68" in browser.find_element(
         By.TAG_NAME, "output"
     ).get_property("value")
     bar = browser.find_elements(By.CSS_SELECTOR, ".lane button")[1]
@@ -200,7 +202,7 @@ def test_an_event_begins_where_it_is_said_to(browser, pages):
         assert seeks_to(browser, event.start)
         WebDriverWait(browser, 5).until(lambda _, r=row: r.get_attribute("aria-current") == "true")
         told = browser.find_element(By.TAG_NAME, "output").get_property("value")
-        assert f"score {event.confidence:.2f}, likeliest abnormal class {event.name}" in told
+        assert f"abnormality {event.confidence:.2f}, share of {event.name}" in told
     paused = "return document.querySelector('video').paused"
     ActionChains(browser).send_keys(" ").perform()  # plays, although a button was clicked last
     WebDriverWait(browser, 5).until_not(lambda b: b.execute_script(paused))
@@ -245,10 +247,10 @@ def test_a_page_without_its_video_still_answers(browser, pages):
     assert seeks_to(browser, 10)
 
     load(browser, out / "walk.html")
-    assert "None: no score reached" in browser.find_element(By.CLASS_NAME, "events").text
+    assert "None: no abnormality reached" in browser.find_element(By.CLASS_NAME, "events").text
     plot = browser.find_element(By.CSS_SELECTOR, ".lanes .plot")
     ActionChains(browser).move_to_element(plot).click().perform()
-    assert browser.execute_script("return now") == pytest.approx(SNIPPETS / 2, abs=0.1)
+    assert browser.execute_script("return now") == pytest.approx(SNIPPETS, abs=0.2)  # of 80 s
     assert complaints(browser) == []
 
 
@@ -274,7 +276,7 @@ def test_the_list_leads_to_every_page(browser, pages):
     links = browser.find_elements(By.CSS_SELECTOR, "td a")
     assert [link.text for link in links] == [name, "gone", "walk"]  # by their highest score
     assert "video bad.mp4 <i>cannot</i> be read" in browser.find_element(By.TAG_NAME, "ul").text
-    assert "explosion 0:10, arson 0:30" in browser.find_element(By.TAG_NAME, "tbody").text
+    assert "explosion 0:10\narson 0:30" in browser.find_element(By.TAG_NAME, "tbody").text
     links[0].click()
     WebDriverWait(browser, 5).until(lambda b: b.title == f"{name}: 2 events")
     browser.find_element(By.LINK_TEXT, "All videos").click()
@@ -300,8 +302,97 @@ def test_a_screen_reader_is_told(browser, pages):
     assert ("heading", "Events") in told
     assert ("button", "go to 0:10.0, explosion") in told
     assert ("button", "go to 0:11.0, annotated explosion") in told
-    assert any(role == "image" and text.startswith("The score over 0:40.0") for role, text in told)
-    assert any(role == "image" and "each anomaly class" in text for role, text in told)
+    images = [text for role, text in told if role == "image"]
+    assert any(text.startswith("The abnormality over 0:40.0") for text in images)
+    assert any("share among the anomaly classes" in text for text in images)
     assert ("slider", "time") in told
     unnamed = [role for role, text in told if role in ("button", "link", "slider") and not text]
     assert not unnamed
+
+
+LOWEST = """
+const parts = [...document.querySelectorAll("video, .plot, .lane, .bands")];
+return Math.max(...parts.map((part) => part.getBoundingClientRect().bottom));
+"""
+TOPS = """
+const top = (part) => document.querySelector(part).getBoundingClientRect().top;
+return ["video", ".lanes", ".events table"].map(top);
+"""
+
+
+def emulate(browser, width: int, height: int) -> None:
+    """The size of the page itself, whatever the window adds to it."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+@pytest.mark.slow
+@needs_browser
+@pytest.mark.parametrize("width, height", [(1280, 720), (1280, 900), (390, 844)])
+def test_video_curve_and_lanes_share_a_screen(browser, pages, width, height):
+    out, name = pages
+    load(browser, out / f"{name}.html")
+    has_pictures(browser)
+    emulate(browser, width, height)
+    lowest, (video, curve, table) = browser.execute_script(LOWEST), browser.execute_script(TOPS)
+    size = browser.execute_script("return document.querySelector('video').clientHeight")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert lowest <= height
+    assert size >= 150
+    assert video < curve
+    assert (table > curve) == (width < 600)  # on a phone below, else beside the video
+
+
+@pytest.mark.slow
+@needs_browser
+def test_the_list_is_filtered_and_sorted(browser, pages):
+    out, name = pages
+    load(browser, out / "index.html")
+
+    def shown():
+        links = browser.find_elements(By.CSS_SELECTOR, "td a")
+        return [link.text for link in links if link.is_displayed()]
+
+    field, event, order = (browser.find_element(By.ID, part) for part in ("name", "class", "sort"))
+    field.send_keys("WA")
+    assert shown() == ["walk"]
+    assert browser.find_element(By.CSS_SELECTOR, "output").text == "1 of 3 videos"
+    field.send_keys(Keys.BACKSPACE, Keys.BACKSPACE)
+    Select(event).select_by_visible_text("explosion")
+    assert shown() == [name, "gone"]
+    Select(event).select_by_value("")
+    Select(order).select_by_value("length")
+    assert shown()[0] == "walk"
+    Select(order).select_by_value("name")
+    assert shown() == [name, "gone", "walk"]
+    assert complaints(browser) == []
+
+
+@pytest.mark.slow
+@needs_browser
+def test_no_word_is_broken_on_a_phone(browser, pages):
+    out, _ = pages
+    write_index([make_answer("earthquake_of_tuesday", Path("v.npy"))], [], out / "words.html")
+    load(browser, out / "words.html")
+    emulate(browser, 390, 844)
+    lines = browser.execute_script(
+        "const range = document.createRange();"
+        "range.selectNodeContents(document.querySelector('td a span'));"
+        "return range.getClientRects().length"
+    )
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert lines == 1
+
+
+@pytest.mark.slow
+@needs_browser
+def test_a_browser_plays_the_copy_of_a_video(browser, tmp_path):
+    video = write_video(tmp_path / "old.avi", 50)
+    answer = make_answer("old", video)
+    answer.proxy = tmp_path / "old.proxy.mp4"
+    write_proxy(video, answer.proxy)
+    write_page(answer, tmp_path / "old", None)
+    load(browser, tmp_path / "old.html")
+    assert has_pictures(browser)
+    length = browser.execute_script("return document.querySelector('video').duration")
+    assert length == pytest.approx(2, abs=0.05)

@@ -62,7 +62,7 @@ def test_videos_and_features(command, tmp_path, capsys):
         assert total == pytest.approx(1, abs=1e-4)
         assert record["events"]
         assert f"{name}.html, .json, .csv, .png" in printed
-        assert f"  {record['events'][0]['confidence']:.2f}\n" in printed
+        assert f"abnormality {record['events'][0]['confidence']:.2f}, share among" in printed
         assert (out / f"{name}.png").stat().st_size > 5000
     features = out / "features" / "clip__0.npy"
     before = features.stat().st_mtime_ns

@@ -105,9 +105,9 @@ def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):
     assert changes == ["start", "end", "start", "end"]
     assert window.cleared == 1
     printed = capsys.readouterr().out.splitlines()
-    assert "0.0 to 1.0 s  anomaly  0.90" in printed[1]
+    assert "0.0 to 1.0 s  anomaly: abnormality 0.90" in printed[1]
     assert printed[2] == "it ended; trying again in 2 s"
-    assert printed[5] == "watched 2 snippets, 2.0 s; the highest score was 0.90"
+    assert printed[5] == "watched 2 snippets, 2.0 s; the highest abnormality was 0.90"
 
 
 def test_a_file_through_a_pipe(command, tmp_path):
@@ -123,7 +123,7 @@ def test_a_file_through_a_pipe(command, tmp_path):
     log = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").open()]
     assert [entry["change"] for entry in log] == ["start", "end"] * (len(log) // 2) != []
     assert len(lines) == 2 + len(log)
-    assert lines[-1].startswith("watched 3 snippets, 1.9 s; the highest score was 0.")
+    assert lines[-1].startswith("watched 3 snippets, 1.9 s; the highest abnormality was 0.")
     for line, entry in zip(lines[1:-1], log, strict=True):
         assert entry["change"] in line and entry["name"] in line
         assert 0 <= entry["start"] < entry["end"] <= 48 / 25 + 0.01

@@ -93,7 +93,7 @@ def test_messages_keep_their_order_and_wait_for_their_features():
     a, b = Path("a"), Path("b")
     images = [torch.full((2 + 2 * (i > 0), 3, 256, 340), i, dtype=torch.uint8) for i in range(3)]
     messages = [
-        Opened(a, 32), Snippet(a, images[0]), Opened(b, 0), Snippet(b, images[1]), Ended(a, 16),
+        Opened(a), Snippet(a, images[0]), Opened(b), Snippet(b, images[1]), Ended(a, 16),
         Snippet(b, images[2]), Failed(b, "damaged"),
     ]  # fmt: skip
     read = 0

@@ -175,9 +175,9 @@ def test_predict_makes_anew_what_was_made_otherwise(tmp_path, capsys):
 
     def features(pool="middle", size=16):
         clip = "random", "fp32", torch.device("cpu"), CLIP_NAME
-        found, failures = features_of({"a/v": video}, folder, pool, *clip, size)
-        assert not failures
-        return len(found["a/v"]), (folder / "a" / "v__0.npy").stat().st_mtime_ns
+        (found,) = features_of({"a/v": video}, folder, pool, *clip, size)
+        assert (found.name, found.clip) == ("a/v", "random")
+        return len(found.rows), (folder / "a" / "v__0.npy").stat().st_mtime_ns
 
     rows, first = features()
     assert rows == 1
@@ -196,8 +196,23 @@ def test_predict_makes_anew_what_was_made_otherwise(tmp_path, capsys):
     assert fourth > third
     video.write_text("no longer a video")
     clip = "random", "fp32", torch.device("cpu"), CLIP_NAME
-    found, failures = features_of({"v": video}, folder, "middle", *clip)
-    assert (found, len(failures)) == ({}, 1)
+    failures = []
+    assert list(features_of({"v": video}, folder, "middle", *clip, failures=failures)) == []
+    assert len(failures) == 1
+
+
+def test_features_come_one_video_after_another(tmp_path, monkeypatch):
+    """And whoever wants no more of them leaves nothing half-written."""
+    monkeypatch.setattr("utils.videos.feature_cache.VisualTower", lambda *_: Ones())
+    monkeypatch.setattr("utils.videos.feature_cache.PICTURES", 1)
+    sources = {name: write_video(tmp_path / f"{name}.mp4", 200) for name in "ab"}
+    clip = "random", "fp32", torch.device("cpu"), CLIP_NAME
+    found = features_of(sources, tmp_path / "out", "middle", *clip)
+    assert next(found).name == "a"
+    assert not (tmp_path / "out" / "b__0.npy").exists()
+    found.close()
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == ["a__0.npy", "a__features.json"]
 
 
 def test_weights_are_told_apart_by_what_they_are(tmp_path):

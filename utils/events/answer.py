@@ -1,21 +1,28 @@
 """What is said of one video: the scores of its snippets, and the events in them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
+
+import numpy as np
 
 from utils.datasets.lists import video_name
 from utils.evaluation.scored_videos import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.annotated import KnownEvents, Segment
-from utils.find_events import Event, Timeline, find_events
+from utils.find_events import Event, Timeline, anomaly_shares, find_events
 from utils.labels import Dataset
+from utils.network.backbone import RANDOM
 from utils.row_time import FRAMES, RowTime
 from utils.system.errors import UserError
+from utils.system.provenance import random_clip
 from utils.videos.frames import frame_times
 from utils.videos.inputs import is_features
 
-FAINT = 0.2  # where all classes are less likely than this, none is shown in full colour
+TEXT, VISUAL = "text", "visual"  # sides of CLIP
 
 
 class About(NamedTuple):
@@ -26,12 +33,32 @@ class About(NamedTuple):
         method: as `--method` names it.
         min_confidence: of an event.
         zero_shot: file of the classes, where they are not those of the weights.
+        random_clip: sides of CLIP whose weights are random numbers, `text` and `visual`.
+        version: of this code, see `git_state`.
+        sha256: of the weights and of CLIP's file, by option, as far as they are known.
     """
 
     weights: str
     method: str
     min_confidence: float = MIN_CONFIDENCE
     zero_shot: str | None = None
+    random_clip: tuple[str, ...] = ()
+    version: dict | None = None
+    sha256: Mapping[str, str] = MappingProxyType({})
+
+    def on_features_of(self, clip: str | None) -> "About":
+        """The same, of features that this CLIP's visual tower made, see `weights_identity`; None
+        where it is not known which."""
+        if clip is None:
+            return self
+        made = (VISUAL,) if clip.split()[0] == RANDOM else ()
+        sha256 = {**self.sha256, "clip_weights": clip}
+        return self._replace(random_clip=(*self.random_clip, *made), sha256=sha256)
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader of the answer has to know first."""
+        return random_clip(*self.random_clip) if self.random_clip else None
 
 
 @dataclass
@@ -46,6 +73,9 @@ class Answer:
         events: by time.
         about: where all this comes from.
         truth: what is known to have happened, by time; None where nothing is known of the video.
+        proxy: a copy of the video that every browser plays, if there is one.
+        unplayed: format of the video, if browsers probably do not play it.
+        pictures: of the video and of its listed events, see `pictures_of`.
     """
 
     name: str
@@ -56,15 +86,24 @@ class Answer:
     events: list[Event]
     about: About
     truth: list[Segment] | None = None
+    proxy: Path | None = None
+    unplayed: str | None = None
+    pictures: list[bytes | None] = field(default_factory=list)
 
     @property
     def is_video(self) -> bool:
         return not is_features(self.source)
 
     @property
-    def full_colour(self) -> float:
-        """The probability of a class that is drawn in full colour."""
-        return max(FAINT, float(self.prediction.probabilities[:, 1:].max()))
+    def abnormality(self) -> float:
+        """The highest of the video."""
+        return float(self.prediction.score.max())
+
+    @cached_property
+    def shares(self) -> np.ndarray | None:
+        """(T, C − 1) of the anomaly classes, see `anomaly_shares`; None where none are told."""
+        probabilities = self.prediction.probabilities
+        return None if probabilities is None else anomaly_shares(probabilities)
 
 
 def answer_for(

@@ -1,6 +1,8 @@
 """The files of answers, see predict.py."""
 
 import json
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,36 +11,66 @@ import pandas as pd
 from utils.events.answer import Answer
 from utils.events.figure import event_figure
 from utils.events.page import write_index, write_page
+from utils.events.pictures import pictures_of
 from utils.events.sources import INDEX
 from utils.figures.style import save_figure
 from utils.find_events import event_line
-from utils.system.console import say
+from utils.system.console import note, say
 from utils.system.files import whole_file, write_text
+from utils.videos.inputs import PROXY_SUFFIX
+from utils.videos.proxy import unplayed_format, write_proxy
 
 
-def write_files(answers: list[Answer], failures: list[str], out: Path, listed: bool) -> None:
-    """All files of these answers; prints what they are and say.
+def write_files(
+    answers: Iterable[Answer], failures: list[str], out: Path, listed: bool, proxies: bool
+) -> list[Answer]:
+    """All files of these answers, of each as soon as it is there; prints what they are and say.
 
     Args:
-        answers: of the videos that could be read.
-        failures: why others could not.
+        answers: of the videos that can be read.
+        failures: why others cannot; may grow as the answers come.
         out: folder to write to.
-        listed: whether there is a page that lists all.
+        listed: whether there is a page that lists all. It is written when no more answers come,
+            whatever the reason.
+        proxies: whether copies that every browser plays are made of videos.
+
+    Returns:
+        the answers.
     """
     index = out / f"{INDEX}.html" if listed else None
-    for answer in answers:
-        place = out / answer.name
-        write_answer(answer, place)
-        save_figure(event_figure(answer), Path(f"{place}.png"))
-        write_page(answer, place, index)
-        count = len(answer.events)
-        events = "1 event" if count == 1 else f"{count} events"
-        say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
-        for event in answer.events:
-            say(f"  {event.start:8.1f} to {event.end:.1f} s  {event_line(event)}")
+    told: list[Answer] = []
+    try:
+        for answer in answers:
+            write_all(answer, out, index, proxies)
+            told.append(answer)
+    finally:
+        if index and (told or failures):
+            write_index(told, failures, index)
+    for warning in dict.fromkeys(answer.about.warning for answer in told if answer.about.warning):
+        note(warning)
     if index:
-        write_index(answers, failures, index)
         say(f"{index} lists all")
+    return told
+
+
+def write_all(answer: Answer, out: Path, index: Path | None, proxies: bool) -> None:
+    """All files of one answer; `index` is where the list of all will be."""
+    place = out / answer.name
+    if answer.is_video and proxies:
+        answer.proxy = Path(f"{place}{PROXY_SUFFIX}")
+        write_proxy(answer.source, answer.proxy)
+    elif answer.is_video:
+        answer.unplayed = unplayed_format(answer.source)
+    if index:
+        answer.pictures = pictures_of(answer)
+    write_answer(answer, place)
+    save_figure(event_figure(answer), Path(f"{place}.png"))
+    write_page(answer, place, index)
+    count = len(answer.events)
+    events = "1 event" if count == 1 else f"{count} events"
+    say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
+    for event in answer.events:
+        say(f"  {event.start:8.1f} to {event.end:.1f} s  {event_line(event)}")
 
 
 def write_answer(answer: Answer, place: Path) -> None:
@@ -51,7 +83,9 @@ def write_answer(answer: Answer, place: Path) -> None:
     truth = {} if answer.truth is None else {"truth": [part._asdict() for part in answer.truth]}
     record = {
         "source": str(answer.source),
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         **answer.about._asdict(),
+        "sha256": dict(answer.about.sha256),
         "classes": dict(zip(facts.classes, facts.names, strict=True)),
         "events": [event._asdict() for event in answer.events],
         **truth,

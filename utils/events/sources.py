@@ -4,7 +4,7 @@ from pathlib import Path
 
 from utils.system.errors import UserError
 from utils.system.files import require_writable
-from utils.videos.inputs import VIDEO_SUFFIXES, find_videos, is_features
+from utils.videos.inputs import PROXY_SUFFIX, VIDEO_SUFFIXES, find_videos, is_features
 
 INDEX = "index"  # name of the page that lists all
 WRITTEN = (".html", ".json", ".csv", ".png")  # suffixes of what is written of each
@@ -48,13 +48,23 @@ def _feature_files(folder: Path) -> list[Path]:
     return [] if videos else [file for file in files if is_features(file)]
 
 
-def require_apart(out: Path, sources: dict[str, Path], truth: Path | None) -> None:
-    """See that what will be written can be, and does not overwrite the truth.
+def require_apart(
+    out: Path, sources: dict[str, Path], truth: Path | None, proxies: bool = False
+) -> None:
+    """See that what will be written can be, and overwrites neither the truth nor a video.
+
+    Args:
+        proxies: whether copies of videos will be written, too.
 
     Raises:
         UserError: it cannot, or would.
     """
-    written = {out / f"{name}{suffix}" for name in sources for suffix in WRITTEN}
-    if truth and truth.resolve() in {path.resolve() for path in written}:
+    suffixes = (*WRITTEN, PROXY_SUFFIX) if proxies else WRITTEN
+    written = {out / f"{name}{suffix}" for name in sources for suffix in suffixes}
+    resolved = {path.resolve() for path in written}
+    if truth and truth.resolve() in resolved:
         raise UserError(f"--truth {truth} would be written over: choose another --out")
+    for source in sources.values():
+        if source.resolve() in resolved:
+            raise UserError(f"{source} would be written over: choose another --out")
     require_writable(out / f"{INDEX}.html", *written)

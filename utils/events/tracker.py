@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.detection_map import DEPTH
 from utils.evaluation.scored_videos import Prediction
-from utils.find_events import Event, likeliest
+from utils.find_events import Event, named_event
 from utils.labels import Dataset
 
 
@@ -50,7 +50,7 @@ class Ongoing:
 
     def event(self, facts: Dataset) -> Event:
         mean = None if self.sum is None else self.sum / self.count
-        return Event(self.start, self.end, *likeliest(mean, facts), self.peak)
+        return named_event(self.start, self.end, mean, self.peak, facts)
 
 
 class EventTracker:

@@ -12,7 +12,7 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.engine import Scoring, Videos, eval_mode, score
 from utils.evaluation.scored_videos import Prediction
 from utils.events.tracker import EventTracker
-from utils.find_events import Event, event_line
+from utils.find_events import ABNORMALITY, Event, event_line
 from utils.network.clip_visual import VisualTower
 from utils.system.console import say
 from utils.system.errors import UserError
@@ -110,7 +110,10 @@ def watch(live: Live, window: Window, tracker: EventTracker, log: Path | None) -
         live.close()
         tell(live.name, tracker.finish(), log)
         if snippets:
-            show(f"watched {snippets} snippets, {until:.1f} s; the highest score was {highest:.2f}")
+            show(
+                f"watched {snippets} snippets, {until:.1f} s; "
+                f"the highest {ABNORMALITY} was {highest:.2f}"
+            )
 
 
 def tell(source: str, changes: list[tuple[str, Event]], log: Path | None) -> None:

@@ -22,7 +22,7 @@ from utils.system.console import note, say
 from utils.system.device import set_up_device, where
 from utils.system.errors import UserError
 from utils.system.files import require_writable, sha256, write_json
-from utils.system.provenance import provenance
+from utils.system.provenance import provenance, random_clip
 
 
 def run_test(args, facts: Dataset) -> None:
@@ -48,6 +48,9 @@ def run_test(args, facts: Dataset) -> None:
     found = results_of(Evaluation(scored, temperature), args.bootstrap)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
     record = provenance(device, hashes)
+    record["random_clip"] = ["text"] if detector.random_text else []
+    if detector.random_text:
+        note(random_clip("text"))
     if detector.trained_on:
         record["trained_on"] = detector.trained_on.title
     write_json(results, {**made_of, **found, "provenance": record})

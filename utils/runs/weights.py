@@ -104,6 +104,11 @@ class Weights(NamedTuple):
         return checkpoint.holds_text(self.state)
 
     @property
+    def random_text(self) -> bool:
+        """Whether they say that they were trained with random numbers as CLIP's text weights."""
+        return self.clip == RANDOM
+
+    @property
     def recipe(self) -> str | None:
         """`ucf` or `xd`, whose network this is, by its depths; None if it is neither's."""
         seen = [n for n in ("visual_layers", "text_adapt_until") if n in self.options]

@@ -23,10 +23,9 @@ QUEUED = 8  # snippets that a decoder may be ahead
 
 
 class Opened(NamedTuple):
-    """A video is open; its container announces so many frames, 0 where it does not say."""
+    """A video is open."""
 
     path: Path
-    frames: int
 
 
 class Snippet(NamedTuple):
@@ -130,7 +129,7 @@ def _decode(
             break
         try:
             video, frames = Video(path), 0
-            told.put(Opened(path, video.expected))
+            told.put(Opened(path))
             for images, of_row in snippets(video.frames(), pool, size):
                 if stop.is_set():
                     return

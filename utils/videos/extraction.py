@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file
 from utils.videos.decoding import Ended, Failed, Message, Opened, Snippet, decoded
-from utils.videos.frames import crop
+from utils.videos.frames import Video, crop
+from utils.videos.progress import Progress
 from utils.videos.records import Recipe, feature_file, made_of, write_record
 
 
@@ -63,12 +63,10 @@ class FeatureFiles:
         paths: of the K files.
         dtype: of their values.
         width: D, values of a row.
-        expected: frames of the video, as its container announces them.
     """
 
-    def __init__(self, paths: list[Path], dtype: str, width: int, expected: int):
+    def __init__(self, paths: list[Path], dtype: str, width: int):
         self.width = width
-        self.expected = expected
         self.rows = 0
         self.dtype = np.dtype(dtype)
         self.stack = ExitStack()
@@ -109,6 +107,7 @@ class Extraction:
         out: folder of the features.
         crops: which of the ten. Those of a video that have a file already are left alone.
         recipe: how they are made; what the network is, it only records.
+        failures: list that those of this extraction are added to.
 
     Attributes:
         waiting: videos to extract.
@@ -116,7 +115,14 @@ class Extraction:
         failures: what could not be extracted and why.
     """
 
-    def __init__(self, videos: dict[Path, Path], out: Path, crops: list[int], recipe: Recipe):
+    def __init__(
+        self,
+        videos: dict[Path, Path],
+        out: Path,
+        crops: list[int],
+        recipe: Recipe,
+        failures: list[str] | None = None,
+    ):
         self.recipe = recipe
         self.places = {file: out / place for file, place in videos.items()}
         self.crops = {
@@ -126,47 +132,65 @@ class Extraction:
         self.waiting = [file for file, missing in self.crops.items() if missing]
         self.skipped = len(videos) - len(self.waiting)
         self.written = 0
-        self.failures: list[str] = []
+        self.failures: list[str] = [] if failures is None else failures
 
     def run(self, tower, batch_size: int, decoders: int) -> None:
+        """Extract the videos that wait, see `each`."""
+        for _ in self.each(tower, batch_size, decoders):
+            pass
+
+    def each(
+        self, tower, batch_size: int, decoders: int, advice: str | None = None
+    ) -> Iterator[Path]:
         """Extract the videos that wait.
 
         Args:
             tower, batch_size: the network, and the pictures it sees at once, see `encoded`;
                 `tower.width` is D.
             decoders: videos decoded at once.
+            advice: to those for whom it takes long, see `Progress`.
+
+        Yields:
+            a video as soon as its files are there.
         """
         pool, size = self.recipe.pool, self.recipe.snippet_frames
-        with decoded(self.waiting, pool, size, decoders) as messages:
-            self._write(encoded(messages, tower, batch_size, self.crops), tower.width)
+        with (
+            decoded(self.waiting, pool, size, decoders) as messages,
+            Progress(len(self.waiting), advice) as progress,
+        ):
+            progress.expect(sum(map(Video.frames_about, self.waiting)))
+            told = encoded(messages, tower, batch_size, self.crops)
+            yield from self._write(told, tower.width, progress)
 
-    def _write(self, told: Iterable[tuple[Message, list[torch.Tensor]]], width: int) -> None:
+    def _write(
+        self, told: Iterable[tuple[Message, list[torch.Tensor]]], width: int, progress: Progress
+    ) -> Iterator[Path]:
         files: dict[Path, FeatureFiles] = {}
         made: dict[Path, dict] = {}  # for the records
         size = self.recipe.snippet_frames
-        bar = tqdm(unit="frame", unit_scale=True, smoothing=0.1, disable=None)
-        with bar, ExitStack() as unfinished:
+        with ExitStack() as unfinished:
             for message, features in told:
                 match message:
-                    case Opened(path, frames):
+                    case Opened(path):
                         made[path] = made_of(path, self.recipe)
                         paths = [feature_file(self.places[path], k) for k in self.crops[path]]
-                        files[path] = FeatureFiles(paths, self.recipe.dtype, width, frames)
+                        files[path] = FeatureFiles(paths, self.recipe.dtype, width)
                         unfinished.callback(files[path].discard)
-                        known = [of_video.expected for of_video in files.values()]
-                        bar.total = round(sum(known) / len(known) * len(self.waiting))
                     case Snippet(path):
                         # [K·F, D] -> [K, F, D] -> [K, D]
                         rows = torch.stack(features).unflatten(0, (len(self.crops[path]), -1))
                         files[path].add(rows.mean(dim=1))
-                        bar.update(size)
+                        progress.add(size)
                     case Ended(path, frames):
                         write_record(self.places[path], made[path], self.crops[path])
                         files[path].finish()
                         self.written += 1
+                        progress.end_video()
                         if frames < size:
                             say(f"{path} has {frames} frames, fewer than {size}: one row")
+                        yield path
                     case Failed(path, reason):
                         if path in files:
                             files[path].discard()
                         self.failures.append(reason)
+                        progress.end_video()

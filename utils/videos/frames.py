@@ -32,7 +32,8 @@ class Video:
 
     Attributes:
         expected: frames that the container announces; 0 where it does not say.
-        time: of the last frame that `frames` yielded, in seconds; None where it tells none.
+        about: the same, or what its length and rate let expect.
+        time: of the last frame that was decoded, in seconds; None where it tells none.
 
     Raises:
         UserError: it cannot be opened, has no pictures, or is one.
@@ -56,10 +57,29 @@ class Video:
         self.stream = streams[0]
         self.stream.thread_type = "AUTO"
         self.expected = self.stream.frames
+        self.about = self.expected or self._frames_by_length()
         self.time: float | None = None
 
+    @classmethod
+    def frames_about(cls, path: Path) -> int:
+        """About how many a video has; 0 where it does not say, or cannot be opened."""
+        try:
+            video = cls(path)
+        except UserError:
+            return 0
+        video.container.close()
+        return video.about
+
+    def _frames_by_length(self) -> int:
+        seconds = (self.container.duration or 0) / av.time_base
+        return round(seconds * (self.stream.average_rate or 0))
+
     def frames(self) -> Iterator[np.ndarray]:
-        """Its frames in order, upright: (H, W, 3) uint8, RGB.
+        """Its frames in order, upright: (H, W, 3) uint8, RGB. Raises as `decoded`."""
+        return map(upright, self.decoded())
+
+    def decoded(self) -> Iterator[av.VideoFrame]:
+        """Its frames in order, as they lie in the file.
 
         Raises:
             UserError: it cannot be decoded to its end, or holds no frame.
@@ -71,8 +91,7 @@ class Video:
                     unseen += packet.is_discard  # cut away, but still in the file
                     for frame in packet.decode():
                         self.time = frame.time
-                        # As a player turns it: the display matrix of a phone's video.
-                        yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+                        yield frame
                         count += 1
         except (OSError, ValueError) as error:
             raise UserError(
@@ -84,6 +103,28 @@ class Video:
             raise UserError(
                 f"{self.name} ends after {count} of {self.expected - unseen} frames: truncated?"
             )
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """(H, W, 3) uint8, RGB, as a player turns it: the display matrix of a phone's video."""
+    return np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+
+
+def shown_size(frame: av.VideoFrame, stream, most: int) -> tuple[int, int]:
+    """Width and height of a frame as a player shows it, upright and of square pixels, at most so
+    many lines high. Both are even: H.264 and JPEG have whole squares of four pixels alone."""
+    width, height = frame.width * float(stream.sample_aspect_ratio or 1), frame.height
+    if frame.rotation % 180:
+        width, height = height, width
+    scale = min(1, most / height)
+    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+
+
+def as_shown(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
+    """A frame as a player shows it, in YUV 4:2:0, of this width and height."""
+    if frame.rotation:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(upright(frame)), format="rgb24")
+    return frame.reformat(*size, "yuv420p")
 
 
 def frame_times(path: Path) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from utils.system.errors import UserError
 
 CROPS = 10  # that can be made of a frame, see utils/videos/frames.py
 POOLS = ("mean", "middle")  # what a row of features is made of: all its frames, or one
+PROXY_SUFFIX = ".proxy.mp4"  # of copies for browsers; a folder's are no videos to ask about
 STDIN = "-"
 VIDEO_SUFFIXES = (
     ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
@@ -30,6 +31,7 @@ def find_videos(inputs: list[Path]) -> dict[Path, Path]:
     for path in inputs:
         if path.is_dir():
             files = sorted(f for f in path.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES)
+            files = [file for file in files if not file.name.endswith(PROXY_SUFFIX)]
             if not files:
                 raise UserError(f"{path} holds no videos: expected {' '.join(VIDEO_SUFFIXES)}")
             found |= {file: file.relative_to(path).with_suffix("") for file in files}

@@ -1,7 +1,8 @@
 """Answers as pages: an HTML file beside each video, and one that lists them all.
 
-They need no network: style and script (page.css, page.js) stand in them. The video itself does not;
-it is looked for where it lay, then beside the page, and can be chosen by hand.
+They need no network: style and scripts (page.css, page.js, index.js) and small pictures stand in
+them. The video itself does not; it is looked for where it lay, then beside the page, and can be
+chosen by hand.
 """
 
 import base64
@@ -16,10 +17,13 @@ import numpy as np
 from matplotlib.image import imsave
 
 from utils.events.answer import Answer
+from utils.events.pictures import listed_events
+from utils.find_events import ABNORMALITY, SHARE
 from utils.system.files import write_text
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels
 INDEX_POINTS = 160
+SMALLEST_RANGE = 1e-6  # of shares that are told apart by colour
 BAND_COLOUR = (0, 114, 178)  # as the score's; how likely a class is shows in its opacity
 
 
@@ -54,35 +58,38 @@ def curve(answer: Answer, most: int) -> str:
 
 
 def bands(answer: Answer) -> dict | None:
-    """A picture as a data URL, a row for each anomaly class, the more opaque the likelier; columns
-    are equally long. And the highest probability in it."""
-    if answer.prediction.probabilities is None:
+    """A picture as a data URL, a row for each anomaly class, the more opaque the larger its share;
+    columns are equally long. And the lowest and the highest share, which its colours stand for."""
+    if answer.shares is None:
         return None
-    edges = answer.timeline.edges
-    values = answer.prediction.probabilities[:, 1:]
+    edges, values = answer.timeline.edges, answer.shares
+    lowest, highest = float(values.min()), float(values.max())
     times = np.linspace(0, edges[-1], MOST_POINTS, endpoint=False)
     first = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(values) - 1)
     values = np.maximum.reduceat(values, first, axis=0).T  # (C − 1, columns)
     picture = np.empty((*values.shape, 4), np.uint8)
     picture[..., :3] = BAND_COLOUR
-    picture[..., 3] = 255 * values / answer.full_colour
+    picture[..., 3] = 255 * (values - lowest) / max(highest - lowest, SMALLEST_RANGE)
     picture[:, times < edges[0], 3] = 0  # before the pictures begin
     file = io.BytesIO()
     imsave(file, picture, format="png")
-    text = base64.b64encode(file.getvalue()).decode()
-    return {"url": f"data:image/png;base64,{text}", "highest": float(values.max())}
+    return {"url": data_url("png", file.getvalue()), "lowest": lowest, "highest": highest}
+
+
+def data_url(kind: str, picture: bytes) -> str:
+    """Of a picture, `png` or `jpeg`, that stands in the page itself."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def for_script(answer: Answer) -> dict:
     """What page.js has to know."""
-    score, probabilities = answer.prediction
+    score, shares = answer.prediction.score, answer.shares
     data = {"edges": answer.timeline.edges.round(3).tolist(), "score": score.round(5).tolist()}
-    if probabilities is not None:
-        anomalies = probabilities[:, 1:]
+    if shares is not None:
         data |= {
             "names": answer.facts.names[1:],
-            "likeliest": anomalies.argmax(axis=1).tolist(),
-            "share": anomalies.max(axis=1).round(5).tolist(),
+            "likeliest": shares.argmax(axis=1).tolist(),
+            "share": shares.max(axis=1).round(5).tolist(),
         }
     return data
 
@@ -90,9 +97,9 @@ def for_script(answer: Answer) -> dict:
 def write_page(answer: Answer, place: Path, index: Path | None) -> None:
     """`<place>.html` of one answer, with a link to the page that lists all."""
     folder = place.parent
-    sources = []
+    sources = [quote(answer.proxy.name)] if answer.proxy else []
     if answer.is_video:
-        sources = [relative_link(answer.source, folder), quote(answer.source.name)]
+        sources += [relative_link(answer.source, folder), quote(answer.source.name)]
     _write(
         Path(f"{place}.html"),
         "video.html",
@@ -102,16 +109,31 @@ def write_page(answer: Answer, place: Path, index: Path | None) -> None:
         bands=bands(answer),
         data=for_script(answer),
         index=index and relative_link(index, folder),
+        files={kind: quote(f"{place.name}.{kind.lower()}") for kind in ("JSON", "CSV")},
     )
 
 
 def write_index(answers: list[Answer], failures: list[str], path: Path) -> None:
     """The page that lists all, highest score first, and what failed."""
-    rows = [
-        (answer, quote(f"{answer.name}.html"), curve(answer, INDEX_POINTS))
-        for answer in sorted(answers, key=lambda a: -a.prediction.score.max())
-    ]
-    _write(path, "index.html", rows=rows, failures=failures)
+    rows = [listed(answer) for answer in sorted(answers, key=lambda a: -a.abnormality)]
+    names = sorted({event.name for answer in answers for event in answer.events})
+    warnings = dict.fromkeys(a.about.warning for a in answers if a.about.warning)
+    _write(path, "index.html", rows=rows, names=names, warnings=warnings, failures=failures)
+
+
+def listed(answer: Answer) -> dict:
+    """What the list says of one video."""
+    urls = [picture and data_url("jpeg", picture) for picture in answer.pictures]
+    events = listed_events(answer)
+    picture, *of_events = urls or [None] * (1 + len(events))
+    return {
+        "answer": answer,
+        "link": quote(f"{answer.name}.html"),
+        "curve": curve(answer, INDEX_POINTS),
+        "picture": picture,
+        "events": list(zip(events, of_events, strict=True)),
+        "names": sorted({event.name for event in answer.events}),
+    }
 
 
 def _write(path: Path, template: str, **values) -> None:
@@ -123,4 +145,5 @@ def _write(path: Path, template: str, **values) -> None:
         lstrip_blocks=True,
     )
     pages.filters["clock"] = clock
+    pages.globals |= {"ABNORMALITY": ABNORMALITY, "SHARE": SHARE}
     write_text(path, pages.get_template(template).render(values))

@@ -29,8 +29,8 @@ function snippetAt(time) {
 
 function describe(time) {
   const t = snippetAt(time);
-  const what = names ? `, likeliest abnormal class ${names[likeliest[t]]} (${share[t].toFixed(2)})` : "";
-  return `${clock(time)}: score ${score[t].toFixed(2)}${what}`;
+  const what = names ? `, share of ${names[likeliest[t]]} ${share[t].toFixed(2)}` : "";
+  return `${clock(time)}: abnormality ${score[t].toFixed(2)}${what}`;
 }
 
 // Move the playhead, and with it everything that tells where it is.
