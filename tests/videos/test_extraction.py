@@ -255,7 +255,7 @@ def test_rows_are_as_wide_as_the_backbones_features(tmp_path):
 @pytest.mark.parametrize(
     "option, message",
     [("--crops=0,10", "list of crops"), ("--crops=1,1", "list of crops"), ("--shard=2/2", "share"),
-     ("--crops=a", "list of crops"), ("--shard=1", "share"), ("--batch-size=0", "is not positive")],
+     ("--crops=a", "list of crops"), ("--shard=1", "share"), ("--batch-size=0", "is not in 1…")],
 )  # fmt: skip
 def test_bad_options(option, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
