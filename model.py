@@ -56,6 +56,8 @@ class DSANet(nn.Module):
         complement_background: whether a background's weights are 1 − w_event, see dcsa.py.
         pool_own_snippets: whether events and backgrounds are pooled over the video's own positions
             alone, and not over all N, padding included, as in the official code.
+        mask_padding: whether the padding behind a video's end is kept out of the graph convolutions
+            and of what they lead to; in the official code it is not.
 
     With a LearnablePrompt and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
     """
@@ -76,12 +78,14 @@ class DSANet(nn.Module):
         use_dcsa: bool,
         complement_background: bool,
         pool_own_snippets: bool,
+        mask_padding: bool = False,
     ):
         super().__init__()
         self.use_sgnm = use_sgnm
         self.use_dcsa = use_dcsa
         self.complement_background = complement_background
         self.pool_own_snippets = pool_own_snippets
+        self.mask_padding = mask_padding
 
         width = clip.width
         # Without a bias, so that padding stays zero.
@@ -118,7 +122,11 @@ class DSANet(nn.Module):
     def encode_video(
         self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
     ) -> torch.Tensor:
-        """Temporal encoder: features (B, N, feature_width) -> visual features v (B, N, D)."""
+        """Temporal encoder: features (B, N, feature_width) -> visual features v (B, N, D).
+
+        In the official code the padding behind a video's end reaches its last snippets by way of
+        the graph convolutions, and every class text by way of the scores (`align`).
+        """
         if self.feature_projection is not None:
             features = self.feature_projection(features)
         n = features.shape[1]
@@ -126,9 +134,13 @@ class DSANet(nn.Module):
         x = self.temporal(features + position, filled, empty=position)
         similarity = similarity_adjacency(x, lengths)
         distance = self.disAdj(n)
-        x1 = quick_gelu(self.gc2(quick_gelu(self.gc1(x, similarity)), similarity))
-        x2 = quick_gelu(self.gc4(quick_gelu(self.gc3(x, distance)), distance))
-        return self.linear(torch.cat([x1, x2], dim=-1)).to(features.dtype)
+        padding = ~padding_mask(lengths, n)[..., None] if self.mask_padding else None  # [B, N, 1]
+        x = masked(x, padding)
+        x1 = masked(quick_gelu(self.gc1(x, similarity)), padding)
+        x1 = quick_gelu(self.gc2(x1, similarity))
+        x2 = masked(quick_gelu(self.gc3(x, distance)), padding)
+        x2 = quick_gelu(self.gc4(x2, distance))
+        return masked(self.linear(torch.cat([x1, x2], dim=-1)), padding).to(features.dtype)
 
     @in_float32
     def detect(self, features: torch.Tensor) -> torch.Tensor:
@@ -192,6 +204,11 @@ class DSANet(nn.Module):
         if self.training and self.use_sgnm:
             reconstructed, compactness = self.video_anomaly_refiner(v, scores, lengths, filled)
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
+
+
+def masked(x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
+    """(B, N, X) with zeros where there is padding, (B, N, 1); as it is for None."""
+    return x if padding is None else x.masked_fill(padding, 0.0)
 
 
 def hierarchical_belief_modulation(
@@ -297,4 +314,5 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
         use_dcsa=args.DCSA_use,
         complement_background=args.background_weights == "complement",
         pool_own_snippets=args.DCSA_pool == "video",
+        mask_padding=args.mask_padding,
     )

@@ -99,6 +99,10 @@ def add_model(parser: OptionParser) -> None:
     more("--embed-dim", type=positive_int, default=512, help=SUPPRESS)  # CLIP's
     more("--visual-width", type=positive_int, default=512, help=SUPPRESS)  # CLIP's
 
+    more("--mask-padding", type=boolean, default=False, help="keep the padding behind a video's "
+         "end out of graph convolutions, selection and pooling (sets --DCSA-pool video, "
+         "--select-normal video); the official code does not")  # fmt: skip
+
     add("--text-tuning", choices=("adapter", "frozen", "manual", "prompt"), default="adapter",
         help="class texts: adapters in CLIP; CLIP frozen; frozen, with hand-written sentences; or "
         "learnable prompts")  # fmt: skip

@@ -127,6 +127,13 @@ def check_method(parsed: argparse.Namespace) -> None:
     if parsed.texts and parsed.text_tuning != "manual":
         raise UserError(f"--texts {parsed.texts} is for --text-tuning manual")
     method = METHODS[parsed.method]
+    for name in ("DCSA_pool", "select_normal") if parsed.mask_padding else ():
+        if name in parsed.given and getattr(parsed, name) != "video":
+            raise UserError(
+                f"--mask-padding True means --{name.replace('_', '-')} video, not "
+                f"{getattr(parsed, name)}: leave one of the two out"
+            )
+        setattr(parsed, name, "video")
     if not method.tells_classes and parsed.text_tuning != "adapter":  # the default
         raise UserError(
             f"--method {parsed.method} reads no texts: leave out --text-tuning {parsed.text_tuning}"
