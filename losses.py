@@ -91,15 +91,20 @@ def background_loss(logits4: torch.Tensor) -> torch.Tensor:
     return smoothed_cross_entropy(logits4, target)
 
 
+def reconstruction_error(outputs: Outputs) -> torch.Tensor:
+    """How badly normality rebuilds each snippet, (1 − cos(v, v_rec)) / 2 in [0, 1] -> (B, N)."""
+    cosine = F.cosine_similarity(outputs.visual_features, outputs.reconstructed_features, dim=-1)
+    return (1 - cosine) / 2
+
+
 def consistency_loss(outputs: Outputs, lengths: torch.Tensor) -> torch.Tensor:
-    """A snippet's score must equal how badly normality rebuilds it, (1 − cos(v, v_rec)) / 2.
+    """A snippet's score must equal how badly normality rebuilds it.
 
     Mean squared difference over all valid snippets of the batch, pooled; both sides learn.
     """
     scores = outputs.logits1.squeeze(-1).sigmoid()
-    cosine = F.cosine_similarity(outputs.visual_features, outputs.reconstructed_features, dim=-1)
     valid = padding_mask(lengths.to(scores.device), scores.shape[1])
-    error = (scores - (1 - cosine) / 2) ** 2
+    error = (scores - reconstruction_error(outputs)) ** 2
     return error.masked_fill(~valid, 0.0).sum() / valid.sum()
 
 

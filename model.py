@@ -58,6 +58,7 @@ class DSANet(nn.Module):
             alone, and not over all N, padding included, as in the official code.
         mask_padding: whether the padding behind a video's end is kept out of the graph convolutions
             and of what they lead to; in the official code it is not.
+        reconstructs_in_tests: whether SG-NM runs in tests, too (`--score-residual`).
 
     With a LearnablePrompt and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
     """
@@ -79,6 +80,7 @@ class DSANet(nn.Module):
         complement_background: bool,
         pool_own_snippets: bool,
         mask_padding: bool = False,
+        reconstructs_in_tests: bool = False,
     ):
         super().__init__()
         self.use_sgnm = use_sgnm
@@ -86,6 +88,7 @@ class DSANet(nn.Module):
         self.complement_background = complement_background
         self.pool_own_snippets = pool_own_snippets
         self.mask_padding = mask_padding
+        self.reconstructs_in_tests = reconstructs_in_tests
 
         width = clip.width
         # Without a bias, so that padding stays zero.
@@ -201,7 +204,7 @@ class DSANet(nn.Module):
         logits3, logits4, reconstructed, compactness = None, None, None, None
         if self.use_dcsa:
             logits3, logits4 = self.align_parts(v, scores, text, lengths)
-        if self.training and self.use_sgnm:
+        if self.use_sgnm and (self.training or self.reconstructs_in_tests):
             reconstructed, compactness = self.video_anomaly_refiner(v, scores, lengths, filled)
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
@@ -315,4 +318,5 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
         complement_background=args.background_weights == "complement",
         pool_own_snippets=args.DCSA_pool == "video",
         mask_padding=args.mask_padding,
+        reconstructs_in_tests=args.score_residual > 0,
     )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from losses import Share, dsanet_losses
+from losses import Share, dsanet_losses, reconstruction_error
 from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from sgnm import own_normal
@@ -90,6 +90,7 @@ class Scoring(NamedTuple):
             which a live source is seen.
         window: of the temporal encoder, in snippets.
         batch: chunks scored at once; bounds the memory.
+        residual: weight of SG-NM's reconstruction error in the score.
     """
 
     method: str
@@ -98,6 +99,7 @@ class Scoring(NamedTuple):
     visual_length: int
     window: int
     batch: int
+    residual: float = 0.0
 
     @classmethod
     def of(cls, args) -> "Scoring":
@@ -109,6 +111,7 @@ class Scoring(NamedTuple):
             args.visual_length,
             args.attn_window,
             args.eval_batch,
+            args.score_residual,
         )
 
     @property
@@ -240,11 +243,20 @@ def score(model: DSANet, test: Videos, text: torch.Tensor | None = None) -> list
     batches = []
     with eval_mode(model):
         for outputs, _, filled in scored(model, test, text):
-            values = [outputs.logits1.sigmoid()]  # [S, N, 1]
+            values = [detection_scores(outputs, test.scoring)]  # [S, N, 1]
             if outputs.logits2 is not None:
                 values.append(class_probabilities(outputs, test.scoring))  # [S, N, C]
             batches.append([filled.pack(of_chunks) for of_chunks in values])
     return [Prediction(s[:, 0], *p) for s, *p in per_video(batches, test)]
+
+
+def detection_scores(outputs: Outputs, scoring: Scoring) -> torch.Tensor:
+    """(S, N, 1): S_det, and the share of SG-NM's reconstruction error that `--score-residual` asks
+    for."""
+    scores = outputs.logits1.sigmoid()
+    if not scoring.residual:
+        return scores
+    return scores.lerp(reconstruction_error(outputs)[..., None], scoring.residual)
 
 
 def class_probabilities(outputs: Outputs, scoring: Scoring) -> torch.Tensor:

@@ -61,5 +61,5 @@ class Outputs(NamedTuple):
     logits3: torch.Tensor | None  # (B, 1, C) event against text, with DCSA
     logits4: torch.Tensor | None  # (B, 1, C) background against text, with DCSA
     visual_features: torch.Tensor | None  # (B, N, D)
-    reconstructed_features: torch.Tensor | None  # (B, N, D) in training with SG-NM
-    compactness: torch.Tensor | None  # scalar in training with SG-NM
+    reconstructed_features: torch.Tensor | None  # (B, N, D) with SG-NM, in training or if asked for
+    compactness: torch.Tensor | None  # scalar, the same

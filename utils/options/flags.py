@@ -192,6 +192,9 @@ def add_testing(parser: OptionParser) -> None:
     more("--eval-batch", type=positive_int, default=32, help="chunks of N snippets scored at "
          "once; more need more memory (rtfm and clip-tsa score a video at once)")  # fmt: skip
     add("--temp", type=number(1e-3, 1e3), help="temperature β of the class probabilities")
+    more("--score-residual", type=share, default=0.0, metavar="W", help="SG-NM in tests, too: the "
+         "score is (1 - W) times the detection score and W times the reconstruction error; class "
+         "probabilities stay")  # fmt: skip
     add("--predictions", metavar="FILE.npz", help="write the scores of every test snippet to this "
         "file")  # fmt: skip
     add("--bootstrap", type=resamples, default=1000, metavar="N", help="resamples of the test "

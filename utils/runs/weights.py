@@ -30,11 +30,12 @@ OF_CLASSES = (
     "text_tuning", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix", "visual_layers",
     "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool", "background_weights",
     "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
-    "decoder_residual", "mask_padding", "temp",
+    "decoder_residual", "mask_padding", "score_residual",
+    "temp",
 )  # fmt: skip
 OF_CLIP_TSA = ("tsa_kappa", "tsa_cap")
 OF_WEIGHTS = OF_ALL + OF_CLASSES + OF_CLIP_TSA
-FREE = ("temp", "tsa_cap")
+FREE = ("temp", "score_residual", "tsa_cap")
 # Of these, what the weights' shapes show, which alone decides how large a network is made.
 SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
 VERSION = 1
