@@ -58,7 +58,7 @@ class Detector:
         trained_on: the data set that the weights say they were trained on; None if they do not.
         held_out: share of its training videos that was held out for validation, and the seed of the
             draw; None if they do not say so.
-        random_text: whether the weights were trained with random numbers as CLIP's text weights.
+        random_clip: sides of CLIP that were random numbers when the weights were trained.
     """
 
     def __init__(self, model, args: argparse.Namespace, facts: Dataset, weights: Weights):
@@ -68,7 +68,7 @@ class Detector:
         self.width = facts.width or WIDTH
         self.trained_on = weights.dataset
         self.held_out = weights.held_out
-        self.random_text = weights.random_text
+        self.random_clip = weights.random_clip
         self.scoring = Scoring.of(args)
 
     @classmethod

@@ -148,7 +148,7 @@ def watch(own, detector, device, size: int) -> None:
 
 def answer_all(sources, own, detector, weights, known, device, size: int) -> None:
     """Write what is to say of each video, and leave with an exit code if some cannot be read."""
-    from utils.events.answer import TEXT, About
+    from utils.events.answer import About
     from utils.events.files import write_files
     from utils.system.provenance import git_state
     from utils.videos.feature_cache import features_of
@@ -159,13 +159,13 @@ def answer_all(sources, own, detector, weights, known, device, size: int) -> Non
         require_encoder()
     about = About(
         args.model_path, args.method, own.min_confidence, own.classes,
-        (TEXT,) if detector.random_text else (), git_state(), hashes_of(weights),
+        detector.random_clip, git_state(), hashes_of(weights),
     )  # fmt: skip
     clip = args.clip_weights, args.precision, device, args.backbone
     failures: list[str] = []
     more = size, detector.width, failures, quicker(own.pool, args.precision, device.type)
     features = features_of(sources, own.out / "features", own.pool, *clip, *more)
-    with closing(answers_of(features, sources, own, detector, about, known)) as found:
+    with closing(answers_of(features, sources, own, detector, about, known, failures)) as found:
         answers = write_files(found, failures, own.out, len(sources) > 1, own.proxy)
 
     if known and answers and all(answer.truth is None for answer in answers):
@@ -176,8 +176,9 @@ def answer_all(sources, own, detector, weights, known, device, size: int) -> Non
         sys.exit(1 if answers else EXIT_BAD_INPUT)
 
 
-def answers_of(features, sources: dict[str, Path], own, detector, about, known):
-    """The Answer for each video, as soon as its Features are there."""
+def answers_of(features, sources: dict[str, Path], own, detector, about, known, failures):
+    """The Answer for each video, as soon as its Features are there; why there is none goes to
+    `failures`."""
     from utils.datasets.lists import video_name
     from utils.datasets.video_table import known_lengths
     from utils.events.answer import answer_for
@@ -190,15 +191,21 @@ def answers_of(features, sources: dict[str, Path], own, detector, about, known):
     with closing(features):
         for name, rows, clip in features:
             video = sources[name]
-            (prediction,) = detector.predict([name], [rows])
             length = lengths.get(video.stem) or lengths.get(video_name(video))
             of_video = facts, about.on_features_of(clip), known, own.fps, own.min_seconds, length
-            yield answer_for(name, video, prediction, *of_video)
+            try:
+                (prediction,) = detector.predict([name], [rows])
+                answer = answer_for(name, video, prediction, *of_video)
+            except UserError as error:
+                failures.append(str(error))
+                continue
+            yield answer
 
 
 def hashes_of(weights) -> dict[str, str]:
     """sha256 of the weights, and of CLIP's file where they say with which they were trained."""
-    clip = {} if weights.clip is None else {"clip_weights": weights.clip}
+    known = weights.clip is not None and not weights.random_clip
+    clip = {"clip_text": weights.clip} if known else {}
     return {"model_path": sha256(weights.path), **clip}
 
 

@@ -77,7 +77,7 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
         the picture, and the page that lists all.
     """
     from utils.events.annotated import KnownEvents
-    from utils.events.answer import TEXT, About, answer_for
+    from utils.events.answer import About, answer_for
     from utils.events.files import write_answer
     from utils.events.page import write_index, write_page
     from utils.figures.scores import choose_videos, score_curves
@@ -91,7 +91,7 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
 
     about = About(
         args.model_path, args.method, version=git_state(),
-        random_clip=(TEXT,) if Weights.read(args.model_path).random_text else (),
+        random_clip=Weights.read(args.model_path).random_clip,
         sha256={"model_path": sha256(args.model_path)},
     )  # fmt: skip
     known = KnownEvents.of_test_list(test.rows, test.truth, test.facts)
@@ -104,7 +104,7 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
         write_answer(answer, index.with_name(row.video))
         write_page(answer, index.with_name(row.video), index)
         answers.append(answer)
-    write_index(answers, [], index)
+    write_index(answers, [], index, whole=True)
     return figure, index
 
 

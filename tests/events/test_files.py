@@ -13,6 +13,7 @@ import torch
 import predict
 import ucf_option
 import ucf_test
+import utils.videos.proxy
 from helpers.predicting import error_of
 from helpers.videos import write_video
 from model import build_model
@@ -25,8 +26,8 @@ from utils.events.pictures import pictures_of, strongest_moment
 from utils.find_events import anomaly_shares, event_line
 from utils.labels import UCF_CRIME
 from utils.runs.weights import made_with
-from utils.system.errors import UserError
 from utils.system.files import sha256
+from utils.system.provenance import git_state
 
 RANDOM = "weights are RANDOM"
 
@@ -61,11 +62,9 @@ def test_random_weights_are_said_in_all_that_is_written(trained_on_random, tmp_p
     out = tmp_path / "out"
     record = json.loads((out / "a.json").read_text())
     assert record["random_clip"] == ["text"]
-    assert record["sha256"] == {
-        "model_path": sha256(tmp_path / "model.pth"), "clip_weights": "random",
-    }  # fmt: skip
+    assert record["sha256"] == {"model_path": sha256(tmp_path / "model.pth")}
     assert datetime.fromisoformat(record["date"]).tzinfo
-    assert "commit" in (record["version"] or {"commit": None})
+    assert record["version"] == git_state()
     assert f"CLIP's text {RANDOM}" in (out / "a.html").read_text().replace("&#39;", "'")
     assert RANDOM in (out / "index.html").read_text()
     assert RANDOM in capsys.readouterr().err
@@ -215,6 +214,42 @@ def test_what_would_be_quicker():
     assert predict.quicker("middle", "bf16", "cpu") is None
 
 
-def test_a_video_that_is_no_video_fails_alone():
-    with pytest.raises(UserError, match="x"):
-        answer_for("x", Path("x.mp4"), Prediction(np.ones(1)), UCF_CRIME, About("w", "mil"))
+def test_of_which_clip_the_features_are():
+    about = About("w.pth", "dsanet", sha256={"model_path": "m", "clip_text": "t"})
+    assert about.on_features_of("v ViT-B/16").sha256 == {**about.sha256, "clip_visual": "v"}
+    assert about.on_features_of("random ViT-B/16").sha256 == about.sha256
+    assert about.on_features_of("random ViT-B/16").random_clip == ("visual",)
+    for nothing in (None, "", "  "):
+        assert about.on_features_of(nothing) == about
+
+
+def test_a_video_that_cannot_be_copied_fails_alone(tmp_path, monkeypatch):
+    found = list(answers("abc"))
+    for answer in found:
+        answer.source = write_video(tmp_path / f"{answer.name}.mp4", 5)
+
+    class Broken:
+        def __init__(self, container, *_):
+            raise av.error.ExternalError(1, "too wide")
+
+    stream, failures = utils.videos.proxy._stream, []
+    calls = iter([stream, Broken, stream])
+    monkeypatch.setattr(utils.videos.proxy, "_stream", lambda *a: next(calls)(*a))
+    told = write_files(found, failures, tmp_path, listed=True, proxies=True)
+    assert [answer.name for answer in told] == ["a", "c"]
+    (failure,) = failures
+    assert failure.startswith(f"no copy of {tmp_path / 'b.mp4'} could be written: ")
+    assert not list(tmp_path.glob(".*"))
+    page = (tmp_path / "index.html").read_text()
+    assert "no copy of" in page and "ended early" not in page
+
+
+def test_a_list_that_is_not_whole_says_so(tmp_path):
+    def ended():
+        yield from answers("a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_files(ended(), [], tmp_path, listed=True, proxies=False)
+    page = (tmp_path / "index.html").read_text()
+    assert "<h1>1 video</h1>" in page and "ended early: there may be more videos" in page

@@ -79,7 +79,7 @@ def pages(tmp_path_factory):
     for answer in answers:
         write_answer(answer, out / answer.name)
         write_page(answer, out / answer.name, out / "index.html")
-    write_index(answers, ["video bad.mp4 <i>cannot</i> be read"], out / "index.html")
+    write_index(answers, ["video bad.mp4 <i>cannot</i> be read"], out / "index.html", whole=True)
     return out, awkward
 
 
@@ -372,7 +372,7 @@ def test_the_list_is_filtered_and_sorted(browser, pages):
 @needs_browser
 def test_no_word_is_broken_on_a_phone(browser, pages):
     out, _ = pages
-    write_index([make_answer("earthquake_of_tuesday", Path("v.npy"))], [], out / "words.html")
+    write_index([make_answer("earthquake_of_tuesday", Path("v.npy"))], [], out / "words.html", True)
     load(browser, out / "words.html")
     emulate(browser, 390, 844)
     lines = browser.execute_script(

@@ -8,7 +8,7 @@ from ucf_option import parser
 from utils.runs.memory import least_memory
 from utils.system import machine
 from utils.system.command import command
-from utils.system.device import pick_device
+from utils.system.device import memory_of, pick_device
 from utils.system.errors import UserError
 
 
@@ -79,7 +79,17 @@ def test_memory_that_cannot_be_had_is_one_line(take, capsys):
         command(take)()
     assert end.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: there is not enough memory: give a smaller --batch-size")
+    assert line.startswith("error: there is not enough memory: of --batch-size, --eval-batch")
+
+
+def test_processes_on_one_machine_share_its_memory(monkeypatch):
+    monkeypatch.setattr(machine, "memory", lambda: 1000)
+    assert memory_of(torch.device("cpu")) == 1000
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert memory_of(torch.device("cpu")) == 250
+    monkeypatch.undo()
+    monkeypatch.delattr("os.sysconf")  # as on Windows
+    assert memory_of(torch.device("cpu")) is None
 
 
 def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 import utils.system.device
 from helpers.scripts import SCRIPTS, run
-from utils.runs.progress import loss_line
+from utils.runs.progress import Progress, loss_line
 from utils.system.device import set_up_device, where
 
 CPU = torch.device("cpu")
@@ -22,7 +22,7 @@ def test_a_run_says_where_it_is_and_what_was_best(small_ucf, tmp_path, capsys):
         "MIL ranking on UCF-Crime: 3 training videos in 30 rows, 2 epochs of 5 steps, 8 steps in "
         "all"
     )
-    assert lines[1] == where(CPU, "fp32")
+    assert lines[1] == f"computing {where(CPU, 'fp32')}"
     (first, *_) = (line for line in lines if " | total: " in line)
     number, rate = r"\d+\.\d{4}", r"\d\.\d{3}e[+-]\d\d"
     losses = [f"{name}: {number}" for name in ("total", "ranking", "smoothness", "sparsity")]
@@ -48,6 +48,12 @@ def test_where_names_device_threads_and_precision():
             assert where(CPU, "bf16") == said
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_process_without_a_bar_goes_on():
+    progress = Progress(None, None, [], None, 5)  # not the main one, which alone begins
+    progress.step()
+    progress.end()
 
 
 def test_a_line_of_losses_begins_with_their_total():

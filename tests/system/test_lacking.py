@@ -64,6 +64,11 @@ def test_a_run_with_few_file_handles_ends_in_one_line(small_ucf, tmp_path):
     "error, said",
     [
         (OSError(24, os.strerror(24)), "too few file handles (ulimit -n): give --num-workers 0"),
+        (OSError(12, os.strerror(12)), "not enough memory"),
+        (RuntimeError("CUDA error: out of memory"), "not enough memory"),
+        (RuntimeError("received 0 items of ancdata"), "too few file handles"),
+        (RuntimeError("unable to open shared memory object </torch_1> in read-write mode: No space "
+            "left on device (28)"), "too little shared memory"),
         (RuntimeError("Bus error. It is possible that dataloader's workers are out of shared "
             "memory. Please try to raise your shared memory limit."), "too little shared memory"),
     ],

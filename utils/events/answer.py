@@ -22,8 +22,6 @@ from utils.system.provenance import random_clip
 from utils.videos.frames import frame_times
 from utils.videos.inputs import is_features
 
-TEXT, VISUAL = "text", "visual"  # sides of CLIP
-
 
 class About(NamedTuple):
     """Where answers come from, as their records say.
@@ -35,7 +33,8 @@ class About(NamedTuple):
         zero_shot: file of the classes, where they are not those of the weights.
         random_clip: sides of CLIP whose weights are random numbers, `text` and `visual`.
         version: of this code, see `git_state`.
-        sha256: of the weights and of CLIP's file, by option, as far as they are known.
+        sha256: of the weights, `model_path`, and of CLIP's file that they were trained and the
+            features made with, `clip_text` and `clip_visual`, as far as they are known.
     """
 
     weights: str
@@ -49,11 +48,11 @@ class About(NamedTuple):
     def on_features_of(self, clip: str | None) -> "About":
         """The same, of features that this CLIP's visual tower made, see `weights_identity`; None
         where it is not known which."""
-        if clip is None:
-            return self
-        made = (VISUAL,) if clip.split()[0] == RANDOM else ()
-        sha256 = {**self.sha256, "clip_weights": clip}
-        return self._replace(random_clip=(*self.random_clip, *made), sha256=sha256)
+        identity = (clip or "").split()[:1]
+        if identity == [RANDOM]:
+            return self._replace(random_clip=(*self.random_clip, "visual"))
+        known = {"clip_visual": identity[0]} if identity else {}
+        return self._replace(sha256={**self.sha256, **known})
 
     @property
     def warning(self) -> str | None:

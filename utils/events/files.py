@@ -15,7 +15,8 @@ from utils.events.pictures import pictures_of
 from utils.events.sources import INDEX
 from utils.figures.style import save_figure
 from utils.find_events import event_line
-from utils.system.console import note, say
+from utils.system.console import counted, note, say
+from utils.system.errors import UserError
 from utils.system.files import whole_file, write_text
 from utils.videos.inputs import PROXY_SUFFIX
 from utils.videos.proxy import unplayed_format, write_proxy
@@ -39,13 +40,18 @@ def write_files(
     """
     index = out / f"{INDEX}.html" if listed else None
     told: list[Answer] = []
+    whole = False
     try:
         for answer in answers:
-            write_all(answer, out, index, proxies)
-            told.append(answer)
+            try:
+                write_all(answer, out, index, proxies)
+                told.append(answer)
+            except UserError as error:  # of this video alone
+                failures.append(str(error))
+        whole = True
     finally:
         if index and (told or failures):
-            write_index(told, failures, index)
+            write_index(told, failures, index, whole)
     for warning in dict.fromkeys(answer.about.warning for answer in told if answer.about.warning):
         note(warning)
     if index:
@@ -66,8 +72,7 @@ def write_all(answer: Answer, out: Path, index: Path | None, proxies: bool) -> N
     write_answer(answer, place)
     save_figure(event_figure(answer), Path(f"{place}.png"))
     write_page(answer, place, index)
-    count = len(answer.events)
-    events = "1 event" if count == 1 else f"{count} events"
+    events = counted(len(answer.events), "event")
     say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
     for event in answer.events:
         say(f"  {event.start:8.1f} to {event.end:.1f} s  {event_line(event)}")

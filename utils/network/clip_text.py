@@ -46,7 +46,7 @@ def tokenize(texts: list[str], prompt: int = 0) -> torch.Tensor:
     rows = [[start, *tokenizer.encode(text), end] for text in texts]
     for text, row in zip(texts, rows, strict=True):
         if len(row) + prompt > CONTEXT_LENGTH:
-            learned = f", {prompt} of --prompt-prefix and --prompt-postfix," if prompt else ""
+            learned = f", {prompt} of --prompt-prefix and --prompt-postfix" if prompt else ""
             raise UserError(
                 f"the text '{text[:60]}' has {len(row) + prompt} tokens{learned}; CLIP reads at "
                 f"most {CONTEXT_LENGTH}: shorten it"

@@ -12,6 +12,7 @@ from utils.network.backbone import BACKBONES
 from utils.network.clip_file import official_url
 from utils.system.errors import UserError
 from utils.system.files import sha256
+from utils.system.provenance import random_clip
 from utils.system.untrusted import load_tensors
 
 RANDOM_SEED = 0
@@ -96,11 +97,7 @@ def random_weights(side: str):
     """Weights that are made meanwhile are the same each time, and said to be random. The random
     state outside is left as it was: the rest of a model starts from the same numbers whatever the
     source of these."""
-    print(
-        f"WARNING: CLIP's {side} weights are RANDOM. Good for the demo and for tests, "
-        "never for results.",
-        file=sys.stderr,
-    )
+    print(f"WARNING: {random_clip(side)}", file=sys.stderr)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(RANDOM_SEED)
         yield

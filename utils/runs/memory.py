@@ -32,7 +32,7 @@ def require_memory(args, model: nn.Module, clips: int, training: bool) -> None:
     """
     device = next(model.parameters()).device
     needed, there = least_memory(args, model, clips, training), memory_of(device)
-    if needed > there:
+    if there is not None and needed > there:
         what, option = "training", "--batch-size"
         if not training:
             what, option = "testing", "--eval-batch"

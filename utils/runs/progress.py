@@ -12,6 +12,7 @@ from utils.labels import Dataset
 from utils.metric_names import METRICS
 from utils.options.methods import METHODS
 from utils.plan import Plan
+from utils.system.console import counted
 from utils.system.device import where
 
 TERMS = {  # of the loss, by method
@@ -49,20 +50,21 @@ class Progress:
         if self.plan.most_steps:
             steps = min(steps, self.plan.most_steps)
         self.bar = tqdm(
-            desc="training", unit="step", total=steps, initial=done, leave=False, disable=None,
-            smoothing=0,  # so that the time left counts on evaluations, too
+            desc="training", unit="step", total=steps, initial=min(done, steps), leave=False,
+            disable=None, smoothing=0,  # so that the time left counts on evaluations, too
         )  # fmt: skip
         videos = len({row.video for row in self.rows})
         clips = f" in {len(self.rows):,} rows" if len(self.rows) > videos else ""
-        epochs = f"{self.plan.epochs} epoch{'s' * (self.plan.epochs > 1)}"
         return [
             f"{METHODS[self.args.method].title} on {self.facts.title}: {videos:,} training videos"
-            f"{clips}, {epochs} of {self.steps_of_epoch:,} steps, {steps:,} steps in all",
-            where(device, self.args.precision),
+            f"{clips}, {counted(self.plan.epochs, 'epoch')} of {self.steps_of_epoch:,} steps, "
+            f"{steps:,} steps in all",
+            f"computing {where(device, self.args.precision)}",
         ]
 
     def step(self) -> None:
-        self.bar.update()
+        if self.bar:  # the other processes of a run have none
+            self.bar.update()
 
     def end(self) -> None:
         if self.bar:

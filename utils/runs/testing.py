@@ -48,9 +48,9 @@ def run_test(args, facts: Dataset) -> None:
     found = results_of(Evaluation(scored, temperature), args.bootstrap)
     made_of = {"weights": args.model_path, "test_list": args.test_list}
     record = provenance(device, hashes)
-    record["random_clip"] = ["text"] if detector.random_text else []
-    if detector.random_text:
-        note(random_clip("text"))
+    record["random_clip"] = list(detector.random_clip)
+    if detector.random_clip:
+        note(random_clip(*detector.random_clip))
     if detector.trained_on:
         record["trained_on"] = detector.trained_on.title
     write_json(results, {**made_of, **found, "provenance": record})

@@ -105,9 +105,9 @@ class Weights(NamedTuple):
         return checkpoint.holds_text(self.state)
 
     @property
-    def random_text(self) -> bool:
-        """Whether they say that they were trained with random numbers as CLIP's text weights."""
-        return self.clip == RANDOM
+    def random_clip(self) -> tuple[str, ...]:
+        """Sides of CLIP that were random numbers when they were trained, as far as they say."""
+        return ("text",) if self.clip == RANDOM else ()
 
     @property
     def recipe(self) -> str | None:

@@ -19,18 +19,25 @@ from utils.system.signals import exit_quietly, exit_terminated
 # costs nothing. Commands read this file before PyTorch is imported, which looks at it then.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-OUT_OF_MEMORY = "MemoryError", "OutOfMemoryError"  # Python's, and PyTorch's of a GPU
-NO_MEMORY = (
-    "there is not enough memory: give a smaller --batch-size, --eval-batch or --visual-length, or "
-    "--precision bf16"
-)
-# What else a system may have too little of, by words of its errors.
-LACKING = {
-    "Too many open files": "there are too few file handles (ulimit -n): give --num-workers 0, or "
-    "raise the limit",
-    "out of shared memory": "there is too little shared memory for the processes that read "
-    "features: give --num-workers 0, or a container more of it (docker run --shm-size 8g)",
-}
+LOST = "another process of this run was lost"
+# What a system may have too little of, and the words of its errors; the first that fits counts.
+LACKING = (
+    (
+        "there are too few file handles (ulimit -n): give --num-workers 0, or raise the limit",
+        ("Too many open files", "received 0 items of ancdata"),
+    ),
+    (
+        "there is too little shared memory for the processes that read features: give "
+        "--num-workers 0, or a container more of it (docker run --shm-size 8g)",
+        ("out of shared memory", "unable to open shared memory object"),
+    ),
+    (
+        "there is not enough memory: of --batch-size, --eval-batch and --visual-length, give what "
+        "the command has a smaller value, or --precision bf16",
+        ("MemoryError", "can't allocate memory", "Cannot allocate memory", "out of memory",
+         "STATUS_ALLOC_FAILED"),
+    ),
+)  # fmt: skip
 EXIT_LOST = 1
 EXIT_BAD_INPUT = 2
 EXIT_CLOSED_PIPE = 141  # as the shell reports it of other programs
@@ -61,7 +68,7 @@ def command(main):
             if not lost_another_process(error):
                 raise
             reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
-            end(f"another process of this run was lost{reason}", EXIT_LOST)
+            end(f"{LOST}{reason}", EXIT_LOST)
         finally:
             signal.signal(signal.SIGTERM, outside)
 
@@ -71,7 +78,8 @@ def command(main):
 def end(message: str, code: int) -> None:
     """Say what was wrong, and leave. Of several processes with the same message, one says it."""
     message = printable(message)
-    tell_launcher(message)
+    if not message.startswith(LOST):  # that one has the reason
+        tell_launcher(message)
     if processes() > 1:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, when another one has left
         if first_to_say(message):
@@ -92,11 +100,11 @@ def tell_launcher(message: str) -> None:
 
 def what_is_lacking(error: Exception) -> str | None:
     """What to say if the machine has too little of something; None if it is no such error."""
-    text = " ".join(str(error).split())
-    kinds = {kind.__name__ for kind in type(error).mro()}
-    if kinds & {*OUT_OF_MEMORY} or "can't allocate memory" in text:
-        return f"{NO_MEMORY} ({text[:200]})" if text else NO_MEMORY
-    return next((LACKING[words] for words in LACKING if words in text), None)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    for said, words in LACKING:
+        if any(word in text for word in words):
+            return f"{said} ({text[:200]})"
+    return None
 
 
 def lost_another_process(error: Exception) -> bool:

@@ -18,6 +18,11 @@ def printable(text: str) -> str:
     return STEERING.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 def silence_stdout() -> None:
     """Nobody reads it any more: what is still printed goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from utils.system import machine
-from utils.system.console import note
+from utils.system.console import counted, note
 from utils.system.errors import UserError
 from utils.system.group import processes
 
@@ -67,6 +67,8 @@ def pick_device(name: str) -> torch.device:
         return device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
+        if reason.startswith("Could not run"):
+            reason = "this PyTorch was built without it"
         raise UserError(f"--device {name} is not available ({reason}): try --device cpu") from None
 
 
@@ -85,8 +87,7 @@ def unusable_gpu() -> str | None:
 
 def where(device: torch.device, precision: str) -> str:
     """Where a run computes and how precisely, for people."""
-    threads = torch.get_num_threads()
-    place = f"the CPU, {threads} thread{'s' * (threads > 1)}"
+    place = f"the CPU, {counted(torch.get_num_threads(), 'thread')}"
     if device.type != "cpu":
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         place = f"{name} ({device})".strip()
@@ -94,9 +95,13 @@ def where(device: torch.device, precision: str) -> str:
     return f"{shared}on {place}, {precision}"
 
 
-def memory_of(device: torch.device) -> int:
-    """Bytes that a process can have on a device at most."""
-    return torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else machine.memory()
+def memory_of(device: torch.device) -> int | None:
+    """Bytes that a process can have on a device, its share if several run here; None if they are
+    not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    whole = machine.memory()
+    return whole and whole // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def keep_freed_memory() -> None:

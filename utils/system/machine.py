@@ -9,8 +9,11 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")
 PRECISIONS = ("fp32", "tf32", "bf16")  # of matrix products
 
 
-def memory() -> int:
-    """Bytes that the processes here can have at most: the machine's, or the container's."""
+def memory() -> int | None:
+    """Bytes that the processes here can have at most: the machine's or, if it has a limit of its
+    own that can be seen, the container's. None where the system does not say."""
+    if not hasattr(os, "sysconf"):
+        return None
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return min(whole, int(LIMIT.read_text()))

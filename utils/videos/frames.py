@@ -20,6 +20,8 @@ from utils.system.errors import UserError
 FRAME_SIZE = (256, 340)  # height, width
 CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
 CENTRE = 0  # of the ten crops
+MOST_WIDTH = 1920  # of pictures for people, in pixels
+UNREADABLE = (av.FFmpegError, OSError, ValueError)  # what PyAV raises
 
 
 class Video:
@@ -43,7 +45,7 @@ class Video:
         self.name = name or f"video {path}"
         try:
             self.container = av.open(str(path), **how)
-        except (OSError, ValueError) as error:  # PyAV's errors are some of these
+        except UNREADABLE as error:
             raise UserError(f"{self.name} cannot be opened: {_reason(error)}") from None
         streams = [
             s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic
@@ -93,7 +95,7 @@ class Video:
                         self.time = frame.time
                         yield frame
                         count += 1
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{self.name} cannot be decoded after {count} frames: {_reason(error)}"
             ) from None
@@ -112,11 +114,12 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 def shown_size(frame: av.VideoFrame, stream, most: int) -> tuple[int, int]:
     """Width and height of a frame as a player shows it, upright and of square pixels, at most so
-    many lines high. Both are even: H.264 and JPEG have whole squares of four pixels alone."""
+    many lines high and `MOST_WIDTH` wide. Both are even: H.264 and JPEG have whole squares of four
+    pixels alone."""
     width, height = frame.width * float(stream.sample_aspect_ratio or 1), frame.height
     if frame.rotation % 180:
         width, height = height, width
-    scale = min(1, most / height)
+    scale = min(1, most / height, MOST_WIDTH / width)
     return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
 
 

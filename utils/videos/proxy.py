@@ -1,5 +1,6 @@
 """A copy of a video that every browser plays: H.264, small, silent, its frames at their times."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -8,7 +9,7 @@ import av
 
 from utils.system.errors import UserError
 from utils.system.files import whole_file
-from utils.videos.frames import Video, as_shown, frame_times, shown_size
+from utils.videos.frames import UNREADABLE, Video, as_shown, frame_times, shown_size
 
 ENCODER = "libx264"
 MOST_LINES = 480  # height of a copy, in pixels
@@ -20,7 +21,7 @@ OPTIONS = {"preset": "veryfast", "crf": "26", "bf": "0", "g": "50"}
 # What browsers play, by the names of FFmpeg: codecs in 8 bits, and containers.
 PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
 PLAYED_PIXELS = ("yuv420p", "yuvj420p")
-PLAYED_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv")
+PLAYED_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm")
 
 
 def unplayed_format(path: Path) -> str | None:
@@ -64,8 +65,18 @@ def write_proxy(source: Path, target: Path) -> None:
     video = Video(source)
     if times is None:
         times = (i / float(video.stream.average_rate or USUAL_RATE) for i in count())
+    try:
+        with whole_file(target) as partial:
+            _write(video, times, partial)
+    except UserError:
+        raise
+    except UNREADABLE as error:
+        raise UserError(f"no copy of {source} could be written: {error}") from None
+
+
+def _write(video: Video, times: Iterable[float], path: Path) -> None:
     how = {"format": "mp4", "options": {"movflags": "+faststart"}}
-    with whole_file(target) as partial, av.open(str(partial), "w", **how) as container:
+    with av.open(str(path), "w", **how) as container:
         stream, last = None, -1
         for frame, time in zip(video.decoded(), times, strict=False):
             if stream is None:

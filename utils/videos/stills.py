@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 
 from utils.system.errors import UserError
-from utils.videos.frames import Video, as_shown, shown_size
+from utils.videos.frames import UNREADABLE, Video, as_shown, shown_size
 
 LINES = 90  # height of a still, in pixels
 QUALITY = 5  # as FFmpeg's -q:v: 2 is best, 31 worst
@@ -35,7 +35,7 @@ def _still(video: Video, second: float) -> bytes | None:
                 break
             found = frame
         return found and _jpeg(as_shown(found, shown_size(found, stream, LINES)))
-    except (OSError, ValueError):  # PyAV's errors are some of these
+    except UNREADABLE:
         return None
 
 

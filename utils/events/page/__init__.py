@@ -19,6 +19,7 @@ from matplotlib.image import imsave
 from utils.events.answer import Answer
 from utils.events.pictures import listed_events
 from utils.find_events import ABNORMALITY, SHARE
+from utils.system.console import counted
 from utils.system.files import write_text
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels
@@ -113,12 +114,14 @@ def write_page(answer: Answer, place: Path, index: Path | None) -> None:
     )
 
 
-def write_index(answers: list[Answer], failures: list[str], path: Path) -> None:
-    """The page that lists all, highest score first, and what failed."""
+def write_index(answers: list[Answer], failures: list[str], path: Path, whole: bool) -> None:
+    """The page that lists all, highest score first, and what failed; `whole` unless the command was
+    ended before it had come to all."""
     rows = [listed(answer) for answer in sorted(answers, key=lambda a: -a.abnormality)]
     names = sorted({event.name for answer in answers for event in answer.events})
     warnings = dict.fromkeys(a.about.warning for a in answers if a.about.warning)
-    _write(path, "index.html", rows=rows, names=names, warnings=warnings, failures=failures)
+    _write(path, "index.html", rows=rows, names=names, warnings=warnings, failures=failures,
+           whole=whole)  # fmt: skip
 
 
 def listed(answer: Answer) -> dict:
@@ -145,5 +148,5 @@ def _write(path: Path, template: str, **values) -> None:
         lstrip_blocks=True,
     )
     pages.filters["clock"] = clock
-    pages.globals |= {"ABNORMALITY": ABNORMALITY, "SHARE": SHARE}
+    pages.globals |= {"ABNORMALITY": ABNORMALITY, "SHARE": SHARE, "counted": counted}
     write_text(path, pages.get_template(template).render(values))
