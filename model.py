@@ -7,6 +7,7 @@ background. Class texts come through CLIP's adapted text transformer (clip_text_
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -34,6 +35,7 @@ from utils.network.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
+from utils.network.undrawn import Undrawn
 from utils.system.device import in_float32
 from utils.system.errors import UserError
 
@@ -223,8 +225,8 @@ def build_model(
         args: what `ucf_option.parser` or `xd_option.parser` returned.
         dataset: the facts of the data set.
         device: where the model goes.
-        with_clip: False where the caller loads weights next that hold CLIP's text side, so that
-            CLIP's own file is not needed.
+        with_clip: False where the caller loads weights next that hold CLIP's text side. Then CLIP's
+            own file is not needed, and the network's weights are left as their memory is.
 
     Raises:
         UserError: options contradict the data set, or texts or CLIP's weights cannot be had.
@@ -283,18 +285,19 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
     )
     # SG-NM is part of every weight file of DSANet, whether it is used or not; VadCLIP has none.
     is_vadclip = args.text_tuning == "prompt" and not (args.DNP_use or args.DCSA_use)
-    return DSANet(
-        clip=clip,
-        texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
-        text_tuner=tuners.get(args.text_tuning),
-        refiner=None if is_vadclip else refiner,
-        feature_width=dataset.width or BACKBONES[args.backbone].width,
-        visual_length=args.visual_length,
-        visual_layers=args.visual_layers,
-        visual_head=args.visual_head,
-        attn_window=args.attn_window,
-        use_sgnm=args.DNP_use,
-        use_dcsa=args.DCSA_use,
-        complement_background=args.background_weights == "complement",
-        pool_own_snippets=args.DCSA_pool == "video",
-    )
+    with nullcontext() if clip_weights else Undrawn():
+        return DSANet(
+            clip=clip,
+            texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
+            text_tuner=tuners.get(args.text_tuning),
+            refiner=None if is_vadclip else refiner,
+            feature_width=dataset.width or BACKBONES[args.backbone].width,
+            visual_length=args.visual_length,
+            visual_layers=args.visual_layers,
+            visual_head=args.visual_head,
+            attn_window=args.attn_window,
+            use_sgnm=args.DNP_use,
+            use_dcsa=args.DCSA_use,
+            complement_background=args.background_weights == "complement",
+            pool_own_snippets=args.DCSA_pool == "video",
+        )

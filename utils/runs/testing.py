@@ -1,5 +1,6 @@
 """A test run: weights and test list -> what the official code prints, and `results.json`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,12 @@ def run_test(args, facts: Dataset) -> None:
     device = set_up_device(args.device, args.precision, args.deterministic)
     if args.check_data:
         require_sound_data(args, facts, train=False)
+    # Beside what comes next, which needs one core alone.
+    hashed = ThreadPoolExecutor(1).submit(sha256, args.model_path)
     detector = Detector.of(args, facts, device)
     args, facts = detector.args, detector.facts
     test = EvaluationSet(args, facts)
-    hashes = {**list_hashes(args, facts, train=False), "model_path": sha256(args.model_path)}
+    hashes = {**list_hashes(args, facts, train=False), "model_path": hashed.result()}
     parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
     scored = test.scored(score(detector.model, test))
     temperature = temperature_of(detector)

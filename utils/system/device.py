@@ -25,7 +25,8 @@ def set_up_device(name: str, precision: str, deterministic: bool = False) -> tor
     """
     if deterministic:  # before anything starts cuBLAS, which reads it once
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)  # imports a compiler, for a second
     device = pick_device(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for pinned memory, too
