@@ -117,9 +117,9 @@ class Detector:
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)
-        with torch.random.fork_rng(devices=[]):  # no weight stays as it is drawn
+        with torch.random.fork_rng(devices=[]):  # of what is drawn no weight stays
             model = build_model(args, facts, with_clip=not weights.holds_text)
-        checkpoint.fit(model, weights.state, weights.path)
+        checkpoint.fit(model, weights.state, weights.path, take=True)
         return cls(model.to(device).eval(), args, facts, weights)
 
     @cached_property

@@ -7,6 +7,7 @@ background. Class texts come through CLIP's adapted text transformer (clip_text_
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -34,6 +35,7 @@ from utils.network.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
+from utils.network.undrawn import Undrawn
 from utils.system.device import in_float32
 from utils.system.errors import UserError
 
@@ -243,8 +245,8 @@ def build_model(
         args: what `ucf_option.parser` or `xd_option.parser` returned.
         dataset: the facts of the data set.
         device: where the model goes.
-        with_clip: False where the caller loads weights next that hold CLIP's text side, so that
-            CLIP's own file is not needed.
+        with_clip: False where the caller loads weights next that hold CLIP's text side. Then CLIP's
+            own file is not needed, and the network's weights are left as their memory is.
 
     Raises:
         UserError: options contradict the data set, or texts or CLIP's weights cannot be had.
@@ -270,7 +272,8 @@ def build_model(
         attention = {"kappa": args.tsa_kappa, "cap": args.tsa_cap, "estimator": args.tsa_estimator}
         model = CLIPTSA(features, args.crops, **attention)
     else:
-        model = _build_dsanet(args, dataset, args.clip_weights if with_clip else None)
+        with nullcontext() if with_clip else Undrawn():
+            model = _build_dsanet(args, dataset, args.clip_weights if with_clip else None)
     if args.compile:
         model.compile(dynamic=True)  # the number of valid snippets differs from batch to batch
     return model.to(device)

@@ -17,7 +17,7 @@ class Result(NamedTuple):
     """One row of the table."""
 
     name: str
-    plain: float  # seconds, or what `unit` says
+    plain: float | None  # seconds, or what `unit` says; None where there is none
     ours: float
     unit: str = "s"
     gflop: float | None = None  # of ours

@@ -15,8 +15,12 @@ def table(machine: str, results: list[Result]) -> str:
 
 
 def cells(r: Result) -> tuple[str, ...]:
-    ratio = "all gone" if not r.ours else f"{r.plain / r.ours:.1f}"
-    row = r.name, amount(r.plain, r.unit), amount(r.ours, r.unit), ratio
+    if r.plain is None:
+        plain = ratio = ""
+    else:
+        plain = amount(r.plain, r.unit)
+        ratio = "all gone" if not r.ours else f"{r.plain / r.ours:.1f}"
+    row = r.name, plain, amount(r.ours, r.unit), ratio
     if not r.gflop:
         return (*row, "", "", "")
     rate = r.gflop / r.ours

@@ -22,6 +22,7 @@ from benchmarks.measure import (
     peak_memory,
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
+from benchmarks.process import process
 from clip_tsa import DRAWS, HardAttention, topk_weights
 from losses import dsanet_losses
 from utils.datasets.batches import training_batches, training_clips
@@ -337,4 +338,15 @@ def one_hot_bytes(snippets: int) -> int:
     return DRAWS * topk_of(snippets) * snippets * (8 + 4)
 
 
-SECTIONS = (metrics, bootstrap, feeding, topk, operators, work, memory, scoring, training_step)
+SECTIONS = (
+    metrics,
+    bootstrap,
+    feeding,
+    topk,
+    operators,
+    work,
+    memory,
+    scoring,
+    process,
+    training_step,
+)

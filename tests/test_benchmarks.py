@@ -1,14 +1,18 @@
 """What the benchmark reports must mean what it says; the times themselves are not tested."""
 
+import json
 import os
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import extraction, rtfm, scaling, workload
+from benchmarks import clocked_test, extraction, rtfm, scaling, workload
 from benchmarks.measure import Operators, Result, gflop, grown_memory, kept_for_backward
+from benchmarks.networks import initial_network
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
+from benchmarks.process import written_test_set
 from benchmarks.report import table
 from utils.engine import score
 from utils.optim import StableAdamW
@@ -19,6 +23,7 @@ def test_table():
     rows = [
         Result("a step", 8.0, 2.0, "s", gflop=400.0, peak=250.0),
         Result("waits", 196, 0, ""),
+        Result("a process", None, 7.0),
     ]
     lines = table("a machine", rows).splitlines()
     assert lines[0] == "a machine"
@@ -26,7 +31,21 @@ def test_table():
     assert cells[0] == ["", "plain", "ours", "ratio", "GFLOP", "GFLOP/s", "of peak"]
     assert cells[2] == ["a step", "8 s", "2 s", "4.0", "400", "200", "80 %"]
     assert cells[3] == ["waits", "196", "0", "all gone", "", "", ""]
+    assert cells[4] == ["a process", "", "7 s", "", "", "", ""]
     assert len({len(line) for line in lines[2:]}) == 1
+
+
+def test_parts_of_a_process(tmp_path, monkeypatch, capsys):
+    for _, owner, name in clocked_test.PARTS:
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back in the end
+    initial_network.cache_clear()  # that of another CLIP
+    options = written_test_set(tmp_path, np.array([5, 300]))
+    options += [f"--output-dir={tmp_path}", "--device=cpu", "--bootstrap=0"]
+    clocked_test.main(time.time(), options)
+    parts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(parts) == ["imports", "weights", "data", "scoring", "evaluation"]
+    assert min(parts.values()) > 0
+    assert json.loads((tmp_path / "results.json").read_text())["test_set"]["videos"] == 2
 
 
 def test_measures():

@@ -2,23 +2,18 @@
 what `make demo` shows."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-import ucf_option
 import ucf_train
 import xd_test
 import xd_train
 from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, run
 from utils import demo_report
-from utils.engine import EvaluationSet
 from utils.evaluation.predictions import load_predictions
 from utils.evaluation.scored_videos import Prediction
-from utils.labels import UCF_CRIME
 from utils.system.files import sha256
 from utils.system.untrusted import load_tensors
 
@@ -60,15 +55,6 @@ def test_train_then_test(small, tmp_path, capsys):
     assert all(np.isfinite(r["losses"]["total"]) for r in log if "losses" in r)
     weights = load_tensors(tmp_path / "model.pth")
     assert not any("visual" in key.split(".")[1] for key in weights)
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to count open files")
-def test_test_features_keep_no_files_open(small_ucf):
-    options = {**small_ucf, "num-workers": 1}
-    args = ucf_option.parser.parse_args([f"--{name}={value}" for name, value in options.items()])
-    before = len(os.listdir("/proc/self/fd"))
-    test = EvaluationSet(args, UCF_CRIME)
-    assert len(os.listdir("/proc/self/fd")) < before + len(test.rows) // 2
 
 
 def test_evaluation_every_few_steps_keeps_the_best(small_ucf, tmp_path):

@@ -167,8 +167,9 @@ def load_weights(model: nn.Module, path) -> None:
     fit(model, read_weights(path), path)
 
 
-def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
-    """`load_weights` of a state dict that was read from `path`."""
+def fit(model: nn.Module, state: dict[str, torch.Tensor], path, take: bool = False) -> None:
+    """`load_weights` of a state dict that was read from `path`. With `take` its tensors become the
+    model's, which saves their copying; no optimizer may have the model's own yet."""
     own = model.state_dict()
     require_method(state, method_of(own), path)
     if not holds_text(state):
@@ -177,7 +178,9 @@ def fit(model: nn.Module, state: dict[str, torch.Tensor], path) -> None:
     reshaped = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
     if missing or unexpected or reshaped:
         raise UserError(f"{path} does not fit this model: {_difference(state, own, reshaped)}")
-    model.load_state_dict(state)
+    if take:
+        state = {key: tensor.to(own[key].dtype).contiguous() for key, tensor in state.items()}
+    model.load_state_dict(state, assign=take)
 
 
 def feature_width(state: dict[str, torch.Tensor]) -> int | None:

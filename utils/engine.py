@@ -12,7 +12,7 @@ from losses import Share, dsanet_losses, reconstruction_error
 from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from sgnm import own_normal
-from utils.datasets.batches import chunk_batches, video_loader
+from utils.datasets.batches import chunk_batches, read_videos
 from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
 from utils.evaluation.metrics import Evaluation
@@ -170,10 +170,7 @@ class EvaluationSet(Videos):
             rows = read_list(args.test_list, facts, args.feature_root)
             self.truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts)
         self.rows = rows
-        loader = video_loader(rows, args.num_workers)
-        loader = tqdm(loader, desc="reading test videos", unit="video", leave=False, disable=None)
-        # Copies, because what another process sends holds a file open as long as it is kept.
-        features = [of_video.clone() for of_video in loader]
+        features = read_videos(rows, args.num_workers)
         super().__init__(Scoring.of(args), [row.video for row in rows], features)
 
     def scored(self, predictions: list[Prediction]) -> ScoredVideos:

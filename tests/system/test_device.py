@@ -24,6 +24,15 @@ def test_precision_of_float32_products(precision, expected):
         torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = before
 
 
+def test_deterministic_algorithms_are_asked_for_on_a_change_alone(monkeypatch):
+    state, asked = [False], []
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: state[0])
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
+    for state[0], deterministic in ((False, False), (False, True), (True, True), (True, False)):
+        set_up_device("cpu", "fp32", deterministic)
+    assert asked == [True, False]
+
+
 def test_one_gpu_is_not_for_several_processes(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
+from tqdm.contrib.concurrent import thread_map
 
 from utils.datasets.clip_cache import CachedClips
-from utils.datasets.clips import FeatureClips, VideoFeatures
+from utils.datasets.clips import FeatureClips
 from utils.datasets.lists import Row
 from utils.datasets.reading import reader
 
@@ -60,9 +61,14 @@ def joined(samples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.concatenate(clips)), torch.stack(labels), lengths
 
 
-def video_loader(rows: list[Row], workers: int) -> DataLoader:
-    """The features of one test video after another, (T, D)."""
-    return reader(VideoFeatures(rows), workers, batch_size=None)
+def read_videos(rows: list[Row], workers: int) -> list[torch.Tensor]:
+    """The features of every test video, (T, D). Read by threads: they are read once, and to start
+    processes and to hand features over takes longer."""
+    read = thread_map(
+        Row.features, rows, max_workers=max(1, workers), desc="reading test videos", unit="video",
+        leave=False, disable=None,
+    )  # fmt: skip
+    return [torch.from_numpy(features) for features in read]
 
 
 def chunk_batches(

@@ -78,16 +78,3 @@ class FeatureClips:
     def __getitem__(self, index: int):
         row = self.rows[index]
         return shorten(row.features(), self.visual_length), row.label
-
-
-class VideoFeatures:
-    """The features of a video per row: (T, D) float32."""
-
-    def __init__(self, rows: list[Row]):
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.rows[index].features()

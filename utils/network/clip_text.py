@@ -17,6 +17,7 @@ from utils.network.backbone import (
 from utils.network.clip_file import weights_file
 from utils.network.clip_weights import random_weights, read_clip
 from utils.network.openai_clip import clip_model, package_module
+from utils.network.undrawn import Undrawn
 from utils.system.errors import UserError
 
 # Entries of an official weight file that are no parameters of the text side.
@@ -142,11 +143,9 @@ def load_text_transformer(source: str | None, backbone: str = CLIP_NAME) -> Text
     Raises:
         UserError: the weights cannot be had, or are another CLIP's.
     """
-    with torch.device("meta"):  # no memory and no initialisation: weights come next
+    with Undrawn():  # weights come next
         text = TextTransformer(BACKBONES[backbone])
-    if source in (None, RANDOM):
-        text.to_empty(device="cpu")
-    else:
+    if source not in (None, RANDOM):
         path = weights_file(source)
         try:
             weights = read_clip(path, backbone, lambda name: not name.startswith(NOT_TEXT))

@@ -208,12 +208,8 @@ def add_run(parser: OptionParser) -> None:
     add("--device", default="auto", help="cpu, cuda, cuda:1, …; auto: cuda if there is one")
     add("--precision", choices=PRECISIONS, default="fp32", help="of matrix products; with bf16 "
         "logits, softmaxes and losses stay float32")  # fmt: skip
-    add(
-        "--num-workers",
-        type=whole(0, 128),
-        default=min(4, CORES),
-        help="processes that read features",
-    )
+    add("--num-workers", type=whole(0, 128), default=min(4, CORES), help="processes that read "
+        "features, or threads that read those of test videos")  # fmt: skip
     more("--compile", type=boolean, default=False, help="fuse operators with torch.compile: the "
          "first step takes minutes, the others less")  # fmt: skip
     more("--deterministic", type=boolean, nargs="?", const=True, default=False, help="on a GPU: "

@@ -1,5 +1,6 @@
 """A test run: weights and test list -> what the official code prints, and `results.json`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,13 @@ def run_test(args, facts: Dataset) -> None:
     device = set_up_device(args.device, args.precision, args.deterministic)
     if args.check_data:
         require_sound_data(args, facts, train=False)
+    # Beside what comes next, which needs one core alone.
+    hashed = ThreadPoolExecutor(1).submit(sha256, args.model_path)
     detector = Detector.of(args, facts, device)
     args, facts = detector.args, detector.facts
     test = EvaluationSet(args, facts)
     require_memory(args, detector.model, test.most_at_once, training=False)
-    hashes = {**list_hashes(args, facts, train=False), "model_path": sha256(args.model_path)}
+    hashes = {**list_hashes(args, facts, train=False), "model_path": hashed.result()}
     parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
     say(f"testing {args.model_path}: {len(test.rows)} videos, {where(device, args.precision)}")
     scored = test.scored(score(detector.model, test))

@@ -32,7 +32,8 @@ def set_up_device(name: str, precision: str, deterministic: bool = False) -> tor
     """
     if deterministic:  # before anything starts cuBLAS, which reads it once
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)  # imports a compiler, for a second
     device = pick_device(name)
     if name == "auto" and device.type == "cpu" and (reason := unusable_gpu()):
         note(f"there is a GPU here, but PyTorch cannot use it ({reason}): computing on the CPU")
