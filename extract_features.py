@@ -24,7 +24,7 @@ from utils.options.clip import clip_options
 from utils.options.kinds import positive_int
 from utils.system import group
 from utils.system.command import OneLineParser, command
-from utils.system.console import say
+from utils.system.console import printable, say
 from utils.system.errors import UserError
 from utils.system.machine import CORES, PRECISIONS
 from utils.videos.inputs import CROPS, POOLS, find_videos
@@ -129,7 +129,7 @@ def main(argv=None):
         tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
         extraction.run(tower, args.batch_size, args.decoders)
     for failure in extraction.failures:
-        print(f"failed: {failure}", file=sys.stderr)
+        print(printable(f"failed: {failure}"), file=sys.stderr)
     # Who ends with an error ends the others with it, so all end together.
     numbers = [extraction.written, extraction.skipped, len(extraction.failures)]
     written, skipped, failed = map(int, parallel.total(numbers, together))

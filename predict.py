@@ -31,7 +31,7 @@ from utils.options.kinds import nonnegative_float, positive_float, share
 from utils.options.methods import METHODS
 from utils.row_time import FRAMES
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
-from utils.system.console import note
+from utils.system.console import note, printable
 from utils.system.errors import UserError
 from utils.system.files import sha256
 from utils.videos.inputs import POOLS, is_features, is_live, shown
@@ -171,7 +171,7 @@ def answer_all(sources, own, detector, weights, known, device, size: int) -> Non
     if known and answers and all(answer.truth is None for answer in answers):
         note(f"{own.truth} names none of these videos")
     for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
+        print(printable(f"failed: {failure}"), file=sys.stderr)
     if failures:
         sys.exit(1 if answers else EXIT_BAD_INPUT)
 

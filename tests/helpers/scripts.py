@@ -76,7 +76,11 @@ def one_error(main, capsys, *arguments) -> str:
     """The one line of a command that ends with exit code 2."""
     capsys.readouterr()
     assert exit_code(main, *arguments) == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    errors = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith(("error", "failed"))
+    ]
     assert len(errors) == 1
     return errors[0]
 

@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_offered(change, copi
     damage(path, change)
     error = error_of(options, folder, capfd)
     assert f"{path} is damaged" in error
-    assert "the one before, after 0 epochs and 1 steps, is whole" in error
+    assert "the one before, after 0 epochs and 1 step, is whole" in error
     assert error.endswith(f"to go on from there, mv {previous(path)} {path}")
 
 
@@ -222,7 +222,7 @@ def test_a_run_killed_between_two_renamings_goes_on(copied, capfd):
     path = folder / "checkpoint.pth"
     path.unlink()
     assert stop_at((0, 1), signal.SIGINT, SCRIPTS["ucf"].train, folder, options) == 130
-    assert f"resuming {previous(path)}, after 0 epochs and 1 steps" in capfd.readouterr().out
+    assert f"resuming {previous(path)}, after 0 epochs and 1 step" in capfd.readouterr().out
     assert load_tensors(path)["step"] == 2
 
 
