@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_offered(change, copi
     damage(path, change)
     error = error_of(options, folder, capfd)
     assert f"{path} is damaged" in error
-    assert "the one before, after 0 epochs and 1 step, is whole" in error
+    assert "the one before, after 0 epochs and 1 steps, is whole" in error
     assert error.endswith(f"to go on from there, mv {previous(path)} {path}")
 
 
