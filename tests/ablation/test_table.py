@@ -6,11 +6,12 @@ import pytest
 from scipy import stats
 
 from helpers.grids import ROWS, write
-from utils.ablation.cells import Cell, TimeLeft, duration
+from utils.ablation.cells import Cell, TimeLeft
 from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, difference
 from utils.ablation.text import latex_table, markdown_table
 from utils.metric_names import OF_DEPLOYMENT
+from utils.system.console import duration
 
 
 def test_the_table(tmp_path):
@@ -108,4 +109,4 @@ def test_the_time_that_is_left(tmp_path):
     assert clock.after(cells[0], 60) == ", about 5 min left"  # nothing is known of the other row
     assert clock.after(cells[1], 600) == ", about 22 min left"
     assert TimeLeft(cells[:1], 1).after(cells[0], 60) == ""
-    assert (duration(45), duration(12_600)) == ("45 s", "3.5 h")
+    assert [duration(t) for t in (45, 5300, 12_600)] == ["45 s", "88 min", "3.5 h"]

@@ -3,7 +3,7 @@
 import pytest
 
 from utils.videos import progress
-from utils.videos.progress import LINE_SECONDS, Progress, spoken
+from utils.videos.progress import LINE_SECONDS, Progress
 
 
 @pytest.fixture
@@ -59,7 +59,3 @@ def test_unknown_lengths_leave_the_time_out(clock, capsys):
             clock[0] += 4
             told.add(16)
     assert capsys.readouterr().err.splitlines()[0].endswith("frames/s")
-
-
-def test_times_in_words():
-    assert [spoken(t) for t in (4.6, 83, 5300, 8000)] == ["5 s", "1 min", "88 min", "2.2 h"]

@@ -20,7 +20,7 @@ from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
 from utils.options.parser import as_arguments
 from utils.runs.identity import MAY_CHANGE, list_hashes
-from utils.system.console import say
+from utils.system.console import duration, say
 from utils.system.errors import UserError
 from utils.system.files import previous, write_json
 from utils.system.machine import CORES
@@ -192,13 +192,6 @@ class TimeLeft:
         left = sum(means.get(cell.row.name, usual) for cell in self.missing)
         # What runs beside this one is under way, but no one knows how far.
         return f", about {duration(left / min(self.jobs, len(self.missing)))} left" if left else ""
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min` or `3.5 h`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Trainer:

@@ -5,18 +5,11 @@ import time
 
 from tqdm import tqdm
 
-from utils.system.console import note
+from utils.system.console import duration, note
 
 LINE_SECONDS = 30  # between two lines
 MEASURED_SECONDS = 3  # of work, before its speed says anything
 LONG_SECONDS = 60  # work that is worth saying how it could be quicker
-
-
-def spoken(seconds: float) -> str:
-    """83 -> `1 min`, 8000 -> `2.2 h`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Progress:
@@ -72,10 +65,10 @@ class Progress:
         """`3 of 8 videos, 12,345 frames, 41.2 frames/s, 5 min left`."""
         done = f"{self.done} of {self.videos} videos, {self.frames:,} frames, {speed:.1f} frames/s"
         left = max(0, self.total - self.frames) / speed
-        return f"{done}, {spoken(left)} left" if left else done
+        return f"{done}, {duration(left)} left" if left else done
 
     def _advise(self, speed: float) -> None:
         left = (self.total - self.frames) / speed
         if left > LONG_SECONDS:
-            note(f"about {spoken(left)} more at {speed:.1f} frames/s; {self.advice}")
+            note(f"about {duration(left)} more at {speed:.1f} frames/s; {self.advice}")
         self.advice = None
