@@ -81,8 +81,8 @@ class DSANet(nn.Module):
         use_dcsa: bool,
         complement_background: bool,
         pool_own_snippets: bool,
-        mask_padding: bool = False,
-        reconstructs_in_tests: bool = False,
+        mask_padding: bool,
+        reconstructs_in_tests: bool,
     ):
         super().__init__()
         self.use_sgnm = use_sgnm

@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.system.command import command, module_parser
-from utils.system.console import say
+from utils.system.console import plural, say
 from utils.system.errors import UserError
 from utils.videos.comparison import Comparison, Fit, Match
 from utils.videos.feature_folders import find_features
@@ -56,16 +56,16 @@ def main(argv=None) -> None:
 
     only_a, only_b = (len(source.videos) - len(names) for source in (a, b))
     say(
-        f"{counted(len(names), 'video')} compared, {counted(comparison.rows, 'row')}; "
+        f"{plural(len(names), 'video')} compared, {plural(comparison.rows, 'row')}; "
         f"{only_a or 'none'} only in A, {only_b or 'none'} only in B"
     )
     if comparison.uneven:
         say(
-            f"{counted(comparison.uneven, 'video')} with more or fewer rows in A than in B, by "
+            f"{plural(comparison.uneven, 'video')} with more or fewer rows in A than in B, by "
             f"{comparison.most:,} at most"
         )
     if a.random:
-        say(f"note: {counted(a.random, 'file')} of A came of random CLIP weights: like no others")
+        say(f"note: {plural(a.random, 'file')} of A came of random CLIP weights: like no others")
     found = comparison.best_first()
     shown = found if args.all or len(found) <= LINES else best_lines(found)
     say("", *table(shown))
@@ -73,10 +73,6 @@ def main(argv=None) -> None:
         say("", *summary(found), f"{len(found) - len(shown)} further lines: --all")
     if len(names) > 1:
         say("", *worst(found[0][1]))
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def best_lines(found: list[tuple[Match, Fit]]) -> list[tuple[Match, Fit]]:

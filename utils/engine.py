@@ -99,7 +99,7 @@ class Scoring(NamedTuple):
     visual_length: int
     window: int
     batch: int
-    residual: float = 0.0
+    residual: float
 
     @classmethod
     def of(cls, args) -> "Scoring":

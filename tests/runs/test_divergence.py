@@ -8,7 +8,7 @@ import pytest
 
 import utils.runs.training
 from helpers.scripts import SCRIPTS, exit_code, make_data, options_of
-from utils.system.console import counted
+from utils.system.console import plural
 from utils.system.untrusted import load_tensors
 
 
@@ -61,7 +61,7 @@ def test_the_videos_are_those_of_the_step_and_no_checkpoint_has_its_weights(tmp_
     if checkpoint.exists():  # not where the culprit came first
         state = load_tensors(checkpoint)
         assert all(tensor.isfinite().all() for tensor in state["model_state_dict"].values())
-        place = f"{counted(state['epoch'], 'epoch')} and {counted(state['step'], 'step')}"
+        place = f"{plural(state['epoch'], 'epoch')} and {plural(state['step'], 'step')}"
         assert f"{checkpoint}, after {place}, is kept" in error
         done = state["epoch"], state["step"]
         assert done < (told["epoch"] - 1, told["step"])

@@ -15,7 +15,7 @@ from utils.events.pictures import pictures_of
 from utils.events.sources import INDEX
 from utils.figures.style import save_figure
 from utils.find_events import event_line
-from utils.system.console import counted, note, say
+from utils.system.console import note, plural, say
 from utils.system.errors import UserError
 from utils.system.files import whole_file, write_text
 from utils.videos.inputs import PROXY_SUFFIX
@@ -72,7 +72,7 @@ def write_all(answer: Answer, out: Path, index: Path | None, proxies: bool) -> N
     write_answer(answer, place)
     save_figure(event_figure(answer), Path(f"{place}.png"))
     write_page(answer, place, index)
-    events = counted(len(answer.events), "event")
+    events = plural(len(answer.events), "event")
     say(f"{answer.source}: {events}, {place}.html, .json, .csv, .png")
     for event in answer.events:
         say(f"  {event.start:8.1f} to {event.end:.1f} s  {event_line(event)}")

@@ -14,7 +14,7 @@ from utils import checkpoint
 from utils.optim import Optimization
 from utils.runs.kept import require_sound
 from utils.system import group, parallel
-from utils.system.console import counted, say
+from utils.system.console import plural, say
 from utils.system.errors import UserError
 from utils.system.files import previous, remove_left_behind, set_aside
 from utils.system.seeds import random_states, set_random_states
@@ -48,7 +48,7 @@ class RunState:
 
     @property
     def place(self) -> str:
-        return f"{counted(self.epoch, 'epoch')} and {counted(self.step, 'step')}"
+        return f"{plural(self.epoch, 'epoch')} and {plural(self.step, 'step')}"
 
     @classmethod
     def load(cls, kept: dict, device: torch.device) -> "RunState":

@@ -12,7 +12,7 @@ from utils.labels import Dataset
 from utils.metric_names import METRICS
 from utils.options.methods import METHODS
 from utils.plan import Plan
-from utils.system.console import counted
+from utils.system.console import plural
 from utils.system.device import where
 
 TERMS = {  # of the loss, by method
@@ -57,7 +57,7 @@ class Progress:
         clips = f" in {len(self.rows):,} rows" if len(self.rows) > videos else ""
         return [
             f"{METHODS[self.args.method].title} on {self.facts.title}: {videos:,} training videos"
-            f"{clips}, {counted(self.plan.epochs, 'epoch')} of {self.steps_of_epoch:,} steps, "
+            f"{clips}, {plural(self.plan.epochs, 'epoch')} of {self.steps_of_epoch:,} steps, "
             f"{steps:,} steps in all",
             f"computing {where(device, self.args.precision)}",
         ]

@@ -231,7 +231,7 @@ class Run:
             place = f"after {self.state.place}"
             self.state.log_lines = self.record.begin(place, self.hashes, lines)
             done = self.epoch * self.steps_of_epoch + self.step
-            say(*self.progress.begin(next(self.model.parameters()).device, done))
+            say(*self.progress.begin(self.record.device, done))
 
     def _read_losses(self) -> torch.Tensor:
         """(steps since the last log line, terms) on the CPU; the device is waited for once.

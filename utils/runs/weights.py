@@ -30,8 +30,7 @@ OF_CLASSES = (
     "text_tuning", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix", "visual_layers",
     "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool", "background_weights",
     "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
-    "decoder_residual", "mask_padding", "score_residual",
-    "temp",
+    "decoder_residual", "mask_padding", "score_residual", "temp",
 )  # fmt: skip
 OF_CLIP_TSA = ("tsa_kappa", "tsa_cap")
 OF_WEIGHTS = OF_ALL + OF_CLASSES + OF_CLIP_TSA

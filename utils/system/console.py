@@ -18,7 +18,7 @@ def printable(text: str) -> str:
     return STEERING.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
-def counted(number: int, thing: str) -> str:
+def plural(number: int, thing: str) -> str:
     """`1 epoch`, `2 epochs`."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from utils.system import machine
-from utils.system.console import counted, note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 from utils.system.group import processes
 
@@ -88,7 +88,7 @@ def unusable_gpu() -> str | None:
 
 def where(device: torch.device, precision: str) -> str:
     """Where a run computes and how precisely, for people."""
-    place = f"the CPU, {counted(torch.get_num_threads(), 'thread')}"
+    place = f"the CPU, {plural(torch.get_num_threads(), 'thread')}"
     if device.type != "cpu":
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         place = f"{name} ({device})".strip()

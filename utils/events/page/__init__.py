@@ -19,7 +19,7 @@ from matplotlib.image import imsave
 from utils.events.answer import Answer
 from utils.events.pictures import listed_events
 from utils.find_events import ABNORMALITY, SHARE
-from utils.system.console import counted
+from utils.system.console import plural
 from utils.system.files import write_text
 
 MOST_POINTS = 2000  # of a curve: more than a screen has pixels
@@ -148,5 +148,5 @@ def _write(path: Path, template: str, **values) -> None:
         lstrip_blocks=True,
     )
     pages.filters["clock"] = clock
-    pages.globals |= {"ABNORMALITY": ABNORMALITY, "SHARE": SHARE, "counted": counted}
+    pages.globals |= {"ABNORMALITY": ABNORMALITY, "SHARE": SHARE, "plural": plural}
     write_text(path, pages.get_template(template).render(values))
