@@ -256,3 +256,16 @@ def test_never_writes_into_real_features(tmp_path):
     with pytest.raises(UserError, match="holds other features"):
         generate(UCF_CRIME, tmp_path)
     assert not [*tmp_path.rglob("*.npy")]
+
+
+@BOTH
+def test_long_events_fill_half_of_the_anomalous_videos(full, facts):
+    _, train, _ = full[facts.name]
+    with threadpool_limits(1):
+        long = make_split(make_world(facts, seed=0, long_events=True), "train", TRAIN_VIDEOS)
+
+    def mostly_abnormal(videos):
+        return np.mean([snippet_labels(v).mean() > 0.65 for v in videos if v.events])
+
+    assert mostly_abnormal(train) == 0
+    assert 0.4 < mostly_abnormal(long) < 0.6

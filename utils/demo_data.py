@@ -63,6 +63,7 @@ CONFUSABLE = {
     "xd": (("B1", "B5", "B4"), ("B2", "G")),  # fighting, abuse, riot; shooting, explosion
 }
 EVENT_SHARE = {"ucf": (0.03, 0.60), "xd": (0.08, 0.60)}  # of the video, in total, log-uniform
+LONG_SHARE, LONG_CHANCE = (0.70, 0.95), 0.5  # the same of a long event; with --long-events
 EVENT_COUNT_ODDS = {"ucf": (0.85, 0.15), "xd": (0.5, 0.3, 0.2)}  # of one, two, three events
 MIN_EVENT_FRAMES = 2 * SNIPPET_FRAMES  # so that an event fills at least one whole snippet
 EXTRA_CLASSES = (2, 0.15)  # of an XD-Violence video beside its first: number, chance of each
@@ -72,6 +73,7 @@ CROP_OFFSET, CROP_NOISE = 0.15, 0.10  # how other crops differ from the centre: 
 class World(NamedTuple):  # what the videos of a data set have in common
     facts: Dataset
     seed: int
+    long_events: bool  # whether events are long in half of the videos
     common: np.ndarray  # (512,) unit vector, the direction all images share
     basis: np.ndarray  # (511, 512) orthogonal to it and each other, as long as their std
     events: dict[str, np.ndarray]  # class -> (512,) unit vector, how its events look
@@ -129,7 +131,7 @@ def class_looks(rng, basis, facts, share_of_all):
     return {code: unit(blend(look[code], of_all, share_of_all)) for code in look}
 
 
-def make_world(facts: Dataset, seed: int) -> World:
+def make_world(facts: Dataset, seed: int, long_events: bool = False) -> World:
     rng = rng_for(seed, facts.name, "world")
     common = rng.standard_normal(WIDTH)
     common[[*COMMON_COORDINATES]] = [*COMMON_COORDINATES.values()]
@@ -139,15 +141,17 @@ def make_world(facts: Dataset, seed: int) -> World:
     std = unit(np.arange(1.0, WIDTH) ** (-SPECTRUM_DECAY / 2))
     basis = (directions * std[:, None]).astype(np.float32)
     events = class_looks(rng, basis, facts, ANOMALY_SHARE)
-    return World(facts, seed, common, basis, events, class_looks(rng, basis, facts, 0))
+    return World(facts, seed, long_events, common, basis, events, class_looks(rng, basis, facts, 0))
 
 
-def place_events(rng, dataset, frames, codes):
+def place_events(rng, world, frames, codes):
     """Disjoint Events in order of time that together show every class of `codes`."""
-    odds = EVENT_COUNT_ODDS[dataset]
+    odds, share = EVENT_COUNT_ODDS[world.facts.name], EVENT_SHARE[world.facts.name]
+    if world.long_events and rng.random() < LONG_CHANCE:
+        share = LONG_SHARE
     count = 1 + rng.choice(len(odds), p=odds)
     least = count * MIN_EVENT_FRAMES
-    total = max(least, frames * np.exp(rng.uniform(*np.log(EVENT_SHARE[dataset]))))
+    total = max(least, frames * np.exp(rng.uniform(*np.log(share))))
     lengths = MIN_EVENT_FRAMES + (total - least) * rng.dirichlet(np.ones(count))
     gaps = (frames - total) * rng.dirichlet(np.ones(count + 1))
     stops = np.cumsum(gaps[:-1] + lengths)
@@ -198,7 +202,7 @@ def make_video(world, split, first_code, number) -> DemoVideo:
         others = [code for code in world.events if code != first_code]
         codes += rng.choice(others, rng.binomial(*EXTRA_CLASSES), replace=False).tolist()
     length = round(np.exp(rng.uniform(*np.log(SNIPPETS))))
-    events = place_events(rng, facts.name, length * SNIPPET_FRAMES, codes) if codes else []
+    events = place_events(rng, world, length * SNIPPET_FRAMES, codes) if codes else []
     x = background(rng, world, length, codes)
     for event in events:
         typical = unit(sum(world.events[code] for code in event.codes))
@@ -259,16 +263,25 @@ def xd_annotations(videos):
 
 
 @threadpool_limits.wrap(limits=1)  # for products this small, threads cost more than they give
-def generate(facts: Dataset, out, train_videos=TRAIN_VIDEOS, test_videos=TEST_VIDEOS, seed=0):
-    """Writes features, annotations, lists and ground truth to the folder `out`.
+def generate(
+    facts: Dataset,
+    out,
+    train_videos=TRAIN_VIDEOS,
+    test_videos=TEST_VIDEOS,
+    seed=0,
+    long_events=False,
+):
+    """Writes features, annotations, lists and ground truth to the folder `out`. With `long_events`
+    half of the anomalous videos are abnormal for most of their time.
 
     Raises:
         UserError: `out` holds other features, which would get into the lists.
     """
-    out, ucf, world = Path(out), facts is UCF_CRIME, make_world(facts, seed)
+    out, ucf, world = Path(out), facts is UCF_CRIME, make_world(facts, seed, long_events)
     folders = [out / n for n in (["features"] if ucf else ["train_features", "test_features"])]
     note = out / f"demo_{facts.name}.json"
     made = {"train_videos": train_videos, "test_videos": test_videos, "seed": seed}
+    made |= {"long_events": True} if long_events else {}
     again = note.exists() and json.loads(note.read_text()) == made
     if not again and any(folder.exists() for folder in folders):
         raise UserError(f"{out} holds other features: remove it or name another folder (--out)")
@@ -294,9 +307,11 @@ def main(argv=None) -> None:
     parser.add_argument("--train-videos", type=positive_int, default=TRAIN_VIDEOS, help="how many")
     parser.add_argument("--test-videos", type=positive_int, default=TEST_VIDEOS, help="how many")
     parser.add_argument("--seed", type=count, default=0, help="same seed, same files")
+    parser.add_argument("--long-events", action="store_true", help="half of the anomalous videos "
+        "are abnormal for most of their time")  # fmt: skip
     args = parser.parse_args(argv)
     facts = UCF_CRIME if args.dataset == "ucf" else XD_VIOLENCE
-    generate(facts, args.out, args.train_videos, args.test_videos, args.seed)
+    generate(facts, args.out, args.train_videos, args.test_videos, args.seed, args.long_events)
 
 
 if __name__ == "__main__":
