@@ -186,6 +186,7 @@ class DSANet(nn.Module):
         lengths: torch.Tensor,
         text_features: torch.Tensor | None = None,
         filled: Filled | None = None,
+        is_normal: torch.Tensor | None = None,
     ) -> Outputs:
         """Score B videos, or chunks of videos.
 
@@ -196,6 +197,7 @@ class DSANet(nn.Module):
             filled: the same lengths as indices. With them the padding is left out of everything
                 that does not depend on it, and `reconstructed_features` is 0 there; no score and no
                 loss changes. The padding of `visual` must then be zero indeed.
+            is_normal: (B,) which videos are, for SG-NM (`--normal-warmup`).
         """
         lengths = lengths.to(visual.device)
         v = self.encode_video(visual, lengths, filled)
@@ -207,7 +209,9 @@ class DSANet(nn.Module):
         if self.use_dcsa:
             logits3, logits4 = self.align_parts(v, scores, text, lengths)
         if self.use_sgnm and (self.training or self.reconstructs_in_tests):
-            reconstructed, compactness = self.video_anomaly_refiner(v, scores, lengths, filled)
+            reconstructed, compactness = self.video_anomaly_refiner(
+                v, scores, lengths, filled, is_normal
+            )
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from utils.network.batch import Filled, padding_mask
 from utils.network.layers import quick_gelu_mlp
 from utils.system.device import in_float32
+from utils.system.parallel import summed
 
 HEADS = 8
 NORM_EPS = 1e-8
@@ -118,9 +119,25 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-def own_normal(lengths: torch.Tensor, ratio: float) -> torch.Tensor:
-    """(B,) valid snippets -> (B,), how many of each video's own count as normal."""
-    return (lengths * ratio).long().clamp(min=1)
+def normal_counts(
+    lengths: torch.Tensor, ratio: float, is_normal: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(B,) valid snippets -> (B,), how many of each video's own count as normal: ⌊len·ratio⌋, of
+    those that are known to be normal (B,) all."""
+    counts = (lengths * ratio).long().clamp(min=1)
+    return counts if is_normal is None else torch.where(is_normal, lengths, counts)
+
+
+@in_float32
+def distance_to_normal(
+    visual: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor, is_normal: torch.Tensor
+) -> torch.Tensor:
+    """(B, N, D), (B, N), (B,), (B,) -> (B, N), distance −cos of each snippet to the mean direction
+    of the normal videos' snippets; the scores if none of the videos is normal."""
+    visual = F.normalize(visual, dim=-1)
+    counted = padding_mask(lengths, visual.shape[1]) & is_normal[:, None]
+    mean = summed(visual.masked_fill(~counted[:, :, None], 0.0).sum(dim=(0, 1)))
+    return torch.where(mean.any(), -(visual @ F.normalize(mean, dim=0)), scores)
 
 
 class SGNM(nn.Module):
@@ -169,6 +186,7 @@ class SGNM(nn.Module):
         scores: torch.Tensor,
         lengths: torch.Tensor,
         filled: Filled | None = None,
+        is_normal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Reconstruct features from normality.
 
@@ -178,11 +196,13 @@ class SGNM(nn.Module):
             lengths: (B,) valid snippets.
             filled: where the clips hold snippets; with it only these are reconstructed, and the
                 reconstruction is 0 elsewhere.
+            is_normal: (B,) which videos are, as long as the choice of normal snippets shall not
+                trust the scores (`--normal-warmup`), see `select_normal`.
 
         Returns:
             the reconstruction (B, N, D) and the compactness loss, a scalar.
         """
-        normal, mask = self.select_normal(visual, scores, lengths)
+        normal, mask = self.select_normal(visual.detach(), scores, lengths, is_normal)
         prototypes = self.gather_prototypes(normal, mask)
         x = self.bottleneck(visual if filled is None else filled.pack(visual))
         for block in self.decoder:
@@ -191,22 +211,30 @@ class SGNM(nn.Module):
         return x, compactness(normal, prototypes, mask)
 
     def select_normal(
-        self, visual: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor
+        self,
+        visual: torch.Tensor,
+        scores: torch.Tensor,
+        lengths: torch.Tensor,
+        is_normal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(B, N, D), (B, N), (B,) -> (B, M, D), the M = ⌊N·ratio⌋ snippets with the lowest scores.
 
         Detached: neither compactness nor the prototypes pull on the visual features. Among a
         video's own snippets it is ⌊len·ratio⌋ of them, and (B, M) says which of the M these are.
+        Where it is said which videos are normal, all snippets of these are chosen, and of the
+        others those that are nearest to them.
         """
-        n = visual.shape[1]
-        count = max(1, int(n * self.normal_selection_ratio))
-        mask = None
-        if self.own_snippets_only:
+        n, ratio = visual.shape[1], self.normal_selection_ratio
+        count, mask = max(1, int(n * ratio)), None
+        if is_normal is not None:
+            count = n
+            scores = distance_to_normal(visual, scores, lengths, is_normal)
+        if self.own_snippets_only or is_normal is not None:
             scores = scores.masked_fill(~padding_mask(lengths, n), float("inf"))
             # topk sorts: a video's lowest come first
-            mask = padding_mask(own_normal(lengths, self.normal_selection_ratio), count)
+            mask = padding_mask(normal_counts(lengths, ratio, is_normal), count)
         index = scores.topk(count, dim=1, largest=False).indices  # [B, M]
-        return visual.detach().take_along_dim(index[:, :, None], dim=1), mask
+        return visual.take_along_dim(index[:, :, None], dim=1), mask
 
     def gather_prototypes(
         self, normal: torch.Tensor, mask: torch.Tensor | None = None

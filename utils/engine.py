@@ -11,7 +11,7 @@ from tqdm import tqdm
 from losses import Share, dsanet_losses, reconstruction_error
 from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
-from sgnm import own_normal
+from sgnm import normal_counts
 from utils.datasets.batches import chunk_batches, read_videos
 from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
@@ -45,14 +45,14 @@ def share_of(own: list[int]) -> Share:
     return Share(*(processes() * a / b for a, b in zip(own, total(own), strict=True)))
 
 
-def step_share(lengths: torch.Tensor, args) -> Share | None:
-    """This process's share of a step, from the valid snippets of its videos (B,), on the CPU; None
-    where it is alone."""
+def step_share(lengths: torch.Tensor, is_normal: torch.Tensor | None, args) -> Share | None:
+    """This process's share of a step, from the valid snippets of its videos (B,), on the CPU, and
+    what SG-NM is told of them; None where it is alone."""
     if processes() == 1:
         return None
     normal = len(lengths)  # as many of each
-    if args.select_normal == "video":
-        normal = int(own_normal(lengths, args.normal_selection_ratio).sum())
+    if args.select_normal == "video" or is_normal is not None:
+        normal = int(normal_counts(lengths, args.normal_selection_ratio, is_normal).sum())
     return share_of([len(lengths), int(lengths.sum()), normal])
 
 
@@ -70,10 +70,12 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
     for snippets, labels, lengths in batches:
         # From here to the yield nothing waits for the device.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
-        share = step_share(lengths, args)
+        is_normal = labels[:, 0] > 0 if optimization.steps < args.normal_warmup else None
+        share = step_share(lengths, is_normal, args)
+        told = {} if is_normal is None else {"is_normal": to_device(is_normal, device)}
         snippets, labels, lengths = (to_device(t, device) for t in (snippets, labels, lengths))
         with autocast(args.precision, device):
-            outputs = model(filled.unpack(snippets), lengths, filled=filled)
+            outputs = model(filled.unpack(snippets), lengths, filled=filled, **told)
         losses = compute_losses(outputs, labels, lengths, args, share, model)
         optimization.step(losses["total"])
         yield {name: loss.detach() for name, loss in losses.items()}

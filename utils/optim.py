@@ -136,6 +136,7 @@ class Optimization:
 
     Attributes:
         rates: the learning rates of the last step, by the same names.
+        steps: that were taken.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Optimization:
         self.step_schedules = step_schedules
         self.epoch_schedules = epoch_schedules
         self.rates: dict[str, float] = {}
+        self.steps = 0
 
     def step(self, loss: torch.Tensor) -> None:
         """One update along the gradient of the loss."""
@@ -156,6 +158,7 @@ class Optimization:
         loss.backward()
         for optimizer in self.optimizers.values():
             optimizer.step()
+        self.steps += 1
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
         for schedule in self.step_schedules:
             schedule.step()
@@ -168,12 +171,13 @@ class Optimization:
         return [*self.optimizers.values(), *self.step_schedules, *self.epoch_schedules]
 
     def state_dict(self) -> dict:
-        return {"parts": [part.state_dict() for part in self._parts()], "rates": self.rates}
+        parts = [part.state_dict() for part in self._parts()]
+        return {"parts": parts, "rates": self.rates, "steps": self.steps}
 
     def load_state_dict(self, state: dict) -> None:
         for part, of_part in zip(self._parts(), state["parts"], strict=True):
             part.load_state_dict(of_part)
-        self.rates = state["rates"]
+        self.rates, self.steps = state["rates"], state["steps"]
 
 
 def dsanet_optimization(

@@ -130,6 +130,9 @@ def add_model(parser: OptionParser) -> None:
     more("--select-normal", choices=("clip", "video"), default="clip", help="SG-NM: among all N "
          "positions, padding included, as in the official code, or among the video's own, as in "
          "the paper")  # fmt: skip
+    more("--normal-warmup", type=count, default=0, metavar="STEPS", help="SG-NM: choose normal "
+         "snippets without the scores in the first STEPS optimizer steps: all of normal videos, of "
+         "anomalous ones those that are nearest to these")  # fmt: skip
     more("--decoder-depth", type=blocks, default=8, help="SG-NM: decoder blocks")
     more("--decoder-residual", type=boolean, default=False, help="SG-NM: a residual around the "
          "attention of every decoder block but the first, as in the paper; the official code has "

@@ -126,11 +126,12 @@ def check_method(parsed: argparse.Namespace) -> None:
             )
     if parsed.texts and parsed.text_tuning != "manual":
         raise UserError(f"--texts {parsed.texts} is for --text-tuning manual")
-    if parsed.score_residual and not (parsed.method == "dsanet" and parsed.DNP_use):
-        raise UserError(
-            f"--score-residual {parsed.score_residual} needs SG-NM, which --method dsanet with "
-            "--DNP_use True has"
-        )
+    for name in ("score_residual", "normal_warmup"):
+        if (value := getattr(parsed, name)) and not (parsed.method == "dsanet" and parsed.DNP_use):
+            raise UserError(
+                f"--{name.replace('_', '-')} {value} needs SG-NM, which --method dsanet with "
+                "--DNP_use True has"
+            )
     method = METHODS[parsed.method]
     for name in ("DCSA_pool", "select_normal") if parsed.mask_padding else ():
         if name in parsed.given and getattr(parsed, name) != "video":

@@ -72,6 +72,7 @@ def _require_metrics(metrics: dict, fixed: dict) -> None:
 
 
 def _require_optimization(kept: dict, optimization: Optimization) -> None:
+    require_form(kept["steps"], 0, "steps")
     require_form(kept["rates"], dict.fromkeys(optimization.optimizers, 0.0), "rates")
     parts, own = kept["parts"], optimization.state_dict()["parts"]
     for i, pair in enumerate(zip(parts, own, strict=True)):

@@ -46,6 +46,15 @@ def mean(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
+def summed(values: torch.Tensor) -> torch.Tensor:
+    """Sums over all processes, of a tensor on any device, which is waited for."""
+    if processes() == 1:
+        return values
+    on_cpu = values.cpu()
+    dist.all_reduce(on_cpu)
+    return on_cpu.to(values.device)
+
+
 def largest(value: int) -> int:
     """The largest of all processes'."""
     if processes() == 1:
