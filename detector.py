@@ -114,6 +114,9 @@ class Detector:
         args.classes_num = len(facts.classes)
         if facts.width == BACKBONES[given.backbone].width:
             facts = replace(facts, width=BACKBONES[args.backbone].width)
+        if weights.texts and not args.texts and weights.dataset.classes == facts.classes:
+            facts = replace(facts, texts=weights.texts)
+            args.text_tuning = "frozen" if args.text_tuning == "manual" else args.text_tuning
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)

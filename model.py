@@ -21,7 +21,7 @@ from mil import MILRanking
 from rtfm import RTFM
 from sgnm import SGNM
 from text_prompt import LearnablePrompt
-from utils.datasets.class_texts import manual_texts
+from utils.datasets.class_texts import class_texts
 from utils.labels import Dataset
 from utils.network.backbone import BACKBONES, WIDTH
 from utils.network.batch import Filled, Outputs, padding_mask
@@ -46,6 +46,8 @@ class DSANet(nn.Module):
     Args:
         clip: CLIP's frozen text transformer; its features' width is the network's, D.
         texts: the descriptions of each class.
+        text_pool: `mean`: a class is the average of its descriptions; `max`: to every snippet it is
+            the one that fits best.
         text_tuner: makes what tunes CLIP's text side: a ClipTextAdapter, as in the paper, or a
             LearnablePrompt. None leaves CLIP as it is.
         refiner: makes the SGNM. None: the network has none.
@@ -70,6 +72,7 @@ class DSANet(nn.Module):
         *,
         clip: TextTransformer,
         texts: tuple[tuple[str, ...], ...],
+        text_pool: str,
         text_tuner: Callable[[], nn.Module] | None,
         refiner: Callable[[], SGNM] | None,
         feature_width: int,
@@ -85,6 +88,8 @@ class DSANet(nn.Module):
         reconstructs_in_tests: bool,
     ):
         super().__init__()
+        self.descriptions = [len(of_class) for of_class in texts]
+        self.text_pool = text_pool
         self.use_sgnm = use_sgnm
         self.use_dcsa = use_dcsa
         self.complement_background = complement_background
@@ -121,7 +126,7 @@ class DSANet(nn.Module):
         tokens = tokenize(sum(texts, ()), prompt.prefix + prompt.postfix if prompt else 0)
         self.register_buffer("tokens", tokens, persistent=False)  # (P, L)
         # (C, P): row c averages the descriptions of class c.
-        mean = torch.block_diag(*(torch.full((1, len(t)), 1 / len(t)) for t in texts))
+        mean = torch.block_diag(*(torch.full((1, n), 1 / n) for n in self.descriptions))
         self.register_buffer("description_mean", mean, persistent=False)
 
     def encode_video(
@@ -154,14 +159,26 @@ class DSANet(nn.Module):
 
     @in_float32
     def encode_text(self) -> torch.Tensor:
-        """The class texts through CLIP and what tunes it -> (C, D), unit rows but with prompts."""
-        if self.text_prompt_embeddings is not None:  # VadCLIP does not normalise
-            return self.description_mean @ self.text_prompt_embeddings(self.clipmodel, self.tokens)
-        if self.clip_adapter is not None:
-            descriptions = self.clip_adapter(self.clipmodel, self.tokens)
-        else:
-            descriptions = self.clipmodel(self.tokens)
-        return F.normalize(self.description_mean @ descriptions, dim=-1)
+        """The class texts through CLIP and what tunes it -> (C, D), or (P, D) of all descriptions
+        where the best of them counts; unit rows but with prompts."""
+        tuner = self.clip_adapter or self.text_prompt_embeddings
+        descriptions = tuner(self.clipmodel, self.tokens) if tuner else self.clipmodel(self.tokens)
+        return self._unit(descriptions if self.text_pool == "max" else self._mean(descriptions))
+
+    def _mean(self, descriptions: torch.Tensor) -> torch.Tensor:
+        """(P, D) -> (C, D)."""
+        return self.description_mean @ descriptions
+
+    def _unit(self, text: torch.Tensor) -> torch.Tensor:
+        """Rows of length 1; VadCLIP, with its prompts, does not normalise."""
+        return text if self.text_prompt_embeddings else F.normalize(text, dim=-1)
+
+    def _best(self, logits: torch.Tensor) -> torch.Tensor:
+        """(…, P) of all descriptions -> (…, C), of each class's the highest; (…, C) as it is."""
+        if self.text_pool == "mean":
+            return logits
+        of_classes = logits.split(self.descriptions, dim=-1)
+        return torch.stack([of_class.amax(dim=-1) for of_class in of_classes], dim=-1)
 
     @in_float32
     def align(self, v: torch.Tensor, logits1: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
@@ -171,14 +188,15 @@ class DSANet(nn.Module):
         """
         video = F.normalize(logits1.transpose(1, 2) @ v, dim=-1)  # [B, 1, N] @ [B, N, D]
         text = text + video  # [C, D] + [B, 1, D] -> [B, C, D]
-        return cosine_logits(v, text + self.mlp1(text))
+        return self._best(cosine_logits(v, text + self.mlp1(text)))
 
     def align_parts(
         self, v: torch.Tensor, scores: torch.Tensor, text: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """DCSA: (B, N, D), S_det (B, N), (C, D), (B,) -> logits3, logits4 (B, 1, C)."""
         valid = padding_mask(lengths, v.shape[1]) if self.pool_own_snippets else None
-        return dcsa_logits(v, scores, text, self.complement_background, valid)
+        event, background = dcsa_logits(v, scores, text, self.complement_background, valid)
+        return self._best(event), self._best(background)
 
     def forward(
         self,
@@ -193,7 +211,7 @@ class DSANet(nn.Module):
         Args:
             visual: (B, N, feature_width) features, zero behind each video's end.
             lengths: (B,) valid snippets of each, at least 1.
-            text_features: (C, D) from `encode_text`, where the caller has them already.
+            text_features: from `encode_text`, where the caller has them already.
             filled: the same lengths as indices. With them the padding is left out of everything
                 that does not depend on it, and `reconstructed_features` is 0 there; no score and no
                 loss changes. The padding of `visual` must then be zero indeed.
@@ -212,6 +230,8 @@ class DSANet(nn.Module):
             reconstructed, compactness = self.video_anomaly_refiner(
                 v, scores, lengths, filled, is_normal
             )
+        if self.text_pool == "max":
+            text = self._unit(self._mean(text))
         return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
 
 
@@ -287,7 +307,6 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
     """Options become parts."""
     clip = load_text_transformer(clip_weights, args.backbone)
     text_width = clip.transformer.width
-    manual = args.text_tuning == "manual"
     tuners = {
         "adapter": partial(
             ClipTextAdapter, width=text_width, adapt_until=args.text_adapt_until, weight=args.t_w
@@ -312,7 +331,8 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
     is_vadclip = args.text_tuning == "prompt" and not (args.DNP_use or args.DCSA_use)
     return DSANet(
         clip=clip,
-        texts=manual_texts(args.texts, dataset) if manual else dataset.texts,
+        texts=class_texts(args, dataset),
+        text_pool=args.text_pool,
         text_tuner=tuners.get(args.text_tuning),
         refiner=None if is_vadclip else refiner,
         feature_width=dataset.width or BACKBONES[args.backbone].width,

@@ -84,6 +84,8 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         raise UserError("--out is missing: name a folder to write to")
     if own.classes:
         require_classes(args.method)
+        if args.texts:
+            raise UserError("--classes and --texts both say what classes are: leave one out")
     return own, args, facts
 
 

@@ -109,7 +109,7 @@ def test_baselines_write_files_of_their_own(name):
     [
         (["--method=vadclip", "--DNP_use=True"], "--method vadclip means --DNP-use False"),
         (["--method=vadclip", "--text-tuning=frozen"], "means --text-tuning prompt, not frozen"),
-        (["--texts=t.yml"], "--texts t.yml is for --text-tuning manual"),
+        (["--texts=t.yml", "--method=rtfm"], "rtfm reads no texts: leave out --texts t.yml"),
         (["--method=mil", "--text-tuning=prompt"], "--method mil reads no texts"),
         (["--method=rtfm", "--text-tuning=frozen"], "--method rtfm reads no texts"),
         (["--method=clip-tsa", "--select-by=auc2"], "--method clip-tsa tells no classes"),

@@ -13,6 +13,21 @@ MANUAL_TEXTS = PROJECT / "configs" / "manual_texts.yml"
 NORMAL = "normal"
 
 
+def class_texts(args, facts: Dataset) -> tuple[tuple[str, ...], ...]:
+    """The descriptions of each class that CLIP's text side reads: those of `--texts`, the
+    hand-written ones of `--text-tuning manual`, or the data set's own.
+
+    Raises:
+        UserError: as `manual_texts`.
+    """
+    return manual_texts(args.texts, facts) if writes_texts(args) else facts.texts
+
+
+def writes_texts(args) -> bool:
+    """Whether the options name other texts than the data set's."""
+    return bool(args.texts) or args.text_tuning == "manual"
+
+
 def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...]:
     """Hand-written descriptions of each class, in the form of `Dataset.texts`.
 
@@ -38,7 +53,7 @@ def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...
             f"{', '.join(facts.classes)}"
         )
     return tuple(
-        _sentences(of_classes.get(code), f"texts {path}, {facts.name}, class {code}")
+        sentences(of_classes.get(code), f"texts {path}, {facts.name}, class {code}")
         for code in facts.classes
     )
 
@@ -65,14 +80,14 @@ def custom_classes(path: str | Path, facts: Dataset) -> Dataset:
         known = NORMAL if name.casefold() == NORMAL else name
         if sum(other.casefold() == name.casefold() for other in written) > 1:
             raise UserError(f"classes {path}: '{name}' is there twice: name each class once")
-        texts[known] = _sentences(text, f"classes {path}, {name}")
+        texts[known] = sentences(text, f"classes {path}, {name}")
     if len(texts) == 1:
         raise UserError(f"classes {path} names no class but {NORMAL}: expected one at least")
     names = tuple(texts)
     return replace(facts, classes=names, names=names, texts=tuple(texts.values()))
 
 
-def _sentences(value, place: str) -> tuple[str, ...]:
+def sentences(value, place: str) -> tuple[str, ...]:
     """A sentence or a list of them."""
     sentences = [value] if isinstance(value, str) else value
     if (

@@ -108,8 +108,10 @@ def add_model(parser: OptionParser) -> None:
         "learnable prompts")  # fmt: skip
     more("--text-adapt-until", type=whole(0, TEXT_LAYERS), help="CLIP text blocks with an adapter")
     more("--t-w", type=share, help="share of the adapter's output in such a block")
-    more("--texts", metavar="FILE.yml", help="sentences of --text-tuning manual, instead of those "
-         "in configs/manual_texts.yml")  # fmt: skip
+    more("--texts", metavar="FILE.yml", help="one or several descriptions of every class, instead "
+         "of its name; --text-tuning manual: instead of configs/manual_texts.yml")  # fmt: skip
+    more("--text-pool", choices=("mean", "max"), default="mean", help="several descriptions of a "
+         "class: their average, or to every snippet the one that fits best")  # fmt: skip
     more("--prompt-prefix", type=tokens, default=10, help="--text-tuning prompt: learnable tokens "
          "before a class name")  # fmt: skip
     more("--prompt-postfix", type=tokens, default=10, help="--text-tuning prompt: learnable tokens "

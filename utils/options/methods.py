@@ -80,6 +80,7 @@ OF_METHODS = (
     "lr", "visual_length", "separation_weight", "select_by", "batch_size", "max_steps",
     "eval_every",
 )  # fmt: skip
+OF_TEXTS = {"text_tuning": "adapter", "texts": None, "text_pool": "mean"}  # with their defaults
 OF_CLASSES = ("auc2", "ap2")  # metrics of class probabilities that weights can be selected by
 
 
@@ -124,8 +125,6 @@ def check_method(parsed: argparse.Namespace) -> None:
                 f"--method vadclip means --{name.replace('_', '-')} {value}, not "
                 f"{getattr(parsed, name)}: leave one of the two out"
             )
-    if parsed.texts and parsed.text_tuning != "manual":
-        raise UserError(f"--texts {parsed.texts} is for --text-tuning manual")
     for name in ("score_residual", "normal_warmup"):
         if (value := getattr(parsed, name)) and not (parsed.method == "dsanet" and parsed.DNP_use):
             raise UserError(
@@ -140,10 +139,12 @@ def check_method(parsed: argparse.Namespace) -> None:
                 f"{getattr(parsed, name)}: leave one of the two out"
             )
         setattr(parsed, name, "video")
-    if not method.tells_classes and parsed.text_tuning != "adapter":  # the default
-        raise UserError(
-            f"--method {parsed.method} reads no texts: leave out --text-tuning {parsed.text_tuning}"
-        )
+    for name, usual in OF_TEXTS.items() if not method.tells_classes else ():
+        if (value := getattr(parsed, name)) != usual:
+            raise UserError(
+                f"--method {parsed.method} reads no texts: leave out --{name.replace('_', '-')} "
+                f"{value}"
+            )
     if not method.tells_classes and parsed.select_by in OF_CLASSES:
         raise UserError(
             f"--select-by {parsed.select_by}: --method {parsed.method} tells no classes; choose "

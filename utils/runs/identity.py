@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from utils.datasets.class_texts import MANUAL_TEXTS
+from utils.datasets.class_texts import MANUAL_TEXTS, writes_texts
 from utils.datasets.ground_truth import present_form
 from utils.datasets.lists import has_test_set
 from utils.labels import Dataset
@@ -42,7 +42,7 @@ def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
             files["gt_path"] = args.gt_path
             for option in ("gt_segment_path", "gt_label_path"):
                 files[option] = present_form(getattr(args, option))
-    if METHODS[args.method].tells_classes and args.text_tuning == "manual":
+    if METHODS[args.method].tells_classes and writes_texts(args):
         files["texts"] = args.texts or MANUAL_TEXTS
     hashes = {option: sha256(path) for option, path in files.items()}
     if facts.is_own:

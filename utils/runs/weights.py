@@ -13,6 +13,7 @@ import torch
 
 from utils import checkpoint
 from utils.both_datasets import DATASETS
+from utils.datasets.class_texts import class_texts, sentences, writes_texts
 from utils.labels import Dataset
 from utils.network.backbone import RANDOM, WIDTH
 from utils.network.clip_file import weights_identity
@@ -27,8 +28,8 @@ from utils.system.untrusted import load_tensors
 # classes, and of CLIP-TSA. Another one that is `FREE` may be given.
 OF_ALL = ("method", "backbone", "visual_length")
 OF_CLASSES = (
-    "text_tuning", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix", "visual_layers",
-    "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool", "background_weights",
+    "text_tuning", "text_pool", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix",
+    "visual_layers", "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool", "background_weights",
     "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
     "decoder_residual", "mask_padding", "score_residual", "temp",
 )  # fmt: skip
@@ -49,6 +50,8 @@ def made_with(args, facts: Dataset, clip: str | None) -> dict:
         clip: sha256 of CLIP's weights, or that they are random; None for a method without.
     """
     knowledge = {"options": fixed_options(args), "dataset": facts.described(), "clip": clip}
+    if METHODS[args.method].tells_classes and writes_texts(args):
+        knowledge["texts"] = class_texts(args, facts)
     # As new values, none of which is shared: equal runs shall leave equal files.
     return json.loads(json.dumps({"version": VERSION, **knowledge}))
 
@@ -64,6 +67,7 @@ class Weights(NamedTuple):
         clip: sha256 of the CLIP weights that they were trained with, where they say it.
         held_out: share of the training videos that was held out, and the seed of the draw, where
             they say it.
+        texts: of the classes, where they were trained with others than the data set's own.
     """
 
     path: str
@@ -72,6 +76,7 @@ class Weights(NamedTuple):
     options: dict
     clip: str | None
     held_out: tuple[float, int] | None = None
+    texts: tuple[tuple[str, ...], ...] | None = None
 
     @classmethod
     def read(cls, path: str) -> "Weights":
@@ -87,6 +92,7 @@ class Weights(NamedTuple):
         try:
             dataset, options, clip = _read_said(said)
             held_out = _held_out(said["options"])
+            texts = _texts(said, dataset)
         except (KeyError, TypeError, ValueError, UserError) as error:
             raise UserError(
                 f"{path}: what the weights say of themselves is damaged, or of another version of "
@@ -97,7 +103,7 @@ class Weights(NamedTuple):
         if METHODS[method].tells_classes:
             decide = (decide | {*OF_CLASSES}) - {*SHOWN}
         options = {k: v for k, v in options.items() if k in decide} | shown_options(state)
-        return cls(path, state, dataset, options, clip, held_out)
+        return cls(path, state, dataset, options, clip, held_out, texts)
 
     @property
     def holds_text(self) -> bool:
@@ -243,6 +249,20 @@ def _read_said(said) -> tuple[Dataset, dict, str | None]:
 def _held_out(options: dict) -> tuple[float, int] | None:
     share, seed = options.get("validation"), options.get("seed")
     return (share, seed) if isinstance(share, float) and share and isinstance(seed, int) else None
+
+
+def _texts(said: dict, dataset: Dataset) -> tuple[tuple[str, ...], ...] | None:
+    """Descriptions of each class.
+
+    Raises:
+        TypeError: they are something else.
+    """
+    if "texts" not in said:
+        return None
+    texts = said["texts"]
+    if not isinstance(texts, list) or len(texts) != len(dataset.classes):
+        raise TypeError("texts")
+    return tuple(sentences(of_class, "texts") for of_class in texts)
 
 
 def parsed(options: dict) -> dict:

@@ -1,0 +1,119 @@
+"""--texts and --text-pool: several descriptions of a class."""
+
+import pytest
+import torch
+import yaml
+from torch.nn import functional as F
+
+import ucf_option
+from detector import Detector
+from helpers.scripts import SMALL
+from losses import separation_loss
+from model import build_model
+from utils import PROJECT, checkpoint
+from utils.datasets.class_texts import class_texts
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.runs.weights import Weights, made_with
+from utils.system.errors import UserError
+
+RICH = PROJECT / "configs" / "rich_texts.yml"
+TUNINGS = pytest.mark.parametrize("tuning", ["adapter", "frozen", "prompt"])
+
+
+def args_of(*options):
+    return ucf_option.parser.parse_args([*SMALL, *options])
+
+
+def model_of(*options):
+    torch.manual_seed(0)
+    return build_model(args_of(*options), UCF_CRIME).eval()
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A file in which Abuse, the second class, has two descriptions."""
+    texts = {code: text for code, (text,) in zip(UCF_CRIME.classes, UCF_CRIME.texts, strict=True)}
+    texts["Abuse"] = ["a person hits a child", "a person kicks a dog"]
+    (tmp_path / "t.yml").write_text(yaml.safe_dump({"ucf": texts}))
+    return tmp_path / "t.yml"
+
+
+@pytest.mark.parametrize("facts", [UCF_CRIME, XD_VIOLENCE], ids=lambda facts: facts.name)
+def test_rich_texts_describe_every_class_in_several_ways(facts):
+    texts = class_texts(args_of(f"--texts={RICH}"), facts)
+    assert len(texts) == len(facts.classes)
+    assert all(len(of_class) >= 3 for of_class in texts)
+    assert len(set(sum(texts, ()))) == sum(map(len, texts))
+
+
+@TUNINGS
+def test_one_description_a_class_is_the_same_pooled_in_either_way(tuning, batch):
+    visual, lengths = batch
+    with torch.no_grad():
+        mean, best = (
+            model_of(f"--text-tuning={tuning}", f"--text-pool={pool}")(visual, lengths)
+            for pool in ("mean", "max")
+        )
+    for name, expected in mean._asdict().items():
+        if expected is not None:
+            torch.testing.assert_close(getattr(best, name), expected, msg=name)
+
+
+@TUNINGS
+def test_the_best_description_of_a_class_counts(tuning, written, batch):
+    """The logits of a class are the highest that its descriptions would have alone."""
+    visual, lengths = batch
+    options = [f"--text-tuning={tuning}", f"--texts={written}"]
+    model = model_of(*options, "--text-pool=max")
+    with torch.no_grad():
+        text = model.encode_text()
+        assert len(text) == 15
+        found = model(visual, lengths)
+        averaged = model_of(*options)
+        alone = [averaged(visual, lengths, torch.cat([text[:1], text[i : i + 1], text[3:]]))
+                 for i in (1, 2)]  # fmt: skip
+    for name in ("logits2", "logits3", "logits4"):
+        if getattr(found, name) is not None:
+            first, second = (getattr(outputs, name) for outputs in alone)
+            torch.testing.assert_close(getattr(found, name), torch.maximum(first, second))
+    differ = alone[0].logits2[..., 1] > alone[1].logits2[..., 1]
+    assert differ.any() and not differ.all()  # so that each of the two is the best somewhere
+    torch.testing.assert_close(found.text_features[1], unit(model, (text[1] + text[2]) / 2))
+    assert separation_loss(found.text_features).isfinite()
+
+
+def unit(model, text):
+    return text if model.text_prompt_embeddings else F.normalize(text, dim=-1)
+
+
+@pytest.mark.parametrize("options", [["--text-pool=max"], ["--text-tuning=manual"]], ids=" ".join)
+def test_weights_bring_the_texts_that_they_were_trained_with(options, written, tmp_path, batch):
+    args = args_of(f"--texts={written}", *options)
+    model = model_of(f"--texts={written}", *options)
+    path = tmp_path / "w.pth"
+    checkpoint.save_weights(model, path, made_with(args, UCF_CRIME, "random"))
+    assert Weights.read(str(path)).texts == class_texts(args, UCF_CRIME)
+    test = args_of(f"--model-path={path}")
+    found = Detector.of(test, UCF_CRIME, torch.device("cpu"))
+    assert found.facts.texts[1] == ("a person hits a child", "a person kicks a dog")
+    visual, lengths = batch
+    with torch.no_grad():
+        torch.testing.assert_close(found.model(visual, lengths), model(visual, lengths))
+
+
+def test_weights_whose_texts_are_damaged_are_refused(written, tmp_path):
+    args = args_of(f"--texts={written}")
+    said = made_with(args, UCF_CRIME, "random")
+    path = tmp_path / "w.pth"
+    model = model_of()
+    for texts in ([["one"]], [[1]] * 14):
+        checkpoint.save_weights(model, path, said | {"texts": texts})
+        with pytest.raises(UserError, match="what the weights say of themselves is damaged"):
+            Weights.read(str(path))
+
+
+@pytest.mark.parametrize("option", ["--texts=t.yml", "--text-pool=max"])
+def test_a_method_without_texts_refuses_them(option):
+    name = option.split("=")[0]
+    with pytest.raises(UserError, match=f"--method mil reads no texts: leave out {name} "):
+        ucf_option.parser.read(["--method=mil", option])
