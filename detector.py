@@ -169,5 +169,6 @@ class Detector:
         timeline = Timeline(
             len(rows), fps or self.facts.fps or FPS, row=self.facts.row, length=length
         )
-        events = find_events(found, self.facts, timeline, min_confidence, min_seconds)
+        least = min_confidence, min_seconds
+        events = find_events(found, self.facts, timeline, *least, self.scoring.temperature)
         return Scored(found.score, found.probabilities, events, timeline.edges)

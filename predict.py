@@ -141,9 +141,9 @@ def watch(own, detector, device, size: int) -> None:
     from utils.events.watch import Window, watch_live
     from utils.network.clip_visual import VisualTower
 
-    args = detector.args
+    args, temperature = detector.args, detector.scoring.temperature
     tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
-    tracker = EventTracker(detector.facts, own.min_confidence, own.min_seconds)
+    tracker = EventTracker(detector.facts, own.min_confidence, own.min_seconds, temperature)
     window = Window(detector.model, tower, detector.scoring)
     watch_live(own.inputs[0], own.pool, window, tracker, own.out, size)
 
@@ -161,7 +161,7 @@ def answer_all(sources, own, detector, weights, known, device, size: int) -> Non
         require_encoder()
     about = About(
         args.model_path, args.method, own.min_confidence, own.classes,
-        detector.random_clip, git_state(), hashes_of(weights),
+        detector.random_clip, git_state(), hashes_of(weights), detector.scoring.temperature,
     )  # fmt: skip
     clip = args.clip_weights, args.precision, device, args.backbone
     failures: list[str] = []

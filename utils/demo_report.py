@@ -93,6 +93,7 @@ def draw(test, predictions: list, args, folder: Path) -> tuple[Path, Path]:
         args.model_path, args.method, version=git_state(),
         random_clip=Weights.read(args.model_path).random_clip,
         sha256={"model_path": sha256(args.model_path)},
+        temperature=test.scoring.temperature,
     )  # fmt: skip
     known = KnownEvents.of_test_list(test.rows, test.truth, test.facts)
     index = folder / "pages" / "index.html"

@@ -86,7 +86,7 @@ class Scoring(NamedTuple):
 
     Attributes:
         method: as `--method` names it.
-        temperature: β of the class probabilities.
+        temperature: β of the class probabilities; 1 with VadCLIP.
         precision: of matrix products.
         visual_length: N, snippets of a chunk; of a method that sees whole videos, of the window in
             which a live source is seen.
@@ -108,7 +108,7 @@ class Scoring(NamedTuple):
         """As the options say."""
         return cls(
             args.method,
-            args.temp,
+            1.0 if args.method == "vadclip" else args.temp,
             args.precision,
             args.visual_length,
             args.attn_window,

@@ -23,8 +23,8 @@ class Event(NamedTuple):
         code, name: of the likeliest class; None and `anomaly` where the method tells none.
         probability: of that class, on average; None where the method tells none.
         confidence: highest detection score in it: how abnormal it is, whatever the class.
-        share: of `probability` among those of the anomaly classes; None where the method tells
-            none.
+        share: of that class among the anomaly classes, on average, see `anomaly_shares`; None where
+            the method tells none.
     """
 
     start: float
@@ -90,18 +90,20 @@ def find_events(
     timeline: Timeline,
     min_confidence: float,
     min_seconds: float,
+    temperature: float = 1.0,
 ) -> list[Event]:
     """The proposals of the mAP protocol, runs above max − 0.6·(max − min), of the detection score,
-    by time; a score that never changes is one run. Each is of the anomaly class that is likeliest
-    in it on average.
+    by time; a score that never changes is one run. Each is of the anomaly class whose share is the
+    largest on average.
 
     Args:
         min_confidence: an event's highest score is at least this.
         min_seconds: its length is at least this.
+        temperature: β of the class probabilities.
     """
     runs = event_runs([prediction.score], [timeline.edges])
     events = [
-        event_of(prediction, facts, timeline, start, end)
+        event_of(prediction, facts, timeline, start, end, temperature)
         for start, end in zip(runs.start, runs.end, strict=True)
     ]
     return sorted(
@@ -112,41 +114,77 @@ def find_events(
 
 
 def event_of(
-    prediction: Prediction, facts: Dataset, timeline: Timeline, start: int, end: int
+    prediction: Prediction,
+    facts: Dataset,
+    timeline: Timeline,
+    start: int,
+    end: int,
+    temperature: float,
 ) -> Event:
     """Snippets start … end − 1, taken for an event."""
     score, probabilities = prediction
-    mean = None if probabilities is None else probabilities[start:end].mean(axis=0)
+    classes = None
+    if probabilities is not None:
+        classes = Classes.of(probabilities[start:end], temperature)
     begin, finish = timeline.edges[[start, end]].tolist()
-    return named_event(begin, finish, mean, float(score[start:end].max()), facts)
+    return named_event(begin, finish, classes, float(score[start:end].max()), facts)
+
+
+class Classes(NamedTuple):
+    """What is said of the classes in some snippets.
+
+    Attributes:
+        snippets: how many.
+        probabilities: (C,), summed over the snippets.
+        shares: (C − 1,), the same of `anomaly_shares`.
+    """
+
+    snippets: int
+    probabilities: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, temperature: float) -> "Classes":
+        """Of snippets, (T, C)."""
+        shares = anomaly_shares(probabilities, temperature)
+        return cls(len(probabilities), probabilities.sum(axis=0), shares.sum(axis=0))
+
+    def and_of(self, more: "Classes") -> "Classes":
+        """Of further snippets, too."""
+        return Classes(*(a + b for a, b in zip(self, more, strict=True)))
 
 
 def named_event(
-    start: float, end: float, mean: np.ndarray | None, confidence: float, facts: Dataset
+    start: float, end: float, classes: Classes | None, confidence: float, facts: Dataset
 ) -> Event:
-    """An event of the anomaly class that is likeliest by the mean of its probabilities, (C,)."""
-    if mean is None:
+    """An event of the anomaly class whose share is the largest."""
+    if classes is None:
         return Event(start, end, None, ANOMALY, None, confidence)
-    best = 1 + int(mean[1:].argmax())
-    code, name, share = facts.classes[best], facts.names[best], anomaly_shares(mean)[best - 1]
-    return Event(start, end, code, name, float(mean[best]), confidence, float(share))
+    best = 1 + int(classes.shares.argmax())
+    probability = float(classes.probabilities[best] / classes.snippets)
+    share = float(classes.shares[best - 1] / classes.snippets)
+    return Event(start, end, facts.classes[best], facts.names[best], probability, confidence, share)
 
 
-def anomaly_shares(probabilities: np.ndarray) -> np.ndarray:
-    """What is shown of a class: its probability divided by the sum over the anomaly classes.
+def anomaly_shares(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """What is shown of a class: its share among the anomaly classes, at temperature 1.
 
-    The normal class is left out, because how normal it is tells the detection score already.
+    The normal class is left out, because how normal it is tells the detection score already. The
+    temperature β of belief modulation is, too: a high one makes all classes alike, which serves mAP
+    and tells people little. p ∝ e^(logit / β), so p^β ∝ e^logit.
 
     Args:
         probabilities: (…, C), of the normal class first.
+        temperature: β of these.
 
     Returns:
         (…, C − 1), which add up to 1; equal ones where no anomaly class has any probability.
     """
     anomalies = probabilities[..., 1:]
-    total = anomalies.sum(axis=-1, keepdims=True)
-    equal = np.full(anomalies.shape, 1 / anomalies.shape[-1], anomalies.dtype)
-    return np.divide(anomalies, total, out=equal, where=total > 0)
+    most = anomalies.max(axis=-1, keepdims=True)
+    relative = np.divide(anomalies, most, out=np.ones_like(anomalies), where=most > 0)
+    shares = relative**temperature
+    return shares / shares.sum(axis=-1, keepdims=True)
 
 
 def event_line(event: Event) -> str:

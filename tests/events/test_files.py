@@ -125,7 +125,8 @@ def test_names_of_events_do_not_lie_on_one_another():
 
 def test_shares_leave_the_normal_class_out():
     probabilities = np.array([[0.6, 0.1, 0.3], [1.0, 0.0, 0.0]])
-    assert anomaly_shares(probabilities) == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    expected = np.array([[0.25, 0.75], [0.5, 0.5]])
+    assert anomaly_shares(probabilities, 1.0) == pytest.approx(expected)
     (answer,) = answers("a")
     (event,) = answer.events
     assert event.probability == pytest.approx(0.35)

@@ -4,13 +4,15 @@ import json
 import av
 import numpy as np
 import pytest
+import torch
 
 import predict
 from helpers.predicting import error_of
 from helpers.videos import write_video
+from model import hierarchical_belief_modulation
 from utils.evaluation.scored_videos import Prediction
 from utils.events.annotated import KnownEvents, Segment
-from utils.find_events import Timeline, find_events
+from utils.find_events import Timeline, anomaly_shares, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.videos.frames import frame_times
 
@@ -253,3 +255,21 @@ def test_bad_inputs(inputs, message, command, tmp_path, capsys):
         (tmp_path / name).touch()
     assert message in error_of(["ucf", *[str(tmp_path / n) for n in inputs], *command], capsys)
     assert not (tmp_path / "out" / "flat.json").exists()
+
+
+def test_shares_are_those_of_the_alignment_whatever_the_temperature_of_the_metrics():
+    logits1, logits2 = torch.randn(1, 6, 1), 4 * torch.randn(1, 6, 14)
+    expected = logits2[0, :, 1:].softmax(dim=-1).numpy()
+    for temperature in (0.5, 1.0, 5.0):
+        probabilities = hierarchical_belief_modulation(logits1, logits2, temperature)[0].numpy()
+        found = anomaly_shares(probabilities, temperature)
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+        prediction = Prediction(np.linspace(0.6, 1, 6), probabilities)
+        event, *_ = find_events(prediction, UCF_CRIME, Timeline(6, 16.0), 0, 0, temperature)
+        inside = slice(round(event.start), round(event.end))
+        mean = expected[inside].mean(axis=0)
+        assert (event.code, event.share) == (
+            UCF_CRIME.classes[1 + mean.argmax()], pytest.approx(mean.max(), rel=1e-3)
+        )  # fmt: skip
+        probability = probabilities[inside, 1 + mean.argmax()].mean()
+        assert event.probability == pytest.approx(probability, rel=1e-4)

@@ -35,6 +35,7 @@ class About(NamedTuple):
         version: of this code, see `git_state`.
         sha256: of the weights, `model_path`, and of CLIP's file that they were trained and the
             features made with, `clip_text` and `clip_visual`, as far as they are known.
+        temperature: β of the class probabilities.
     """
 
     weights: str
@@ -44,6 +45,7 @@ class About(NamedTuple):
     random_clip: tuple[str, ...] = ()
     version: dict | None = None
     sha256: Mapping[str, str] = MappingProxyType({})
+    temperature: float = 1.0
 
     def on_features_of(self, clip: str | None) -> "About":
         """The same, of features that this CLIP's visual tower made, see `weights_identity`; None
@@ -102,7 +104,9 @@ class Answer:
     def shares(self) -> np.ndarray | None:
         """(T, C − 1) of the anomaly classes, see `anomaly_shares`; None where none are told."""
         probabilities = self.prediction.probabilities
-        return None if probabilities is None else anomaly_shares(probabilities)
+        if probabilities is None:
+            return None
+        return anomaly_shares(probabilities, self.about.temperature)
 
 
 def answer_for(
@@ -138,6 +142,8 @@ def answer_for(
         timeline = Timeline(rows, fps or facts.fps or FPS, times, row, length)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
-    events = find_events(prediction, facts, timeline, about.min_confidence, min_seconds)
+    events = find_events(
+        prediction, facts, timeline, about.min_confidence, min_seconds, about.temperature
+    )
     truth = known and known.of(video, timeline)
     return Answer(name, source, facts, prediction, timeline, events, about, truth)

@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.detection_map import DEPTH
 from utils.evaluation.scored_videos import Prediction
-from utils.find_events import Event, named_event
+from utils.find_events import Classes, Event, named_event
 from utils.labels import Dataset
 
 
@@ -25,8 +25,7 @@ class Ongoing:
         start, end: seconds.
         lowest: score of the window when the event began.
         peak: highest score.
-        count: snippets.
-        sum: of their class probabilities, (C,); None where the method tells no classes.
+        classes: of its snippets; None where the method tells none.
         announced: whether its start was told.
     """
 
@@ -34,23 +33,22 @@ class Ongoing:
     lowest: float
     end: float = 0.0
     peak: float = 0.0
-    count: int = 0
-    sum: np.ndarray | None = None
+    classes: Classes | None = None
     announced: bool = False
 
-    def extend(self, prediction: Prediction, snippets: slice, end: float) -> None:
+    def extend(
+        self, prediction: Prediction, snippets: slice, end: float, temperature: float
+    ) -> None:
         """It goes on until `end`, with these snippets of the window more."""
         score, probabilities = prediction
         self.end = end
         self.peak = max(self.peak, float(score[snippets].max()))
-        self.count += len(score[snippets])
         if probabilities is not None:
-            added = probabilities[snippets].sum(axis=0)
-            self.sum = added if self.sum is None else self.sum + added
+            more = Classes.of(probabilities[snippets], temperature)
+            self.classes = self.classes.and_of(more) if self.classes else more
 
     def event(self, facts: Dataset) -> Event:
-        mean = None if self.sum is None else self.sum / self.count
-        return named_event(self.start, self.end, mean, self.peak, facts)
+        return named_event(self.start, self.end, self.classes, self.peak, facts)
 
 
 class EventTracker:
@@ -59,15 +57,19 @@ class EventTracker:
     Args:
         facts: whose classes are told.
         min_confidence, min_seconds: see predict.py.
+        temperature: β of the class probabilities.
 
     Attributes:
         ongoing: the event that is on; None where none is.
     """
 
-    def __init__(self, facts: Dataset, min_confidence: float, min_seconds: float):
+    def __init__(
+        self, facts: Dataset, min_confidence: float, min_seconds: float, temperature: float = 1.0
+    ):
         self.facts = facts
         self.min_confidence = min_confidence
         self.min_seconds = min_seconds
+        self.temperature = temperature
         self.ongoing: Ongoing | None = None
         self._free_from = 0.0  # the last event ended then
 
@@ -85,7 +87,7 @@ class EventTracker:
             return self._begin(prediction, starts, ends)
         if prediction.score[-1] <= self._level(self.ongoing.peak, self.ongoing.lowest):
             return self.finish()
-        self.ongoing.extend(prediction, slice(-1, None), ends[-1])
+        self.ongoing.extend(prediction, slice(-1, None), ends[-1], self.temperature)
         return self._announce()
 
     def finish(self) -> list[tuple[str, Event]]:
@@ -110,7 +112,7 @@ class EventTracker:
         while last < len(score) and (above[last] or last == first):
             last += 1
         self.ongoing = Ongoing(starts[first], lowest)
-        self.ongoing.extend(prediction, slice(first, last), ends[last - 1])
+        self.ongoing.extend(prediction, slice(first, last), ends[last - 1], self.temperature)
         changes = self._announce()
         return changes if last == len(score) else changes + self.finish()
 

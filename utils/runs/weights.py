@@ -29,7 +29,8 @@ from utils.system.untrusted import load_tensors
 OF_ALL = ("method", "backbone", "visual_length")
 OF_CLASSES = (
     "text_tuning", "text_pool", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix",
-    "visual_layers", "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool", "background_weights",
+    "visual_layers", "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool",
+    "background_weights",
     "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
     "decoder_residual", "mask_padding", "score_residual", "temp",
 )  # fmt: skip
