@@ -20,7 +20,7 @@ from utils.ablation.grid import read_grid
 from utils.ablation.table import csv_table, result_of, summary
 from utils.ablation.text import latex_table, markdown_table
 from utils.both_datasets import DATASETS
-from utils.metric_names import METRICS
+from utils.metric_names import ALL_METRICS
 from utils.options.kinds import count, positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
@@ -46,8 +46,8 @@ def main(argv=None):
         "file's")  # fmt: skip
     parser.add_argument("--dataset", metavar="{ucf,xd,FILE.yml}", help="the same, or a data set of "
         "your own")  # fmt: skip
-    parser.add_argument("--metrics", choices=METRICS, nargs="+", metavar="M", help="instead of the "
-        f"file's: {', '.join(METRICS)}")  # fmt: skip
+    parser.add_argument("--metrics", choices=ALL_METRICS, nargs="+", metavar="M", help="instead of "
+        f"the file's: {', '.join(ALL_METRICS)}")  # fmt: skip
     parser.add_argument(
         "--drop-weights", action="store_true", help="keep the metrics of a finished run alone"
     )

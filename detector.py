@@ -117,6 +117,8 @@ class Detector:
         if weights.texts and not args.texts and weights.dataset.classes == facts.classes:
             facts = replace(facts, texts=weights.texts)
             args.text_tuning = "frozen" if args.text_tuning == "manual" else args.text_tuning
+        if weights.left_out and not args.leave_out:
+            args.leave_out = [code for code in weights.left_out if code in facts.classes]
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)

@@ -63,6 +63,7 @@ class DSANet(nn.Module):
         mask_padding: whether the padding behind a video's end is kept out of the graph convolutions
             and of what they lead to; in the official code it is not.
         reconstructs_in_tests: whether SG-NM runs in tests, too (`--score-residual`).
+        seen: indices of the classes that training tells apart; None for all (`--leave-out`).
 
     With a LearnablePrompt and neither SG-NM nor DCSA this is VadCLIP, its parameter names included.
     """
@@ -86,6 +87,7 @@ class DSANet(nn.Module):
         pool_own_snippets: bool,
         mask_padding: bool,
         reconstructs_in_tests: bool,
+        seen: list[int] | None,
     ):
         super().__init__()
         self.descriptions = [len(of_class) for of_class in texts]
@@ -128,6 +130,7 @@ class DSANet(nn.Module):
         # (C, P): row c averages the descriptions of class c.
         mean = torch.block_diag(*(torch.full((1, n), 1 / n) for n in self.descriptions))
         self.register_buffer("description_mean", mean, persistent=False)
+        self.register_buffer("seen", seen and torch.tensor(seen), persistent=False)
 
     def encode_video(
         self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
@@ -232,7 +235,10 @@ class DSANet(nn.Module):
             )
         if self.text_pool == "max":
             text = self._unit(self._mean(text))
-        return Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
+        outputs = Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
+        if self.training and self.seen is not None:
+            return outputs.of_classes(self.seen)
+        return outputs
 
 
 def masked(x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
@@ -346,4 +352,5 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
         pool_own_snippets=args.DCSA_pool == "video",
         mask_padding=args.mask_padding,
         reconstructs_in_tests=args.score_residual > 0,
+        seen=dataset.seen(args.leave_out) if args.leave_out else None,
     )

@@ -20,7 +20,7 @@ from utils.check_data import require_sound_data
 from utils.datasets.batches import training_batches, training_clips
 from utils.datasets.lists import read_list
 from utils.datasets.order import Order, Parts, Shuffled
-from utils.datasets.split import hold_out
+from utils.datasets.split import hold_out, leave_out
 from utils.engine import train_one_epoch
 from utils.labels import XD_VIOLENCE, dataset_of
 from utils.optim import make_optimization
@@ -48,6 +48,7 @@ def main(argv=None):
 
     rows = read_list(args.train_list, facts, args.feature_root)
     rows, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
+    rows, held_out = leave_out(rows, held_out, facts, args.leave_out)
     generator = torch.Generator()
     if METHODS[args.method].pairs_videos:
         steps = Paired(rows, args, generator)

@@ -64,6 +64,11 @@ def test_videos_as_long_as_a_clip_are_scored_as_without(visual):
         assert torch.equal(a, b)
 
 
+def test_methods_without_padding_refuse_it():
+    with pytest.raises(UserError, match="--mask-padding True is for dsanet and vadclip: --method"):
+        ucf_option.parser.read(["--mask-padding=True", "--method=rtfm"])
+
+
 def test_it_sets_the_other_two_options():
     args = ucf_option.parser.parse_args(["--mask-padding=True"])
     assert (args.DCSA_pool, args.select_normal) == ("video", "video")

@@ -167,6 +167,8 @@ class EvaluationSet(Videos):
 
     def __init__(self, args, facts: Dataset, rows: list[Row] | None = None):
         self.facts = facts
+        self.left_out = tuple(args.leave_out or ())
+        facts.seen(self.left_out)
         self.truth = None
         if rows is None:
             rows = read_list(args.test_list, facts, args.feature_root)
@@ -177,7 +179,7 @@ class EvaluationSet(Videos):
 
     def scored(self, predictions: list[Prediction]) -> ScoredVideos:
         """Predictions of these videos, and what is known of them."""
-        return ScoredVideos(predictions, self.truth, self.rows, self.facts)
+        return ScoredVideos(predictions, self.truth, self.rows, self.facts, left_out=self.left_out)
 
 
 @contextmanager

@@ -3,6 +3,7 @@ features stands for, where its lists and events are. docs/own_data_set.md explai
 """
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,6 +112,23 @@ class Dataset:
         if known[0] in codes and len(codes) > 1:
             raise UserError(f"label '{label}' is both normal and anomalous")
         return {known.index(code) for code in codes}
+
+    def seen(self, left_out: Sequence[str]) -> list[int]:
+        """Indices of the classes but those that are left out of training, by code.
+
+        Raises:
+            UserError: one is no anomaly class, or none is left.
+        """
+        for code in left_out:
+            if code not in self.classes[1:]:
+                raise UserError(
+                    f"--leave-out {code}: {self.title} has no such anomaly class; it has "
+                    f"{', '.join(self.classes[1:])}"
+                )
+        seen = [i for i, code in enumerate(self.classes) if code not in left_out]
+        if len(seen) == 1:
+            raise UserError("--leave-out leaves no anomaly class to train on: name fewer")
+        return seen
 
     def length_of(self, frames: str, seconds: str) -> float | None:
         """How long a video is, in the unit of `row`, from what a table says; None if nothing.

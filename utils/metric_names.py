@@ -72,8 +72,20 @@ METRICS = {
 OF_DEPLOYMENT = tuple(name for name, metric in METRICS.items() if metric.of_deployment)
 OF_VIDEOS = tuple(name for name, metric in METRICS.items() if metric.of_videos)
 DEPLOYMENT = "deployment"  # the block of what is `of_deployment`
+# With --leave-out, of the classes that were trained on and of the others; in a block of their own.
+OPEN_WORLD, PARTS = "open_world", ("seen", "unseen")
+OF_PARTS = ("auc1", "ap1", "ano_auc", "video_auc", "class_accuracy", "average_anomaly_map")
+ALL_METRICS = METRICS | {
+    f"{part}_{name}": METRICS[name]._replace(title=f"{METRICS[name].title}, {part}")
+    for name in OF_PARTS
+    for part in PARTS
+}
 
 
 def value_of(metrics: dict, name: str) -> float | None:
-    """A metric of `results.json` or `best.json`, wherever it stands; None if it is undefined."""
+    """One of `ALL_METRICS` in `results.json` or `best.json`, wherever it stands; None if it is
+    undefined."""
+    if name not in METRICS:
+        part, _, of_part = name.partition("_")
+        return metrics.get(OPEN_WORLD, {}).get(part, {}).get(of_part)
     return (metrics.get(DEPLOYMENT, {}) if METRICS[name].of_deployment else metrics).get(name)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
-from utils.metric_names import METRICS
+from utils.metric_names import ALL_METRICS
 from utils.options.datasets import SELECTABLE
 from utils.options.parser import as_arguments
 from utils.system.errors import UserError
@@ -115,8 +115,8 @@ def _at(place: str):
 
 def _known_metrics(metrics, what: str = "metrics") -> None:
     for metric in metrics:
-        if not isinstance(metric, str) or metric not in METRICS:
-            raise UserError(f"{what} {metric}; allowed are {', '.join(METRICS)}")
+        if not isinstance(metric, str) or metric not in ALL_METRICS:
+            raise UserError(f"{what} {metric}; allowed are {', '.join(ALL_METRICS)}")
 
 
 def _known_dataset(name) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from utils.ablation.grid import Grid, Variant
-from utils.metric_names import METRICS, value_of
+from utils.metric_names import ALL_METRICS, value_of
 from utils.system.errors import UserError
 
 NOT_APPLICABLE = "n/a"  # of a method that tells no classes
@@ -45,15 +45,15 @@ def summary(grid: Grid, result: dict) -> str:
     figures = []
     for metric in grid.metrics:
         value = value_of(result, metric)
-        figure = NOT_APPLICABLE if value is None else f"{METRICS[metric].shown(value):.2f}"
-        figures.append(f"{METRICS[metric].title} {figure}")
+        figure = NOT_APPLICABLE if value is None else f"{ALL_METRICS[metric].shown(value):.2f}"
+        figures.append(f"{ALL_METRICS[metric].title} {figure}")
     return ", ".join(figures)
 
 
 def by_seed(grid: Grid, results: Results, row: Variant, metric: str) -> dict[int, float]:
     """In the metric's unit, of the seeds that have one."""
     found = {seed: value_of(results.get((row.name, seed), {}), metric) for seed in grid.seeds}
-    return {s: METRICS[metric].shown(value) for s, value in found.items() if value is not None}
+    return {s: ALL_METRICS[metric].shown(value) for s, value in found.items() if value is not None}
 
 
 def mean_and_std(values: dict[int, float]) -> tuple[float | None, float | None]:
@@ -82,7 +82,7 @@ def best_rows(grid: Grid, results: Results, metric: str) -> set[str]:
     means = {name: round(mean, 2) for name, mean in means.items() if mean is not None}
     if len(means) < 2:
         return set()
-    best = (min if METRICS[metric].lower else max)(means.values())
+    best = (min if ALL_METRICS[metric].lower else max)(means.values())
     return {name for name, mean in means.items() if mean == best}
 
 
@@ -90,7 +90,7 @@ def weights_kept(row: Variant) -> str:
     if row.parsed.select == "last":
         return "last step"
     where = " (validation)" if row.parsed.select_on == "validation" else ""
-    return f"best {METRICS[row.parsed.select_by].title}{where}"
+    return f"best {ALL_METRICS[row.parsed.select_by].title}{where}"
 
 
 def csv_table(grid: Grid, results: Results) -> str:

@@ -13,7 +13,7 @@ from utils.ablation.table import (
     mean_and_std,
     weights_kept,
 )
-from utils.metric_names import METRICS
+from utils.metric_names import ALL_METRICS
 from utils.system.markdown import aligned
 
 LATEX = str.maketrans(
@@ -43,7 +43,7 @@ TEX = Style(lambda text: text.translate(LATEX), r"$\pm$", "$-$", lambda text: rf
 
 
 def heading(metric: str) -> str:
-    return METRICS[metric].heading + (" ↓" if METRICS[metric].lower else "")
+    return ALL_METRICS[metric].heading + (" ↓" if ALL_METRICS[metric].lower else "")
 
 
 def means(grid: Grid, results: Results, style: Style) -> list[list[str]]:

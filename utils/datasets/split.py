@@ -3,6 +3,7 @@
 import numpy as np
 
 from utils.datasets.lists import Row, crops_of_videos
+from utils.labels import Dataset
 from utils.system.console import note
 from utils.system.errors import UserError
 
@@ -30,6 +31,33 @@ def drawn(kinds: list[tuple], normal: list[bool], share: float, seed: int) -> se
         places = (np.arange(count) + rng.random()) * len(videos) / max(1, count)
         chosen |= {videos[int(place)] for place in places}
     return chosen
+
+
+def leave_out(
+    rows: list[Row], held_out: list[Row], facts: Dataset, codes: list[str] | None
+) -> tuple[list[Row], list[Row]]:
+    """Rows to train on, and validation videos, none of which shows one of these classes. The labels
+    of the former are (C,) for the classes that remain.
+
+    Args:
+        rows, held_out: of all classes, see `hold_out`.
+        facts: of the data set.
+        codes: of the classes (`--leave-out`).
+
+    Raises:
+        UserError: one is no anomaly class, or no anomalous video is left.
+    """
+    if not codes:
+        return rows, held_out
+    seen = facts.seen(codes)
+    unseen = [i for i in range(len(facts.classes)) if i not in seen]
+    trained, held = ([r for r in part if not r.label[unseen].any()] for part in (rows, held_out))
+    if all(row.normal for row in trained):
+        raise UserError(f"--leave-out {' '.join(codes)} leaves no anomalous video to train on")
+    note(
+        f"left out of training: {', '.join(codes)}, {len(rows) - len(trained)} of {len(rows)} rows"
+    )
+    return [row._replace(label=row.label[seen]) for row in trained], held
 
 
 def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[Row], list[Row]]:

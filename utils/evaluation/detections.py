@@ -8,7 +8,7 @@ import numpy as np
 from utils.detection_map import IOU_THRESHOLDS, Matched, matched
 from utils.evaluation.ranking import counted
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import Part, Values, by
+from utils.evaluation.weighted import Part, Values, by, mean_of_defined
 
 
 def of_detections(scored: ScoredVideos) -> Part:
@@ -23,8 +23,7 @@ def of_detections(scored: ScoredVideos) -> Part:
         ap = detections.precisions(weights)  # [B, IoUs, C]
         values = {}
         for name, of_classes in (("map", ap), ("anomaly_map", ap[..., 1:])):
-            known = np.isfinite(of_classes)
-            mean = np.where(known, of_classes, 0).sum(axis=2) / known.sum(axis=2)
+            mean = mean_of_defined(of_classes, axis=2)
             values |= {name: by(ious, mean), f"average_{name}": mean.mean(axis=1)}
         return values | {"per_class_ap": {c: by(ious, ap[..., i]) for i, c in enumerate(codes)}}
 

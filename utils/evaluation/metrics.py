@@ -9,6 +9,7 @@ from utils.evaluation.alarms import find_all, of_events, of_normal_videos
 from utils.evaluation.calibration import of_calibration
 from utils.evaluation.detections import of_detections
 from utils.evaluation.frames import of_anomalous_videos, of_frames, of_normal_class
+from utils.evaluation.open_world import of_open_world
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.undefined import undefined
@@ -71,6 +72,8 @@ class Evaluation:
             self._parts += [of_events(scored, events), of_calibration(scored, temperature)]
         if scored.truth and scored.tells_classes:
             self._parts += [part(scored) for part in (of_normal_class, of_detections)]
+        if scored.left_out:
+            self._parts.append(of_open_world(scored))
 
     def values(self, weights: np.ndarray) -> Values:
         """
@@ -96,7 +99,8 @@ class Evaluation:
 
         Returns:
             by name, those of `METRICS` and the tables beside them by IoU (in percent) or class; in
-            the block `deployment` the deployment metrics.
+            the block `deployment` the deployment metrics, and, where classes were left out, in the
+            block `open_world` those of the classes that were `seen` and `unseen`.
         """
         values = self.values(np.ones((1, self.scored.videos)))
         metrics = dict.fromkeys([*METRICS, *TABLES, *DEPLOYMENT_TABLES]) | mapped(_plain, values)

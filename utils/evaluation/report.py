@@ -3,7 +3,16 @@
 import numpy as np
 
 from utils.evaluation.undefined import NO_CLASSES
-from utils.metric_names import METRICS, OF_DEPLOYMENT, OF_VIDEOS, RATES, value_of
+from utils.metric_names import (
+    METRICS,
+    OF_DEPLOYMENT,
+    OF_PARTS,
+    OF_VIDEOS,
+    OPEN_WORLD,
+    PARTS,
+    RATES,
+    value_of,
+)
 
 MAIN = (  # whose intervals are printed, too
     "auc1", "ap1", "pr_auc", "average_map", "average_anomaly_map", "ano_auc", "video_auc",
@@ -63,7 +72,8 @@ def report_lines(metrics: dict) -> list[str]:
 
 def result_lines(results: dict) -> list[str]:
     """All that a test says of its `results_of`."""
-    return [*report_lines(results), "", *deployment_lines(results)]
+    lines = [*report_lines(results), "", *deployment_lines(results)]
+    return [*lines, "", *open_world_lines(results[OPEN_WORLD])] if OPEN_WORLD in results else lines
 
 
 def deployment_lines(metrics: dict) -> list[str]:
@@ -102,6 +112,20 @@ def deployment_lines(metrics: dict) -> list[str]:
             "highest scores"
         )
     return lines
+
+
+def open_world_lines(block: dict) -> list[str]:
+    """A table of the classes that training saw and did not see."""
+    lines = [f"{'':{WIDTH}}" + "".join(f"{part:>9}" for part in PARTS)]
+    for name in OF_PARTS:
+        values = [block[part].get(name) for part in PARTS]
+        if any(value is not None for value in values):
+            shown = (
+                f"{'none':>9}" if v is None else f"{METRICS[name].shown(v):9.2f}" for v in values
+            )
+            lines.append(f"{METRICS[name].heading:{WIDTH}}" + "".join(shown))
+    said = "Classes seen and unseen in training, each with all normal videos; mAP is on all videos."
+    return [*lines, said]
 
 
 def _about(test_set: dict) -> str:

@@ -34,6 +34,7 @@ class ScoredVideos:
         facts: of the data set.
         edges: per video (T + 1,), when its snippets begin and end, in the unit of the data set; by
             default those of the ground truth, or of the rows. None where that is not known.
+        left_out: anomaly classes that were not trained on, by code.
     """
 
     predictions: list[Prediction]
@@ -41,6 +42,7 @@ class ScoredVideos:
     rows: list[Row]
     facts: Dataset
     edges: list[np.ndarray] | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.truth:

@@ -19,6 +19,12 @@ def by(names: Iterable[str], values: np.ndarray) -> Values:
     return dict(zip(names, values.T, strict=True))
 
 
+def mean_of_defined(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Mean along an axis of what is not NaN; NaN where all is."""
+    known = np.isfinite(values)
+    return np.where(known, values, 0).sum(axis=axis) / known.sum(axis=axis)
+
+
 def combined(function, values: list[Values]) -> Values:
     """What a function makes of a list of values, one from each, of every metric that all have."""
     return {

@@ -63,3 +63,11 @@ class Outputs(NamedTuple):
     visual_features: torch.Tensor | None  # (B, N, D)
     reconstructed_features: torch.Tensor | None  # (B, N, D) with SG-NM, in training or if asked for
     compactness: torch.Tensor | None  # scalar, the same
+
+    def of_classes(self, classes: torch.Tensor) -> "Outputs":
+        """The same for fewer classes, given by their indices."""
+        text, _, *logits = self[:5]
+        logits2, logits3, logits4 = (x if x is None else x[..., classes] for x in logits)
+        return self._replace(
+            text_features=text[classes], logits2=logits2, logits3=logits3, logits4=logits4
+        )

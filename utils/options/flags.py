@@ -160,6 +160,8 @@ def add_training(parser: OptionParser) -> None:
          "--max-epoch is given)")  # fmt: skip
     add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime, rtfm, clip-tsa: this "
         "many normal and this many anomalous ones")  # fmt: skip
+    more("--leave-out", nargs="+", metavar="CLASS", help="anomaly classes, by code, to keep out of "
+         "training; a test then tells seen and unseen classes apart")  # fmt: skip
     more("--crops", type=whole(1, 1000), default=1, help="rtfm and clip-tsa: crops of a video that "
          "a step takes together and averages, so many rows of the list each; 1: every crop is a "
          "training video of its own")  # fmt: skip

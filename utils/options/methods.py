@@ -132,6 +132,10 @@ def check_method(parsed: argparse.Namespace) -> None:
                 "--DNP_use True has"
             )
     method = METHODS[parsed.method]
+    if parsed.mask_padding and not method.tells_classes:
+        raise UserError(
+            f"--mask-padding True is for dsanet and vadclip: --method {parsed.method} pads nothing"
+        )
     for name in ("DCSA_pool", "select_normal") if parsed.mask_padding else ():
         if name in parsed.given and getattr(parsed, name) != "video":
             raise UserError(

@@ -8,7 +8,7 @@ import numpy as np
 from detector import Detector
 from utils.check_data import require_sound_data
 from utils.datasets.lists import read_list
-from utils.datasets.split import hold_out
+from utils.datasets.split import hold_out, leave_out
 from utils.engine import EvaluationSet, score
 from utils.evaluation.bootstrap import results_of
 from utils.evaluation.calibration import fit_temperature
@@ -75,7 +75,8 @@ def temperature_of(detector: Detector) -> float | None:
         return None
     try:
         rows = read_list(args.train_list, facts, args.feature_root)
-        _, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
+        rows, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
+        _, held_out = leave_out(rows, held_out, facts, args.leave_out)
         videos = EvaluationSet(args, facts, held_out)
     except UserError as error:
         note(f"{error}: no temperature is fitted")

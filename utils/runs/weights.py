@@ -69,6 +69,7 @@ class Weights(NamedTuple):
         held_out: share of the training videos that was held out, and the seed of the draw, where
             they say it.
         texts: of the classes, where they were trained with others than the data set's own.
+        left_out: classes by code that were left out of training; None where they do not say it.
     """
 
     path: str
@@ -78,6 +79,7 @@ class Weights(NamedTuple):
     clip: str | None
     held_out: tuple[float, int] | None = None
     texts: tuple[tuple[str, ...], ...] | None = None
+    left_out: tuple[str, ...] | None = None
 
     @classmethod
     def read(cls, path: str) -> "Weights":
@@ -94,6 +96,7 @@ class Weights(NamedTuple):
             dataset, options, clip = _read_said(said)
             held_out = _held_out(said["options"])
             texts = _texts(said, dataset)
+            left_out = _left_out(said["options"], dataset)
         except (KeyError, TypeError, ValueError, UserError) as error:
             raise UserError(
                 f"{path}: what the weights say of themselves is damaged, or of another version of "
@@ -104,7 +107,7 @@ class Weights(NamedTuple):
         if METHODS[method].tells_classes:
             decide = (decide | {*OF_CLASSES}) - {*SHOWN}
         options = {k: v for k, v in options.items() if k in decide} | shown_options(state)
-        return cls(path, state, dataset, options, clip, held_out, texts)
+        return cls(path, state, dataset, options, clip, held_out, texts, left_out)
 
     @property
     def holds_text(self) -> bool:
@@ -153,6 +156,9 @@ class Weights(NamedTuple):
                 wrong.append(f"{shown(name)} is {value} in the file and {getattr(args, name)} here")
             elif name not in args.given:
                 taken[name] = value
+        if args.leave_out and {*args.leave_out} != {*(self.left_out or args.leave_out)}:
+            out = " ".join(self.left_out) or "nothing"
+            wrong.append(f"--leave-out is {out} in the file and {' '.join(args.leave_out)} here")
         if wrong:
             raise UserError(
                 f"{self.path} does not fit the options: {', '.join(wrong)}: leave them out, the "
@@ -250,6 +256,19 @@ def _read_said(said) -> tuple[Dataset, dict, str | None]:
 def _held_out(options: dict) -> tuple[float, int] | None:
     share, seed = options.get("validation"), options.get("seed")
     return (share, seed) if isinstance(share, float) and share and isinstance(seed, int) else None
+
+
+def _left_out(options: dict, dataset: Dataset) -> tuple[str, ...]:
+    """Class codes.
+
+    Raises:
+        TypeError, UserError: they are something else.
+    """
+    codes = options.get("leave_out") or []
+    if not isinstance(codes, list):
+        raise TypeError("leave_out")
+    dataset.seen(codes)
+    return tuple(codes)
 
 
 def _texts(said: dict, dataset: Dataset) -> tuple[tuple[str, ...], ...] | None:
