@@ -144,7 +144,7 @@ def watch(own, detector, device, size: int) -> None:
     args, temperature = detector.args, detector.scoring.temperature
     tower = VisualTower(args.clip_weights, device, args.precision, args.backbone)
     tracker = EventTracker(detector.facts, own.min_confidence, own.min_seconds, temperature)
-    window = Window(detector.model, tower, detector.scoring)
+    window = Window(detector.predict, tower, detector.scoring.visual_length)
     watch_live(own.inputs[0], own.pool, window, tracker, own.out, size)
 
 

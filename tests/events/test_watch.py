@@ -65,13 +65,17 @@ def test_the_window_holds_the_last_snippets(method, ucf_args, ucf_model):
             return torch.randn(len(pictures), 512)
 
     scoring = Scoring.of(ucf_args)
-    window = Window(ucf_model, Tower(), scoring)
+
+    def predict(names, features):
+        return score(ucf_model, Videos(scoring, names, features))
+
+    window = Window(predict, Tower(), scoring.visual_length)
     for i in range(40):
         images = torch.full((1, 3, 256, 340), i, dtype=torch.uint8)
         prediction = window.add(TimedSnippet(images, float(i), i + 1.0))
     assert list(window.starts) == list(range(8, 40))
     assert len(prediction.score) == ucf_args.visual_length == 32
-    expected = score(ucf_model, Videos(scoring, ["v"], [torch.stack([*window.features])]))[0]
+    (expected,) = predict(["v"], [torch.stack([*window.features])])
     assert np.array_equal(prediction.score, expected.score)
     if method == "dsanet":
         assert np.array_equal(prediction.probabilities, expected.probabilities)

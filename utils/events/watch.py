@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import torch
 
 from utils.datasets.features import SNIPPET_FRAMES
-from utils.engine import Scoring, Videos, eval_mode, score
 from utils.evaluation.scored_videos import Prediction
 from utils.events.tracker import EventTracker
 from utils.find_events import ABNORMALITY, Event, event_line
@@ -28,18 +28,16 @@ class Window:
     """The last N snippets of a source, scored with each new one.
 
     Args:
-        model: that scores them.
+        predict: scores videos, see `Detector.predict`.
         tower: that makes features of pictures.
-        scoring: how, see `utils.engine`.
+        length: N.
     """
 
-    def __init__(self, model, tower: VisualTower, scoring: Scoring):
-        self.model, self.tower, self.scoring = model, tower, scoring
-        with eval_mode(model):
-            self.text = model.encode_text()
-        self.features: deque = deque(maxlen=scoring.visual_length)
-        self.starts: deque = deque(maxlen=scoring.visual_length)
-        self.ends: deque = deque(maxlen=scoring.visual_length)
+    def __init__(self, predict: Callable[..., list[Prediction]], tower: VisualTower, length: int):
+        self.predict, self.tower = predict, tower
+        self.features: deque = deque(maxlen=length)
+        self.starts: deque = deque(maxlen=length)
+        self.ends: deque = deque(maxlen=length)
 
     def add(self, snippet: TimedSnippet) -> Prediction:
         """Scores of the window's snippets, the new one last."""
@@ -47,8 +45,7 @@ class Window:
         self.features.append(features.mean(dim=0))
         self.starts.append(snippet.start)
         self.ends.append(snippet.end)
-        videos = Videos(self.scoring, ["the stream"], [torch.stack([*self.features])])
-        return score(self.model, videos, self.text)[0]
+        return self.predict(["the stream"], [torch.stack([*self.features])])[0]
 
     def clear(self) -> None:
         for of_snippets in (self.features, self.starts, self.ends):
