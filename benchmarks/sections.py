@@ -23,6 +23,7 @@ from benchmarks.measure import (
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
 from benchmarks.process import process
+from benchmarks.profile import profile
 from clip_tsa import DRAWS, HardAttention, topk_weights
 from losses import dsanet_losses
 from utils.datasets.batches import training_batches, training_clips
@@ -349,4 +350,5 @@ SECTIONS = (
     scoring,
     process,
     training_step,
+    profile,
 )

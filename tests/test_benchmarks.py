@@ -7,12 +7,14 @@ import time
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from benchmarks import clocked_test, extraction, rtfm, scaling, workload
 from benchmarks.measure import Operators, Result, gflop, grown_memory, kept_for_backward
 from benchmarks.networks import initial_network
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.process import written_test_set
+from benchmarks.profile import OPTIMIZERS, OTHERS, PRODUCTS, by_kind
 from benchmarks.report import table
 from utils.engine import score
 from utils.optim import StableAdamW
@@ -46,6 +48,20 @@ def test_parts_of_a_process(tmp_path, monkeypatch, capsys):
     assert list(parts) == ["imports", "weights", "data", "scoring", "evaluation"]
     assert min(parts.values()) > 0
     assert json.loads((tmp_path / "results.json").read_text())["test_set"]["videos"] == 2
+
+
+def test_every_operator_of_a_step_is_of_a_kind():
+    x = torch.randn(8, 8, requires_grad=True)
+    optimizer = torch.optim.AdamW([x])
+
+    def step():
+        F.gelu(x @ x).sum().backward()
+        optimizer.step()
+
+    step()
+    taken = by_kind(step)
+    assert {*taken} >= {PRODUCTS, "activations, norms, softmaxes", OPTIMIZERS, OTHERS}
+    assert min(taken.values()) > 0
 
 
 def test_measures():
