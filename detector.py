@@ -25,6 +25,7 @@ from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.find_events import Event, Timeline, find_events
 from utils.labels import Dataset, dataset_of
 from utils.network.backbone import BACKBONES, WIDTH
+from utils.options.parser import as_arguments
 from utils.runs.weights import Weights
 from utils.system.device import set_up_device
 from utils.system.errors import UserError
@@ -93,8 +94,7 @@ class Detector:
             )
         parser, usual = DATASETS[recipe or "ucf"]
         given = {**options, "model_path": path, **({"dataset": dataset} if described else {})}
-        arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
-        args = parser.read(arguments)
+        args = parser.read(as_arguments(given))
         if dataset is None and weights.dataset is not None:
             usual = weights.dataset
         device = set_up_device(args.device, args.precision, args.deterministic)
@@ -114,11 +114,7 @@ class Detector:
         args.classes_num = len(facts.classes)
         if facts.width == BACKBONES[given.backbone].width:
             facts = replace(facts, width=BACKBONES[args.backbone].width)
-        if weights.texts and not args.texts and weights.dataset.classes == facts.classes:
-            facts = replace(facts, texts=weights.texts)
-            args.text_tuning = "frozen" if args.text_tuning == "manual" else args.text_tuning
-        if weights.left_out and not args.leave_out:
-            args.leave_out = [code for code in weights.left_out if code in facts.classes]
+        facts = weights.facts_for(args, facts)
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)

@@ -185,7 +185,7 @@ class DSANet(nn.Module):
 
     @in_float32
     def align(self, v: torch.Tensor, logits1: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        """Alignment branch: (B, N, D), (B, N, 1), (C, D) -> logits2 (B, N, C).
+        """Alignment branch: (B, N, D), (B, N, 1), text -> logits2 (B, N, C).
 
         Each class text is shifted by what the video is about, its score-weighted feature sum.
         """
@@ -196,7 +196,7 @@ class DSANet(nn.Module):
     def align_parts(
         self, v: torch.Tensor, scores: torch.Tensor, text: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """DCSA: (B, N, D), S_det (B, N), (C, D), (B,) -> logits3, logits4 (B, 1, C)."""
+        """DCSA: (B, N, D), S_det (B, N), text, (B,) -> logits3, logits4 (B, 1, C)."""
         valid = padding_mask(lengths, v.shape[1]) if self.pool_own_snippets else None
         event, background = dcsa_logits(v, scores, text, self.complement_background, valid)
         return self._best(event), self._best(background)
@@ -352,5 +352,5 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
         pool_own_snippets=args.DCSA_pool == "video",
         mask_padding=args.mask_padding,
         reconstructs_in_tests=args.score_residual > 0,
-        seen=dataset.seen(args.leave_out) if args.leave_out else None,
+        seen=dataset.seen(left_out) if (left_out := dataset.left_out(args)) else None,
     )

@@ -227,8 +227,6 @@ def with_classes(path: str, args, facts: Dataset) -> tuple[argparse.Namespace, D
 
     facts = custom_classes(path, facts)
     changed = {"classes_num": len(facts.classes)}
-    if args.text_tuning == "manual":
-        changed["text_tuning"] = "frozen"  # the same, but with these texts
     note(f"the classes of {path} are zero-shot and unmeasured")
     return argparse.Namespace(**{**vars(args), **changed}), facts
 

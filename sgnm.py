@@ -129,11 +129,11 @@ def normal_counts(
 
 
 @in_float32
-def distance_to_normal(
+def scores_by_distance(
     visual: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor, is_normal: torch.Tensor
 ) -> torch.Tensor:
-    """(B, N, D), (B, N), (B,), (B,) -> (B, N), distance −cos of each snippet to the mean direction
-    of the normal videos' snippets; the scores if none of the videos is normal."""
+    """(B, N, D), (B, N), (B,), (B,) -> (B, N), instead of the scores −cos of each snippet to the
+    mean direction of the normal videos' snippets; the scores if none of the videos is normal."""
     visual = F.normalize(visual, dim=-1)
     counted = padding_mask(lengths, visual.shape[1]) & is_normal[:, None]
     mean = summed(visual.masked_fill(~counted[:, :, None], 0.0).sum(dim=(0, 1)))
@@ -202,6 +202,7 @@ class SGNM(nn.Module):
         Returns:
             the reconstruction (B, N, D) and the compactness loss, a scalar.
         """
+        # Detached: neither compactness nor the prototypes pull on the visual features.
         normal, mask = self.select_normal(visual.detach(), scores, lengths, is_normal)
         prototypes = self.gather_prototypes(normal, mask)
         x = self.bottleneck(visual if filled is None else filled.pack(visual))
@@ -219,16 +220,15 @@ class SGNM(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(B, N, D), (B, N), (B,) -> (B, M, D), the M = ⌊N·ratio⌋ snippets with the lowest scores.
 
-        Detached: neither compactness nor the prototypes pull on the visual features. Among a
-        video's own snippets it is ⌊len·ratio⌋ of them, and (B, M) says which of the M these are.
-        Where it is said which videos are normal, all snippets of these are chosen, and of the
+        Among a video's own snippets it is ⌊len·ratio⌋ of them, and (B, M) says which of the M these
+        are. Where it is said which videos are normal, all snippets of these are chosen, and of the
         others those that are nearest to them.
         """
         n, ratio = visual.shape[1], self.normal_selection_ratio
         count, mask = max(1, int(n * ratio)), None
         if is_normal is not None:
             count = n
-            scores = distance_to_normal(visual, scores, lengths, is_normal)
+            scores = scores_by_distance(visual, scores, lengths, is_normal)
         if self.own_snippets_only or is_normal is not None:
             scores = scores.masked_fill(~padding_mask(lengths, n), float("inf"))
             # topk sorts: a video's lowest come first

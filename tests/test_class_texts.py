@@ -1,5 +1,7 @@
 """--texts and --text-pool: several descriptions of a class."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -11,7 +13,7 @@ from helpers.scripts import SMALL
 from losses import separation_loss
 from model import build_model
 from utils import PROJECT, checkpoint
-from utils.datasets.class_texts import class_texts
+from utils.datasets.class_texts import class_texts, custom_classes
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.runs.weights import Weights, made_with
 from utils.system.errors import UserError
@@ -42,7 +44,7 @@ def written(tmp_path):
 def test_rich_texts_describe_every_class_in_several_ways(facts):
     texts = class_texts(args_of(f"--texts={RICH}"), facts)
     assert len(texts) == len(facts.classes)
-    assert all(len(of_class) >= 3 for of_class in texts)
+    assert {len(of_class) for of_class in texts} == {3}
     assert len(set(sum(texts, ()))) == sum(map(len, texts))
 
 
@@ -92,7 +94,9 @@ def test_weights_bring_the_texts_that_they_were_trained_with(options, written, t
     model = model_of(f"--texts={written}", *options)
     path = tmp_path / "w.pth"
     checkpoint.save_weights(model, path, made_with(args, UCF_CRIME, "random"))
-    assert Weights.read(str(path)).texts == class_texts(args, UCF_CRIME)
+    weights = Weights.read(str(path))
+    assert weights.dataset.texts == class_texts(args, UCF_CRIME)
+    assert weights.usual_texts == UCF_CRIME.texts
     test = args_of(f"--model-path={path}")
     found = Detector.of(test, UCF_CRIME, torch.device("cpu"))
     assert found.facts.texts[1] == ("a person hits a child", "a person kicks a dog")
@@ -101,12 +105,29 @@ def test_weights_bring_the_texts_that_they_were_trained_with(options, written, t
         torch.testing.assert_close(found.model(visual, lengths), model(visual, lengths))
 
 
+def test_other_classes_keep_their_texts(written, tmp_path):
+    """Even those that are called as the weights' own; a normal one is as it was trained."""
+    args = args_of(f"--texts={written}", "--text-tuning=manual", "--leave-out", "Abuse")
+    path = tmp_path / "w.pth"
+    checkpoint.save_weights(model_of(), path, made_with(args, UCF_CRIME, "random"))
+    weights = Weights.read(str(path))
+    other = replace(UCF_CRIME, texts=tuple((f"{text} twice",) for (text,) in UCF_CRIME.texts))
+    (tmp_path / "c.yml").write_text("Abuse: someone is hit\n")
+    zero_shot = custom_classes(tmp_path / "c.yml", weights.dataset)
+    assert zero_shot.texts[0] == weights.dataset.texts[0]
+    for facts in (other, zero_shot):
+        test = args_of(f"--model-path={path}")
+        found = Detector.of(test, facts, torch.device("cpu"), weights)
+        assert found.facts.texts == facts.texts == class_texts(found.args, found.facts)
+        assert not found.args.leave_out
+
+
 def test_weights_whose_texts_are_damaged_are_refused(written, tmp_path):
     args = args_of(f"--texts={written}")
     said = made_with(args, UCF_CRIME, "random")
     path = tmp_path / "w.pth"
     model = model_of()
-    for texts in ([["one"]], [[1]] * 14):
+    for texts in ([["one"]], [[1]] * 14, [["one"] * 101] * 14, [["\x1b"]] * 14):
         checkpoint.save_weights(model, path, said | {"texts": texts})
         with pytest.raises(UserError, match="what the weights say of themselves is damaged"):
             Weights.read(str(path))

@@ -12,7 +12,12 @@ RESERVED = ("snippet", "start", "end", "score")  # columns of predict.py beside 
 MOST_WIDE = 2**16
 
 
-def _text(value, key: str) -> str:
+def text(value, key: str) -> str:
+    """A text of some letters, without spaces around it.
+
+    Raises:
+        UserError: it is something else; `key` names it.
+    """
     if not isinstance(value, str) or not value.strip():
         empty = value is None or (isinstance(value, str) and not value.strip())
         shown = value if isinstance(value, date) else repr(value)
@@ -26,7 +31,7 @@ def _text(value, key: str) -> str:
 
 
 def _name(value, key: str) -> str:
-    name = _text(value, key)
+    name = text(value, key)
     if set(name) & set('/\\:*?"<>|') or name in (".", ".."):
         raise UserError(f"{key} '{name}' becomes part of files' names: use letters and digits")
     return name
@@ -64,24 +69,24 @@ def _truth(value, key: str) -> dict:
         raise UserError(f"{key} is {value!r}: expected frames, segments, labels and normal")
     if not value.keys() >= {"frames", "segments", "labels"}:
         raise UserError(f"{key} needs frames, segments and labels")
-    return {part: _text(name, f"{key}, {part}") for part, name in value.items()}
+    return {part: text(name, f"{key}, {part}") for part, name in value.items()}
 
 
 KEYS = {  # a check, which gives the value, and the default
     "name": (_name, None),
-    "title": (_text, None),
+    "title": (text, None),
     "classes": (lambda value, key: value, None),
-    "normal": (_text, None),
+    "normal": (text, None),
     "row": (lambda value, key: value, "16 frames"),
     "event-unit": (_unit, FRAMES),
     "width": (_width, None),
     "fps": (_positive, None),
-    "features": (_text, None),
-    "videos": (_text, None),
-    "events": (_text, None),
-    "lists": (_text, None),
-    "train-list": (_text, None),
-    "test-list": (_text, None),
+    "features": (text, None),
+    "videos": (text, None),
+    "events": (text, None),
+    "lists": (text, None),
+    "train-list": (text, None),
+    "test-list": (text, None),
     "test-crop": (_whole, None),
     "ground-truth": (_truth, {}),
 }
@@ -124,7 +129,7 @@ def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
         raise UserError("classes: expected two or more lines 'code: text', a normal one among them")
     codes, names, texts = [], [], []
     for code, value in written.items():
-        code = _text(code, "a class")
+        code = text(code, "a class")
         place = f"class '{code}'"
         if parts_of(code) in map(parts_of, codes):
             raise UserError(f"{place} is there twice")
@@ -136,12 +141,12 @@ def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
             value = {"texts": value}
         if odd := [str(key) for key in value if key not in ("name", "texts")]:
             raise UserError(f"{place} has the key '{odd[0]}': allowed are name and texts")
-        name = _text(value.get("name", code), f"{place}, name,")
+        name = text(value.get("name", code), f"{place}, name,")
         said = value.get("texts", name)
         said = said if isinstance(said, list) and said else [said]
         codes.append(code)
         names.append(name)
-        texts.append(tuple(_text(text, f"{place}: its text") for text in said))
+        texts.append(tuple(text(of_one, f"{place}: its text") for of_one in said))
     return codes, names, texts
 
 

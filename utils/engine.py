@@ -68,7 +68,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
     device = next(model.parameters()).device
     model.train()
     for snippets, labels, lengths in batches:
-        # From here to the yield nothing waits for the device.
+        # From here to the yield nothing waits for the device, but for `summed` in a warm-up.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
         is_normal = labels[:, 0] > 0 if optimization.steps < args.normal_warmup else None
         share = step_share(lengths, is_normal, args)
@@ -167,8 +167,7 @@ class EvaluationSet(Videos):
 
     def __init__(self, args, facts: Dataset, rows: list[Row] | None = None):
         self.facts = facts
-        self.left_out = tuple(args.leave_out or ())
-        facts.seen(self.left_out)
+        self.left_out = facts.left_out(args)
         self.truth = None
         if rows is None:
             rows = read_list(args.test_list, facts, args.feature_root)

@@ -113,6 +113,16 @@ class Dataset:
             raise UserError(f"label '{label}' is both normal and anomalous")
         return {known.index(code) for code in codes}
 
+    def left_out(self, args) -> tuple[str, ...]:
+        """The classes that `--leave-out` names, by code.
+
+        Raises:
+            UserError: as `seen`.
+        """
+        codes = tuple(args.leave_out or ())
+        self.seen(codes)
+        return codes
+
     def seen(self, left_out: Sequence[str]) -> list[int]:
         """Indices of the classes but those that are left out of training, by code.
 

@@ -91,6 +91,9 @@ def read_grid(
         metrics = [MAIN_METRIC[name] if m in MAIN_METRIC.values() else m for m in metrics]
         rows = [row._replace(paper={}) for row in rows]
     facts = dataset_of(rows[0].parsed, DATASETS[name][1])
+    for row in rows:
+        with _at(f"grid {path}: row '{row.name}'"):
+            facts.left_out(row.parsed)
     if facts.is_own:
         rows = [row._replace(paper={}) for row in rows]
     if not facts.has_events:

@@ -4,13 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils import PROJECT
-from utils.data_set_file import RESERVED
+from utils.data_set_file import RESERVED, text
 from utils.labels import Dataset
+from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
 MANUAL_TEXTS = PROJECT / "configs" / "manual_texts.yml"
 NORMAL = "normal"
+MOST = 100  # sentences of a class
 
 
 def class_texts(args, facts: Dataset) -> tuple[tuple[str, ...], ...]:
@@ -20,7 +22,10 @@ def class_texts(args, facts: Dataset) -> tuple[tuple[str, ...], ...]:
     Raises:
         UserError: as `manual_texts`.
     """
-    return manual_texts(args.texts, facts) if writes_texts(args) else facts.texts
+    texts = manual_texts(args.texts, facts) if writes_texts(args) else facts.texts
+    if args.text_pool == "max" and all(len(of_class) == 1 for of_class in texts):
+        note("--text-pool max changes nothing: every class has one description (--texts)")
+    return texts
 
 
 def writes_texts(args) -> bool:
@@ -33,7 +38,8 @@ def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...
 
     Args:
         path: YAML, data set -> class code -> a sentence or a list of them; None for
-            configs/manual_texts.yml or, where a data set is not in it, its own texts.
+            configs/manual_texts.yml or, where a data set or its classes are not in it, its own
+            texts.
         facts: of the data set.
 
     Raises:
@@ -43,7 +49,7 @@ def manual_texts(path: str | None, facts: Dataset) -> tuple[tuple[str, ...], ...
     path = path or MANUAL_TEXTS
     written = read_yaml(path, "texts")
     of_classes = written.get(facts.name) if isinstance(written, dict) else None
-    if of_classes is None and given is None:
+    if given is None and (of_classes is None or {*of_classes} != {*facts.classes}):
         return facts.texts
     if not isinstance(of_classes, dict):
         raise UserError(f"texts {path} have no entry '{facts.name}' with a line per class code")
@@ -76,11 +82,11 @@ def custom_classes(path: str | Path, facts: Dataset) -> Dataset:
     if odd := [name for name in written if name.casefold() in RESERVED or not name.strip()]:
         raise UserError(f"classes {path}: a class cannot be called '{odd[0]}': choose another name")
     texts = {NORMAL: facts.texts[0]}  # which comes first
-    for name, text in written.items():
+    for name, value in written.items():
         known = NORMAL if name.casefold() == NORMAL else name
         if sum(other.casefold() == name.casefold() for other in written) > 1:
             raise UserError(f"classes {path}: '{name}' is there twice: name each class once")
-        texts[known] = sentences(text, f"classes {path}, {name}")
+        texts[known] = sentences(value, f"classes {path}, {name}")
     if len(texts) == 1:
         raise UserError(f"classes {path} names no class but {NORMAL}: expected one at least")
     names = tuple(texts)
@@ -88,12 +94,14 @@ def custom_classes(path: str | Path, facts: Dataset) -> Dataset:
 
 
 def sentences(value, place: str) -> tuple[str, ...]:
-    """A sentence or a list of them."""
-    sentences = [value] if isinstance(value, str) else value
-    if (
-        not isinstance(sentences, list)
-        or not sentences
-        or not all(isinstance(s, str) and s.strip() for s in sentences)
-    ):
+    """A sentence or a list of them.
+
+    Raises:
+        UserError: it is something else, or too much.
+    """
+    found = value if isinstance(value, list) else [value]
+    if not found or not all(isinstance(s, str) and s.strip() for s in found):
         raise UserError(f"{place}: expected a sentence or a list of them, found {value}")
-    return tuple(sentences)
+    if len(found) > MOST:
+        raise UserError(f"{place}: {len(found)} sentences; at most {MOST} are taken")
+    return tuple(text(sentence, place) for sentence in found)

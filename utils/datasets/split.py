@@ -52,8 +52,9 @@ def leave_out(
     seen = facts.seen(codes)
     unseen = [i for i in range(len(facts.classes)) if i not in seen]
     trained, held = ([r for r in part if not r.label[unseen].any()] for part in (rows, held_out))
-    if all(row.normal for row in trained):
-        raise UserError(f"--leave-out {' '.join(codes)} leaves no anomalous video to train on")
+    for part, kept, use in ((rows, trained, "train on"), (held_out, held, "validate on")):
+        if part and all(row.normal for row in kept):
+            raise UserError(f"--leave-out {' '.join(codes)} leaves no anomalous video to {use}")
     note(
         f"left out of training: {', '.join(codes)}, {len(rows) - len(trained)} of {len(rows)} rows"
     )

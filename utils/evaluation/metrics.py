@@ -9,13 +9,13 @@ from utils.evaluation.alarms import find_all, of_events, of_normal_videos
 from utils.evaluation.calibration import of_calibration
 from utils.evaluation.detections import of_detections
 from utils.evaluation.frames import of_anomalous_videos, of_frames, of_normal_class
-from utils.evaluation.open_world import of_open_world
+from utils.evaluation.open_world import OpenWorld
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.undefined import undefined
 from utils.evaluation.videos import of_videos
 from utils.evaluation.weighted import Values, combined, mapped
-from utils.metric_names import DEPLOYMENT, METRICS, OF_DEPLOYMENT
+from utils.metric_names import DEPLOYMENT, METRICS, OF_DEPLOYMENT, OPEN_WORLD
 
 AT_ONCE = 2**22  # weightings of the videos × snippets that are held in memory
 # Tables beside the single metrics of METRICS, by IoU or class; those of the block `deployment`.
@@ -63,17 +63,18 @@ class Evaluation:
         self.scored = scored
         self.temperature = temperature
         self._parts = [of_videos(scored)]
+        of_fewer = self._parts[:]
         if scored.are_probabilities and scored.edges is not None:
             events = find_all(scored)
             self._parts.append(of_normal_videos(scored, events))
         if scored.truth:
-            self._parts += [of_frames(scored), of_anomalous_videos(scored)]
+            of_fewer += [of_frames(scored), of_anomalous_videos(scored)]
+            self._parts += of_fewer[1:]
         if scored.truth and scored.are_probabilities:
             self._parts += [of_events(scored, events), of_calibration(scored, temperature)]
         if scored.truth and scored.tells_classes:
             self._parts += [part(scored) for part in (of_normal_class, of_detections)]
-        if scored.left_out:
-            self._parts.append(of_open_world(scored))
+        self._open_world = OpenWorld(scored, of_fewer) if scored.left_out else None
 
     def values(self, weights: np.ndarray) -> Values:
         """
@@ -92,6 +93,8 @@ class Evaluation:
         values: Values = {}
         for part in self._parts:
             values |= part(weights)
+        if self._open_world:
+            values[OPEN_WORLD] = self._open_world.values(weights, values)
         return values
 
     def metrics(self) -> dict:
@@ -107,6 +110,8 @@ class Evaluation:
         why = {n: undefined(n, self.scored) for n, value in metrics.items() if value is None}
         metrics = in_blocks(metrics)
         metrics[DEPLOYMENT]["temperature"] = self.temperature
+        if self._open_world:
+            metrics[OPEN_WORLD]["left_out"] = [*self.scored.left_out]
         return metrics | {"undefined": why, "test_set": self.scored.described()}
 
 

@@ -2,40 +2,47 @@
 
 import numpy as np
 
-from utils.evaluation.detections import of_detections
-from utils.evaluation.frames import of_anomalous_videos, of_frames
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.videos import of_videos
 from utils.evaluation.weighted import Part, Values, mean_of_defined
-from utils.metric_names import OF_PARTS, OPEN_WORLD, PARTS
+from utils.metric_names import OF_PARTS, PARTS
 
 
-def of_open_world(scored: ScoredVideos) -> Part:
-    """AUC, AP and class accuracy over all normal videos and the anomalous ones of a part: `unseen`,
-    those that show a class that was left out, and `seen`, the others. mAP is over the classes of a
-    part, and over all videos. Classes are told apart among all in either part."""
-    codes = scored.facts.classes[1:]
-    unseen = np.isin(codes, scored.left_out)
-    shows = np.array([bool((np.asarray(row.label)[1:] > 0) @ unseen) for row in scored.rows])
-    videos = dict(zip(PARTS, (~shows, shows | ~scored.anomalous), strict=True))
-    classes = dict(zip(PARTS, (~unseen, unseen), strict=True))
-    parts = [of_videos(scored)]
-    if scored.truth:
-        parts += [of_frames(scored), of_anomalous_videos(scored)]
-    detections = of_detections(scored) if scored.truth and scored.tells_classes else None
+class OpenWorld:
+    """AUC, AP and class accuracy over all normal videos and the anomalous ones that show classes of
+    a part alone: `unseen`, the classes that were left out, and `seen`, the others. mAP is over the
+    classes of a part, and over all videos. Everywhere a class is told among all.
 
-    def part(weights: np.ndarray) -> Values:
+    Args:
+        scored: videos, of which it is known what was `left_out`.
+        parts: of the metrics that are made for fewer videos.
+    """
+
+    def __init__(self, scored: ScoredVideos, parts: list[Part]):
+        self.parts = parts
+        codes = scored.facts.classes[1:]
+        unseen = np.isin(codes, scored.left_out)
+        self.classes = {
+            name: [code for code, on in zip(codes, of_part, strict=True) if on]
+            for name, of_part in zip(PARTS, (~unseen, unseen), strict=True)
+        }
+        shown = np.array([np.asarray(row.label)[1:] > 0 for row in scored.rows])  # [V, C − 1]
+        others = ((shown & unseen).any(axis=1), (shown & ~unseen).any(axis=1))
+        self.videos = {name: ~other for name, other in zip(PARTS, others, strict=True)}
+
+    def values(self, weights: np.ndarray, of_all: Values) -> Values:
+        """
+        Args:
+            weights: (B, V) how often each video counts.
+            of_all: metrics of these, of all classes.
+        """
+        return {name: self._of_part(name, weights, of_all) for name in PARTS}
+
+    def _of_part(self, name: str, weights: np.ndarray, of_all: Values) -> Values:
         found: Values = {}
-        for name in PARTS:
-            values: Values = {}
-            for of_part in parts:
-                values |= of_part(weights * videos[name])
-            found[name] = {n: v for n, v in values.items() if n in OF_PARTS}
-        if detections:
-            by_class = detections(weights)["per_class_ap"]
-            ap = np.array([np.mean([*by_class[c].values()], axis=0) for c in codes])  # [C − 1, B]
-            for name in PARTS:
-                found[name]["average_anomaly_map"] = mean_of_defined(ap[classes[name]])
-        return {OPEN_WORLD: found}
-
-    return part
+        for part in self.parts:
+            found |= part(weights * self.videos[name])
+        found = {metric: value for metric, value in found.items() if metric in OF_PARTS}
+        if by_class := of_all.get("per_class_ap"):
+            ap = np.array([[*by_class[code].values()] for code in self.classes[name]])  # [c, I, B]
+            found["average_anomaly_map"] = mean_of_defined(ap.mean(axis=1))
+        return found

@@ -124,8 +124,11 @@ def open_world_lines(block: dict) -> list[str]:
                 f"{'none':>9}" if v is None else f"{METRICS[name].shown(v):9.2f}" for v in values
             )
             lines.append(f"{METRICS[name].heading:{WIDTH}}" + "".join(shown))
-    said = "Classes seen and unseen in training, each with all normal videos; mAP is on all videos."
-    return [*lines, said]
+    return [
+        f"Left out of training: {', '.join(block['left_out'])}",
+        *lines,
+        "Videos of seen or of unseen classes alone, with all normal ones; mAP is on all videos.",
+    ]
 
 
 def _about(test_set: dict) -> str:

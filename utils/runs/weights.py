@@ -7,6 +7,7 @@ where these are those of the other data set's network, the options that no shape
 
 import argparse
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -68,8 +69,8 @@ class Weights(NamedTuple):
         clip: sha256 of the CLIP weights that they were trained with, where they say it.
         held_out: share of the training videos that was held out, and the seed of the draw, where
             they say it.
-        texts: of the classes, where they were trained with others than the data set's own.
         left_out: classes by code that were left out of training; None where they do not say it.
+        usual_texts: of the classes, where they were trained with others, which `dataset` has.
     """
 
     path: str
@@ -78,8 +79,8 @@ class Weights(NamedTuple):
     options: dict
     clip: str | None
     held_out: tuple[float, int] | None = None
-    texts: tuple[tuple[str, ...], ...] | None = None
     left_out: tuple[str, ...] | None = None
+    usual_texts: tuple[tuple[str, ...], ...] | None = None
 
     @classmethod
     def read(cls, path: str) -> "Weights":
@@ -92,22 +93,25 @@ class Weights(NamedTuple):
         said = checkpoint.made_with(kept)
         if said is None:
             return cls(path, state, None, shown_options(state), None)
+        method = checkpoint.method_of(state)
+        decide = {*OF_ALL, *(OF_CLIP_TSA if method == "clip-tsa" else ())}
+        if METHODS[method].tells_classes:
+            decide |= {*OF_CLASSES}
         try:
-            dataset, options, clip = _read_said(said)
+            dataset, options, clip = _read_said(said, decide)
             held_out = _held_out(said["options"])
-            texts = _texts(said, dataset)
             left_out = _left_out(said["options"], dataset)
+            usual, dataset = dataset.texts, replace(dataset, texts=_texts(said, dataset))
         except (KeyError, TypeError, ValueError, UserError) as error:
             raise UserError(
                 f"{path}: what the weights say of themselves is damaged, or of another version of "
                 f"this code ({error}): copy the file again or name another"
             ) from None
-        method = checkpoint.method_of(state)
-        decide = {*OF_ALL, *(OF_CLIP_TSA if method == "clip-tsa" else ())}
         if METHODS[method].tells_classes:
-            decide = (decide | {*OF_CLASSES}) - {*SHOWN}
-        options = {k: v for k, v in options.items() if k in decide} | shown_options(state)
-        return cls(path, state, dataset, options, clip, held_out, texts, left_out)
+            options = {k: v for k, v in options.items() if k not in SHOWN}
+        options |= shown_options(state)
+        usual = None if usual == dataset.texts else usual
+        return cls(path, state, dataset, options, clip, held_out, left_out, usual)
 
     @property
     def holds_text(self) -> bool:
@@ -156,7 +160,8 @@ class Weights(NamedTuple):
                 wrong.append(f"{shown(name)} is {value} in the file and {getattr(args, name)} here")
             elif name not in args.given:
                 taken[name] = value
-        if args.leave_out and {*args.leave_out} != {*(self.left_out or args.leave_out)}:
+        known = self.left_out is not None
+        if args.leave_out and known and {*args.leave_out} != {*self.left_out}:
             out = " ".join(self.left_out) or "nothing"
             wrong.append(f"--leave-out is {out} in the file and {' '.join(args.leave_out)} here")
         if wrong:
@@ -171,6 +176,28 @@ class Weights(NamedTuple):
             backbone = taken.get("backbone", args.backbone)
             taken["clip_weights"] = RANDOM if self.clip == RANDOM else backbone
         return argparse.Namespace(**vars(args) | taken)
+
+    def facts_for(self, args, facts: Dataset) -> Dataset:
+        """Facts of a test of these weights: with the texts that they were trained with, where the
+        test is of their classes and others were not given. The options are then adapted to these,
+        and to the classes that were left out.
+
+        Args:
+            args: options that they have `adopted_by`.
+            facts: of the data set of the test.
+        """
+        if self.dataset is None or facts.classes != self.dataset.classes:
+            return facts
+        if facts.texts not in (self.dataset.texts, self.usual_texts):  # other classes so called
+            return facts
+        args.leave_out = list(self.left_out) or None
+        if args.texts:
+            if class_texts(args, facts) != self.dataset.texts:
+                note(f"{self.path} was trained with other texts than those of {args.texts}")
+            return facts
+        if args.text_tuning == "manual":
+            args.text_tuning = "frozen"  # the same, and the facts have the sentences
+        return replace(facts, texts=self.dataset.texts)
 
     def _method(self, args) -> str:
         """The one that was asked for, or theirs."""
@@ -237,8 +264,9 @@ def shown(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _read_said(said) -> tuple[Dataset, dict, str | None]:
-    """Data set, options and CLIP's hash, from what weights say, which may be anything.
+def _read_said(said, decide: set[str]) -> tuple[Dataset, dict, str | None]:
+    """Data set, those options that decide, and CLIP's hash, from what weights say, which may be
+    anything.
 
     Raises:
         KeyError, TypeError, ValueError, UserError: it is not what `made_with` gives.
@@ -250,7 +278,11 @@ def _read_said(said) -> tuple[Dataset, dict, str | None]:
     if said["version"] != VERSION:
         raise ValueError(f"version {said['version']}")
     options = {name: value for name, value in said["options"].items() if name in OF_WEIGHTS}
-    return Dataset.of(said["dataset"]), parsed(options), said["clip"]
+    for name, value in options.items():
+        if not isinstance(value, str | int | float):
+            raise TypeError(name)
+    options = {name: value for name, value in options.items() if name in decide}
+    return Dataset.of(said["dataset"]), parsed(options, decide), said["clip"]
 
 
 def _held_out(options: dict) -> tuple[float, int] | None:
@@ -271,33 +303,30 @@ def _left_out(options: dict, dataset: Dataset) -> tuple[str, ...]:
     return tuple(codes)
 
 
-def _texts(said: dict, dataset: Dataset) -> tuple[tuple[str, ...], ...] | None:
+def _texts(said: dict, dataset: Dataset) -> tuple[tuple[str, ...], ...]:
     """Descriptions of each class.
 
     Raises:
-        TypeError: they are something else.
+        TypeError, UserError: they are something else.
     """
     if "texts" not in said:
-        return None
+        return dataset.texts
     texts = said["texts"]
     if not isinstance(texts, list) or len(texts) != len(dataset.classes):
         raise TypeError("texts")
     return tuple(sentences(of_class, "texts") for of_class in texts)
 
 
-def parsed(options: dict) -> dict:
-    """Options by destination, checked as if they were given.
+def parsed(options: dict, decide: set[str]) -> dict:
+    """Options by destination, checked as if they were given; those of `decide` that are newer than
+    the weights have their defaults.
 
     Raises:
-        TypeError: one has no single value.
         UserError: one cannot be.
     """
-    for name, value in options.items():
-        if not isinstance(value, str | int | float):
-            raise TypeError(name)
     parser = DATASETS["ucf"][0]
     found = vars(parser.read(as_arguments(options)))
-    return {name: found[name] for name in options}
+    return {name: found[name] for name in decide}
 
 
 def shown_options(state: dict[str, torch.Tensor]) -> dict:
