@@ -5,6 +5,7 @@ import pytest
 from helpers.grids import ROWS, write
 from utils import PROJECT
 from utils.ablation.grid import read_grid
+from utils.system.errors import UserError
 
 
 def test_combinations(tmp_path):
@@ -32,9 +33,18 @@ NO_GRIDS = {"demo_ucf.yml", "demo_xd.yml", "manual_texts.yml", "rich_texts.yml",
 GRIDS = sorted(p for p in (PROJECT / "configs").glob("*.yml") if p.name not in NO_GRIDS)
 
 
+OF_ONE = {"open_world.yml": "xd"}  # it names classes
+
+
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
 def test_the_grids_of_the_project(path):
     for dataset, title in (("ucf", "UCF-Crime"), ("xd", "XD-Violence")):
+        if OF_ONE.get(path.name, dataset) != dataset:
+            with pytest.raises(
+                UserError, match=r"open_world.yml: row 'adapter': --leave-out B2: U"
+            ):
+                read_grid(str(path), dataset, None, [])
+            continue
         grid = read_grid(str(path), dataset, None, [])
         assert grid.rows
         assert grid.title.endswith(f", {title}")

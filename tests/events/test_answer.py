@@ -56,6 +56,6 @@ def test_other_classes_leave_the_options_as_they_were(tmp_path, capsys):
     args = argparse.Namespace(**given)
     changed, facts = predict.with_classes(tmp_path / "c.yml", args, UCF_CRIME)
     assert vars(args) == given
-    assert vars(changed) == {"classes_num": 2, "text_tuning": "frozen", "temp": 5.0}
+    assert vars(changed) == {"classes_num": 2, "text_tuning": "manual", "temp": 5.0}
     assert facts.classes == ("normal", "fire")
     assert "zero-shot and unmeasured" in capsys.readouterr().err

@@ -281,7 +281,6 @@ def _read_said(said, decide: set[str]) -> tuple[Dataset, dict, str | None]:
     for name, value in options.items():
         if not isinstance(value, str | int | float):
             raise TypeError(name)
-    options = {name: value for name, value in options.items() if name in decide}
     return Dataset.of(said["dataset"]), parsed(options, decide), said["clip"]
 
 
@@ -318,14 +317,17 @@ def _texts(said: dict, dataset: Dataset) -> tuple[tuple[str, ...], ...]:
 
 
 def parsed(options: dict, decide: set[str]) -> dict:
-    """Options by destination, checked as if they were given; those of `decide` that are newer than
-    the weights have their defaults.
+    """Options by destination, those of `decide`, checked as if they were given. One that is newer
+    than the weights has its default.
 
     Raises:
         UserError: one cannot be.
     """
-    parser = DATASETS["ucf"][0]
-    found = vars(parser.read(as_arguments(options)))
+    if options["method"] not in METHODS:
+        raise UserError(f"unknown method {options['method']}")
+    # DSANet knows them all; weights of another method may have some that mean nothing to it.
+    of_dsanet = as_arguments(options | {"method": "dsanet"})
+    found = vars(DATASETS["ucf"][0].read(of_dsanet)) | {"method": options["method"]}
     return {name: found[name] for name in decide}
 
 
