@@ -101,6 +101,7 @@ def assert_agree(one: Path, several: Path) -> None:
 def test_three_processes_train_as_one(data, tmp_path):
     """The last batch of an epoch cannot be shared evenly."""
     options = data("xd") | {"select-normal": "video", "num-workers": 1, "checkpoint-every": 5}
+    options["normal-warmup"] = STEPS // 2
     one, three = (
         double(["xd_train.py", *options_of(tmp_path / name, options)], count=count)
         for name, count in (("one", 1), ("three", 3))
