@@ -13,7 +13,7 @@ from benchmarks import workload
 from benchmarks.measure import Result
 from benchmarks.networks import initial_network
 from utils import PROJECT, checkpoint
-from utils.runs.weights import made_with
+from utils.runs.made_with import made_with
 from utils.system.files import write_json
 
 

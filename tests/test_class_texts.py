@@ -15,7 +15,8 @@ from model import build_model
 from utils import PROJECT, checkpoint
 from utils.datasets.class_texts import class_texts, custom_classes
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.runs.weights import Weights, made_with
+from utils.runs.made_with import made_with
+from utils.runs.weights import Weights
 from utils.system.errors import UserError
 
 RICH = PROJECT / "configs" / "rich_texts.yml"

@@ -25,7 +25,7 @@ from utils.events.page import bands, for_script
 from utils.events.pictures import pictures_of, strongest_moment
 from utils.find_events import anomaly_shares, event_line
 from utils.labels import UCF_CRIME
-from utils.runs.weights import made_with
+from utils.runs.made_with import made_with
 from utils.system.files import sha256
 from utils.system.provenance import git_state
 

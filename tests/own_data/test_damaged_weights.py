@@ -10,7 +10,8 @@ import torch
 import ucf_option
 from helpers.scripts import SCRIPTS, one_error
 from utils.labels import UCF_CRIME
-from utils.runs.weights import Weights, made_with
+from utils.runs.made_with import made_with
+from utils.runs.weights import Weights
 from utils.system.errors import UserError
 
 

@@ -15,7 +15,8 @@ from helpers.small_clip import small_clip
 from model import build_model
 from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME, XD_VIOLENCE
-from utils.runs.weights import OF_WEIGHTS, Weights
+from utils.runs.made_with import OF_WEIGHTS
+from utils.runs.weights import Weights
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 

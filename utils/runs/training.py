@@ -28,10 +28,10 @@ from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
 from utils.runs.kept import trained
 from utils.runs.lock import Lock
+from utils.runs.made_with import made_with
 from utils.runs.memory import require_memory
 from utils.runs.progress import SETS, TERMS, Progress, loss_line, place_of
 from utils.runs.record import Record
-from utils.runs.weights import made_with
 from utils.system import group, parallel
 from utils.system.command import lost_another_process
 from utils.system.console import say

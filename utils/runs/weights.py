@@ -1,4 +1,4 @@
-"""What weights say of themselves, and the options of a test that follow from it.
+"""Weights in a file, and the options of a test that follow from what they say of themselves.
 
 Weights that training leaves here carry the options, the data set and CLIP's hash that they were
 made with. Of others, the released ones among them, their shapes tell the depths of the network;
@@ -6,7 +6,6 @@ where these are those of the other data set's network, the options that no shape
 """
 
 import argparse
-import json
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,48 +13,16 @@ import torch
 
 from utils import checkpoint
 from utils.both_datasets import DATASETS
-from utils.datasets.class_texts import class_texts, sentences, writes_texts
+from utils.datasets.class_texts import class_texts
 from utils.labels import Dataset
 from utils.network.backbone import RANDOM, WIDTH
 from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
-from utils.options.parser import as_arguments
-from utils.runs.identity import clip_hash, fixed_options
+from utils.runs.identity import clip_hash
+from utils.runs.made_with import FREE, SHOWN, MadeWith
 from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
-
-# Options that decide what the weights compute in a test: of every method, of those that tell
-# classes, and of CLIP-TSA. Another one that is `FREE` may be given.
-OF_ALL = ("method", "backbone", "visual_length")
-OF_CLASSES = (
-    "text_tuning", "text_pool", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix",
-    "visual_layers", "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool",
-    "background_weights",
-    "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
-    "decoder_residual", "mask_padding", "score_residual", "temp",
-)  # fmt: skip
-OF_CLIP_TSA = ("tsa_kappa", "tsa_cap")
-OF_WEIGHTS = OF_ALL + OF_CLASSES + OF_CLIP_TSA
-FREE = ("temp", "score_residual", "tsa_cap")
-# Of these, what the weights' shapes show, which alone decides how large a network is made.
-SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
-VERSION = 1
-
-
-def made_with(args, facts: Dataset, clip: str | None) -> dict:
-    """What weights carry of the run that made them.
-
-    Args:
-        args: options of the run.
-        facts: of the data set.
-        clip: sha256 of CLIP's weights, or that they are random; None for a method without.
-    """
-    knowledge = {"options": fixed_options(args), "dataset": facts.described(), "clip": clip}
-    if METHODS[args.method].tells_classes and writes_texts(args):
-        knowledge["texts"] = class_texts(args, facts)
-    # As new values, none of which is shared: equal runs shall leave equal files.
-    return json.loads(json.dumps({"version": VERSION, **knowledge}))
 
 
 class Weights(NamedTuple):
@@ -94,24 +61,17 @@ class Weights(NamedTuple):
         if said is None:
             return cls(path, state, None, shown_options(state), None)
         method = checkpoint.method_of(state)
-        decide = {*OF_ALL, *(OF_CLIP_TSA if method == "clip-tsa" else ())}
-        if METHODS[method].tells_classes:
-            decide |= {*OF_CLASSES}
         try:
-            dataset, options, clip = _read_said(said, decide)
-            held_out = _held_out(said["options"])
-            left_out = _left_out(said["options"], dataset)
-            usual, dataset = dataset.texts, replace(dataset, texts=_texts(said, dataset))
+            made = MadeWith.read(said, method)
         except (KeyError, TypeError, ValueError, UserError) as error:
             raise UserError(
                 f"{path}: what the weights say of themselves is damaged, or of another version of "
                 f"this code ({error}): copy the file again or name another"
             ) from None
+        options = made.options
         if METHODS[method].tells_classes:
             options = {k: v for k, v in options.items() if k not in SHOWN}
-        options |= shown_options(state)
-        usual = None if usual == dataset.texts else usual
-        return cls(path, state, dataset, options, clip, held_out, left_out, usual)
+        return cls(path, state, **made._replace(options=options | shown_options(state))._asdict())
 
     @property
     def holds_text(self) -> bool:
@@ -262,73 +222,6 @@ class Weights(NamedTuple):
 
 def shown(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _read_said(said, decide: set[str]) -> tuple[Dataset, dict, str | None]:
-    """Data set, those options that decide, and CLIP's hash, from what weights say, which may be
-    anything.
-
-    Raises:
-        KeyError, TypeError, ValueError, UserError: it is not what `made_with` gives.
-    """
-    parts = {"version": int, "options": dict, "dataset": dict, "clip": str | None}
-    for part, kind in parts.items():
-        if not isinstance(said, dict) or not isinstance(said[part], kind):
-            raise TypeError(part)
-    if said["version"] != VERSION:
-        raise ValueError(f"version {said['version']}")
-    options = {name: value for name, value in said["options"].items() if name in OF_WEIGHTS}
-    for name, value in options.items():
-        if not isinstance(value, str | int | float):
-            raise TypeError(name)
-    return Dataset.of(said["dataset"]), parsed(options, decide), said["clip"]
-
-
-def _held_out(options: dict) -> tuple[float, int] | None:
-    share, seed = options.get("validation"), options.get("seed")
-    return (share, seed) if isinstance(share, float) and share and isinstance(seed, int) else None
-
-
-def _left_out(options: dict, dataset: Dataset) -> tuple[str, ...]:
-    """Class codes.
-
-    Raises:
-        TypeError, UserError: they are something else.
-    """
-    codes = options.get("leave_out") or []
-    if not isinstance(codes, list):
-        raise TypeError("leave_out")
-    dataset.seen(codes)
-    return tuple(codes)
-
-
-def _texts(said: dict, dataset: Dataset) -> tuple[tuple[str, ...], ...]:
-    """Descriptions of each class.
-
-    Raises:
-        TypeError, UserError: they are something else.
-    """
-    if "texts" not in said:
-        return dataset.texts
-    texts = said["texts"]
-    if not isinstance(texts, list) or len(texts) != len(dataset.classes):
-        raise TypeError("texts")
-    return tuple(sentences(of_class, "texts") for of_class in texts)
-
-
-def parsed(options: dict, decide: set[str]) -> dict:
-    """Options by destination, those of `decide`, checked as if they were given. One that is newer
-    than the weights has its default.
-
-    Raises:
-        UserError: one cannot be.
-    """
-    if options["method"] not in METHODS:
-        raise UserError(f"unknown method {options['method']}")
-    # DSANet knows them all; weights of another method may have some that mean nothing to it.
-    of_dsanet = as_arguments(options | {"method": "dsanet"})
-    found = vars(DATASETS["ucf"][0].read(of_dsanet)) | {"method": options["method"]}
-    return {name: found[name] for name in decide}
 
 
 def shown_options(state: dict[str, torch.Tensor]) -> dict:
