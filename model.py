@@ -140,8 +140,9 @@ class DSANet(nn.Module):
         In the official code the padding behind a video's end reaches its last snippets by way of
         the graph convolutions, and every class text by way of the scores (`align`).
         """
+        dtype = features.dtype
         if self.feature_projection is not None:
-            features = self.feature_projection(features)
+            features = self.feature_projection(features)  # in autocast's type
         n = features.shape[1]
         position = self.frame_position_embeddings.weight[:n]
         x = self.temporal(features + position, filled, empty=position)
@@ -153,7 +154,7 @@ class DSANet(nn.Module):
         x1 = quick_gelu(self.gc2(x1, similarity))
         x2 = masked(quick_gelu(self.gc3(x, distance)), padding)
         x2 = quick_gelu(self.gc4(x2, distance))
-        return masked(self.linear(torch.cat([x1, x2], dim=-1)), padding).to(features.dtype)
+        return masked(self.linear(torch.cat([x1, x2], dim=-1)), padding).to(dtype)
 
     @in_float32
     def detect(self, features: torch.Tensor) -> torch.Tensor:

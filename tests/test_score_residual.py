@@ -1,5 +1,7 @@
 """--score-residual: SG-NM's reconstruction error as a part of the score."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from model import build_model
 from utils.datasets.clips import process_split
 from utils.engine import Scoring, Videos, score
 from utils.labels import UCF_CRIME
+from utils.system.device import autocast
 from utils.system.errors import UserError
 
 LENGTHS = (5, 40, 32)
@@ -46,6 +49,18 @@ def test_the_score_is_the_mean_that_it_says(videos):
         np.testing.assert_allclose(after.score, expected, rtol=1e-4, atol=1e-6)
         assert np.abs(after.score - before.score).max() > 1e-3
         np.testing.assert_array_equal(after.probabilities, before.probabilities)
+
+
+def test_features_of_another_width_in_bf16():
+    """Which a linear layer makes as wide as CLIP's: what comes behind stays float32, too."""
+    args = ucf_option.parser.parse_args([*SMALL, "--score-residual=0.3", "--precision=bf16"])
+    model = build_model(args, replace(UCF_CRIME, width=96)).eval()
+    clip, lengths = torch.randn(1, 32, 96), torch.tensor([20])
+    with torch.no_grad(), autocast(args.precision, torch.device("cpu")):
+        outputs = model(clip, lengths)
+    assert outputs.visual_features.dtype == outputs.reconstructed_features.dtype == torch.float32
+    (found,) = score(model, Videos(Scoring.of(args), ["v"], [clip[0, :20]]))
+    assert np.isfinite(found.score).all()
 
 
 def test_without_it_tests_do_not_reconstruct(videos):
