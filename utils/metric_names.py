@@ -76,7 +76,7 @@ DEPLOYMENT = "deployment"  # the block of what is `of_deployment`
 OPEN_WORLD, PARTS = "open_world", ("seen", "unseen")
 OF_PARTS = ("auc1", "ap1", "ano_auc", "video_auc", "class_accuracy", "average_anomaly_map")
 ALL_METRICS = METRICS | {
-    f"{part}_{name}": METRICS[name]._replace(title=f"{METRICS[name].title}, {part}")
+    f"{part}_{name}": METRICS[name]._replace(title=f"{part} {METRICS[name].title}")
     for name in OF_PARTS
     for part in PARTS
 }
