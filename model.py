@@ -36,6 +36,7 @@ from utils.network.layers import (
     similarity_adjacency,
 )
 from utils.network.undrawn import Undrawn
+from utils.system.console import dashed
 from utils.system.device import in_float32
 from utils.system.errors import UserError
 
@@ -291,7 +292,7 @@ def build_model(
     for name in ("embed_dim", "visual_width"):
         if getattr(args, name) not in (WIDTH, width):  # the official default, or what it is
             raise UserError(
-                f"--{name.replace('_', '-')} is {getattr(args, name)}, but CLIP {args.backbone} "
+                f"{dashed(name)} is {getattr(args, name)}, but CLIP {args.backbone} "
                 f"features and texts are {width} wide: leave the option out"
             )
     features = dataset.width or width
@@ -353,5 +354,5 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
         pool_own_snippets=args.DCSA_pool == "video",
         mask_padding=args.mask_padding,
         reconstructs_in_tests=args.score_residual > 0,
-        seen=dataset.seen(left_out) if (left_out := dataset.left_out(args)) else None,
+        seen=dataset.seen(args.leave_out) if args.leave_out else None,
     )

@@ -31,7 +31,7 @@ from utils.labels import Dataset, dataset_of
 from utils.network.backbone import RANDOM
 from utils.options.parser import as_arguments
 from utils.system.command import OneLineParser, command, module_parser
-from utils.system.console import say
+from utils.system.console import dashed, say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_text
 
@@ -95,10 +95,6 @@ def main(argv=None):
     for kind, text in texts.items():
         write_text(own.out / f"table.{kind}", text)
     say("", texts["md"], f"also in {own.out / 'table.md'} and table.csv")
-
-
-def dashed(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
 
 
 def by_name(given: list[str], option: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from utils.network.backbone import WIDTH
 from utils.options.methods import METHODS
+from utils.system.console import dashed
 from utils.system.errors import UserError
 from utils.system.files import previous, whole_file
 from utils.system.untrusted import load_tensors
@@ -222,7 +223,7 @@ def _difference(state, own, reshaped) -> str:
     theirs, ours = architecture(state), architecture(own)
     tunings = [of.pop("text_tuning") or "frozen or manual" for of in (theirs, ours)]
     said = [
-        f"--{name.replace('_', '-')} is {theirs.get(name, 'absent')} in the file and {value} here"
+        f"{dashed(name)} is {theirs.get(name, 'absent')} in the file and {value} here"
         for name, value in ours.items()
         if theirs.get(name) != value
     ]

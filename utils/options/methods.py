@@ -3,7 +3,7 @@
 import argparse
 from typing import NamedTuple
 
-from utils.system.console import note
+from utils.system.console import dashed, note
 from utils.system.errors import UserError
 
 
@@ -122,14 +122,13 @@ def check_method(parsed: argparse.Namespace) -> None:
     for name, value in VADCLIP.items():
         if parsed.method == "vadclip" and getattr(parsed, name) != value:
             raise UserError(
-                f"--method vadclip means --{name.replace('_', '-')} {value}, not "
+                f"--method vadclip means {dashed(name)} {value}, not "
                 f"{getattr(parsed, name)}: leave one of the two out"
             )
     for name in ("score_residual", "normal_warmup"):
         if (value := getattr(parsed, name)) and not (parsed.method == "dsanet" and parsed.DNP_use):
             raise UserError(
-                f"--{name.replace('_', '-')} {value} needs SG-NM, which --method dsanet with "
-                "--DNP_use True has"
+                f"{dashed(name)} {value} needs SG-NM, which --method dsanet with --DNP_use True has"
             )
     method = METHODS[parsed.method]
     if parsed.mask_padding and not method.tells_classes:
@@ -139,15 +138,14 @@ def check_method(parsed: argparse.Namespace) -> None:
     for name in ("DCSA_pool", "select_normal") if parsed.mask_padding else ():
         if name in parsed.given and getattr(parsed, name) != "video":
             raise UserError(
-                f"--mask-padding True means --{name.replace('_', '-')} video, not "
+                f"--mask-padding True means {dashed(name)} video, not "
                 f"{getattr(parsed, name)}: leave one of the two out"
             )
         setattr(parsed, name, "video")
     for name, usual in OF_TEXTS.items() if not method.tells_classes else ():
         if (value := getattr(parsed, name)) != usual:
             raise UserError(
-                f"--method {parsed.method} reads no texts: leave out --{name.replace('_', '-')} "
-                f"{value}"
+                f"--method {parsed.method} reads no texts: leave out {dashed(name)} {value}"
             )
     if not method.tells_classes and parsed.select_by in OF_CLASSES:
         raise UserError(

@@ -20,7 +20,7 @@ from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
 from utils.runs.identity import clip_hash
 from utils.runs.made_with import FREE, SHOWN, MadeWith
-from utils.system.console import note
+from utils.system.console import dashed, note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
@@ -117,7 +117,9 @@ class Weights(NamedTuple):
             if value == getattr(args, name, value):
                 continue
             if name in args.given and name not in free:
-                wrong.append(f"{shown(name)} is {value} in the file and {getattr(args, name)} here")
+                wrong.append(
+                    f"{dashed(name)} is {value} in the file and {getattr(args, name)} here"
+                )
             elif name not in args.given:
                 taken[name] = value
         known = self.left_out is not None
@@ -130,7 +132,7 @@ class Weights(NamedTuple):
                 "weights know them"
             )
         if taken:
-            options = " ".join(f"{shown(name)} {value}" for name, value in taken.items())
+            options = " ".join(f"{dashed(name)} {value}" for name, value in taken.items())
             note(f"{self.path} brings its own options: {options}")
         if "clip_weights" not in args.given:
             backbone = taken.get("backbone", args.backbone)
@@ -218,10 +220,6 @@ class Weights(NamedTuple):
             f"{self.path} was trained on {other.title} ({len(other.classes)} classes), and is used "
             f"for {facts.title} and its {len(facts.classes)} classes"
         )
-
-
-def shown(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def shown_options(state: dict[str, torch.Tensor]) -> dict:

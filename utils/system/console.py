@@ -23,6 +23,11 @@ def plural(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
+def dashed(name: str) -> str:
+    """An option by destination as people give it: `text_pool` -> `--text-pool`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `12 min` or `3.5 h`."""
     if seconds < 100:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.features import SNIPPET_FRAMES
+from utils.system.console import dashed
 from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, write_json
 
@@ -88,7 +89,7 @@ def differences(record: dict, now: dict) -> list[str]:
     """What a record says otherwise than `made_of` does now. A video that was merely moved, its size
     and time still the same, is no other one."""
     found = [
-        f"--{name.replace('_', '-')} {_shown(record[name])} (now {_shown(now[name])})"
+        f"{dashed(name)} {_shown(record[name])} (now {_shown(now[name])})"
         for name in Recipe._fields
         if record[name] != now[name]
     ]
