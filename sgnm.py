@@ -3,7 +3,7 @@
 A video's own most normal snippets are condensed into a few dynamic normal prototypes, and every
 snippet is reconstructed from these alone. What is abnormal cannot be rebuilt from normality, so the
 reconstruction's error must agree with the detection score (the consistency loss). Training only:
-no score needs this branch.
+no score needs this branch, but with `--score-residual`.
 """
 
 import torch
