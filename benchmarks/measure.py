@@ -125,12 +125,20 @@ def peak_memory(device: torch.device) -> float:
     """GB that the process, or the GPU, has held at most."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
-    status = Path("/proc/self/status")
-    if status.is_file():  # the call below would count the process that started this one, too
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e9
+    if peak := memory_of("self", "VmHWM"):  # what follows would count its parent, too
+        return peak
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def memory_of(process: int | str, field: str) -> float:
+    """GB that Linux says of a process: `VmHWM`, the most it held, or `RssAnon`, what it holds
+    beside mapped files. 0 once it has ended, and on other systems."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(x.split()[1]) * 1024 / 1e9 for x in lines if x.startswith(field)), 0.0)
 
 
 def grown_memory(make, *args) -> float:

@@ -11,6 +11,7 @@ import ucf_option
 import xd_option
 from utils.datasets.batches import joined
 from utils.datasets.clips import process_feat
+from utils.demo_data import FULL_SIZE, real_lengths
 from utils.engine import Scoring, Videos
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 
@@ -18,8 +19,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("DSANET_SHARED", REPOSITORY.parent / "shared"))
 OPTIONS = {"ucf": ucf_option, "xd": xd_option}
 FACTS = {"ucf": UCF_CRIME, "xd": XD_VIOLENCE}
-# Test videos, and median and mean of their snippets: the lengths are nearly log-normal.
-LENGTHS = {"ucf": (290, 111.5, 239.2), "xd": (800, 128.5, 182.1)}
 
 
 def options(dataset: str, *arguments: str):
@@ -31,10 +30,8 @@ def snippet_counts(dataset: str) -> np.ndarray:
     path = SHARED / f"data/lists/{dataset}_test_counts.csv"
     if path.is_file():
         return pd.read_csv(path)["T"].to_numpy()
-    videos, median, mean = LENGTHS[dataset]
-    sigma = np.sqrt(2 * np.log(mean / median))
-    draw = np.random.default_rng(0).lognormal(np.log(median), sigma, videos)
-    return np.maximum(draw.astype(int), 5)
+    videos, _ = FULL_SIZE[dataset]["test"]
+    return real_lengths(np.random.default_rng(0), dataset, videos)
 
 
 def features(counts) -> list[np.ndarray]:

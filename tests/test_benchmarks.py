@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks import clocked_test, extraction, rtfm, scaling, workload
+from benchmarks import clocked_test, extraction, full_protocol, rtfm, scaling, workload
 from benchmarks.measure import Operators, Result, gflop, grown_memory, kept_for_backward
 from benchmarks.networks import initial_network
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.process import written_test_set
 from benchmarks.profile import OPTIMIZERS, OTHERS, PRODUCTS, by_kind
 from benchmarks.report import table
+from utils.demo_data import FULL_SIZE, FULL_SNIPPETS, generate
 from utils.engine import score
+from utils.labels import XD_VIOLENCE
 from utils.optim import StableAdamW
 from utils.system.errors import UserError
 
@@ -103,9 +105,9 @@ def test_noise_of_estimators(monkeypatch):
 
 def test_drawn_lengths_are_like_the_real_ones(monkeypatch, tmp_path):
     monkeypatch.setattr(workload, "SHARED", tmp_path)
-    for dataset, (videos, median, mean) in workload.LENGTHS.items():
+    for dataset, (median, mean) in FULL_SNIPPETS.items():
         counts = workload.snippet_counts(dataset)
-        assert len(counts) == videos
+        assert len(counts) == FULL_SIZE[dataset]["test"][0]
         assert np.median(counts) == pytest.approx(median, rel=0.2)
         assert counts.mean() == pytest.approx(mean, rel=0.2)
 
@@ -160,3 +162,18 @@ def test_what_several_gpus_gain():
     assert cost.seconds(2, tflops=1.0) == pytest.approx(2.0)
     assert cost.exchange(1, gigabytes=1.5) == 0
     assert cost.exchange(4, gigabytes=1.5) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_a_full_protocol_goes_on_where_it_was_stopped(tmp_path, capfd):
+    generate(XD_VIOLENCE, tmp_path / "data", train_videos=4, test_videos=12)
+    small = ["--visual-length=32", "--batch-size=4", "--max-steps=2", "--eval-every=1"]
+    for sitting in (1, 2):
+        with pytest.raises(SystemExit) as end:
+            full_protocol.main(["xd", str(tmp_path), *small])
+        assert end.value.code == 0
+        printed = capfd.readouterr().out
+        found = json.loads(printed[printed.index("\n{") :])
+        assert found["finished"] and found["sittings"] == sitting
+        assert (found["step"], found["evaluations"]) == (2, 2)
+        assert found["hours"] > 0 and found["peak_gb"] > found["peak_own_gb"] > 0

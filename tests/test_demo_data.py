@@ -13,6 +13,8 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.demo_data import (
     CONFUSABLE,
     CROPS,
+    FULL_SIZE,
+    SNIPPETS,
     TEST_VIDEOS,
     TRAIN_VIDEOS,
     generate,
@@ -256,6 +258,15 @@ def test_never_writes_into_real_features(tmp_path):
     with pytest.raises(UserError, match="holds other features"):
         generate(UCF_CRIME, tmp_path)
     assert not [*tmp_path.rglob("*.npy")]
+
+
+@BOTH
+def test_full_size_is_that_of_the_official_lists(facts):
+    world = make_world(facts, seed=0, full_size=True)
+    for split, (videos, anomalous) in FULL_SIZE[facts.name].items():
+        made = make_split(world, split, videos // 80)
+        assert abs(sum(bool(v.events) for v in made) - anomalous / 80) < 1
+        assert max(len(v.features) for v in made) > max(SNIPPETS)
 
 
 @BOTH

@@ -35,6 +35,14 @@ UCF_EVENTS, XD_CODES = 2, 3  # events in a line of annotation; codes in a label,
 TRAIN_VIDEOS, TEST_VIDEOS, ANOMALOUS_SHARE = 120, 70, 0.58  # 70 of 120, 41 of 70 are anomalous
 SNIPPETS = (16, 64)  # of a video, log-uniform
 
+# The same with --full-size: videos, and anomalous ones of them, of the official lists.
+FULL_SIZE = {
+    "ucf": {"train": (1610, 810), "test": (290, 140)},
+    "xd": {"train": (3954, 1905), "test": (800, 500)},
+}
+FULL_SNIPPETS = {"ucf": (111.5, 239.2), "xd": (128.5, 182.1)}  # median and mean of test videos
+LEAST_SNIPPETS = 5
+
 # CLIP ViT-B/16 statistics. Strengths are norms, relative to 1 for the direction all images share.
 COMMON_COORDINATES = {442: 24, 81: 8, 382: -8}  # large in every image; the others have std 1
 RAW_NORM = (9.5, 10.5)  # of a whole feature: the files are not normalised
@@ -74,6 +82,7 @@ class World(NamedTuple):  # what the videos of a data set have in common
     facts: Dataset
     seed: int
     long_events: bool  # whether events are long in half of the videos
+    full_size: bool  # whether videos are as long as real ones
     common: np.ndarray  # (512,) unit vector, the direction all images share
     basis: np.ndarray  # (511, 512) orthogonal to it and each other, as long as their std
     events: dict[str, np.ndarray]  # class -> (512,) unit vector, how its events look
@@ -131,7 +140,9 @@ def class_looks(rng, basis, facts, share_of_all):
     return {code: unit(blend(look[code], of_all, share_of_all)) for code in look}
 
 
-def make_world(facts: Dataset, seed: int, long_events: bool = False) -> World:
+def make_world(
+    facts: Dataset, seed: int, long_events: bool = False, full_size: bool = False
+) -> World:
     rng = rng_for(seed, facts.name, "world")
     common = rng.standard_normal(WIDTH)
     common[[*COMMON_COORDINATES]] = [*COMMON_COORDINATES.values()]
@@ -141,7 +152,15 @@ def make_world(facts: Dataset, seed: int, long_events: bool = False) -> World:
     std = unit(np.arange(1.0, WIDTH) ** (-SPECTRUM_DECAY / 2))
     basis = (directions * std[:, None]).astype(np.float32)
     events = class_looks(rng, basis, facts, ANOMALY_SHARE)
-    return World(facts, seed, long_events, common, basis, events, class_looks(rng, basis, facts, 0))
+    contexts = class_looks(rng, basis, facts, 0)
+    return World(facts, seed, long_events, full_size, common, basis, events, contexts)
+
+
+def real_lengths(rng, dataset: str, videos: int) -> np.ndarray:
+    """(videos,) snippets, log-normal as those of the data set's test videos nearly are."""
+    median, mean = FULL_SNIPPETS[dataset]
+    sigma = np.sqrt(2 * np.log(mean / median))
+    return np.maximum(rng.lognormal(np.log(median), sigma, videos).astype(int), LEAST_SNIPPETS)
 
 
 def place_events(rng, world, frames, codes):
@@ -165,7 +184,8 @@ def visibility(rng, event, length):
     centre = (np.arange(length) + 0.5) * SNIPPET_FRAMES
     depth = np.minimum(centre - event.start, event.stop - centre)  # frames, negative outside
     strength = 1 + UPS_AND_DOWNS * slow_noise(rng, length, 1, UPS_AND_DOWNS_SNIPPETS)[:, 0]
-    return np.maximum(strength, 0) / (1 + np.exp(-depth / RAMP_FRAMES))
+    away = np.minimum(-depth / RAMP_FRAMES, 700)  # beyond it exp overflows
+    return np.maximum(strength, 0) / (1 + np.exp(away))
 
 
 def bursts(rng, world, length):
@@ -201,7 +221,10 @@ def make_video(world, split, first_code, number) -> DemoVideo:
     if codes and facts is XD_VIOLENCE:
         others = [code for code in world.events if code != first_code]
         codes += rng.choice(others, rng.binomial(*EXTRA_CLASSES), replace=False).tolist()
-    length = round(np.exp(rng.uniform(*np.log(SNIPPETS))))
+    if world.full_size:
+        length = int(real_lengths(rng, facts.name, 1)[0])
+    else:
+        length = round(np.exp(rng.uniform(*np.log(SNIPPETS))))
     events = place_events(rng, world, length * SNIPPET_FRAMES, codes) if codes else []
     x = background(rng, world, length, codes)
     for event in events:
@@ -227,7 +250,11 @@ def file_name(facts, split, codes, number):
 def make_split(world: World, split: str, count: int) -> list[DemoVideo]:
     """`count` Videos, anomalous ones first. None depends on which others there are."""
     normal, *anomalies = world.facts.classes
-    anomalous = round(ANOMALOUS_SHARE * count)
+    share = ANOMALOUS_SHARE
+    if world.full_size:
+        videos, of_them = FULL_SIZE[world.facts.name][split]
+        share = of_them / videos
+    anomalous = round(share * count)
     turns = [(anomalies[i % len(anomalies)], i // len(anomalies) + 1) for i in range(anomalous)]
     turns += [(normal, i + 1) for i in range(count - anomalous)]
     return [make_video(world, split, code, number) for code, number in turns]
@@ -266,22 +293,28 @@ def xd_annotations(videos):
 def generate(
     facts: Dataset,
     out,
-    train_videos=TRAIN_VIDEOS,
-    test_videos=TEST_VIDEOS,
+    train_videos=None,
+    test_videos=None,
     seed=0,
     long_events=False,
+    full_size=False,
 ):
     """Writes features, annotations, lists and ground truth to the folder `out`. With `long_events`
-    half of the anomalous videos are abnormal for most of their time.
+    half of the anomalous videos are abnormal for most of their time. With `full_size` videos are
+    as long as real ones, and as many where no number is given.
 
     Raises:
         UserError: `out` holds other features, which would get into the lists.
     """
-    out, ucf, world = Path(out), facts is UCF_CRIME, make_world(facts, seed, long_events)
+    out, ucf, world = Path(out), facts is UCF_CRIME, make_world(facts, seed, long_events, full_size)
+    of_split = FULL_SIZE[facts.name]
+    train_videos = train_videos or (of_split["train"][0] if full_size else TRAIN_VIDEOS)
+    test_videos = test_videos or (of_split["test"][0] if full_size else TEST_VIDEOS)
     folders = [out / n for n in (["features"] if ucf else ["train_features", "test_features"])]
     note = out / f"demo_{facts.name}.json"
     made = {"train_videos": train_videos, "test_videos": test_videos, "seed": seed}
     made |= {"long_events": True} if long_events else {}
+    made |= {"full_size": True} if full_size else {}
     again = note.exists() and json.loads(note.read_text()) == made
     if not again and any(folder.exists() for folder in folders):
         raise UserError(f"{out} holds other features: remove it or name another folder (--out)")
@@ -304,14 +337,19 @@ def main(argv=None) -> None:
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", choices=("ucf", "xd"), help="whose classes and file formats")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--train-videos", type=positive_int, default=TRAIN_VIDEOS, help="how many")
-    parser.add_argument("--test-videos", type=positive_int, default=TEST_VIDEOS, help="how many")
+    parser.add_argument("--train-videos", type=positive_int, help=f"how many ({TRAIN_VIDEOS})")
+    parser.add_argument("--test-videos", type=positive_int, help=f"how many ({TEST_VIDEOS})")
     parser.add_argument("--seed", type=count, default=0, help="same seed, same files")
     parser.add_argument("--long-events", action="store_true", help="half of the anomalous videos "
         "are abnormal for most of their time")  # fmt: skip
+    parser.add_argument("--full-size", action="store_true", help="as many videos as the data set "
+        "has, and as long: gigabytes")  # fmt: skip
     args = parser.parse_args(argv)
     facts = UCF_CRIME if args.dataset == "ucf" else XD_VIOLENCE
-    generate(facts, args.out, args.train_videos, args.test_videos, args.seed, args.long_events)
+    generate(
+        facts, args.out, args.train_videos, args.test_videos, args.seed, args.long_events,
+        args.full_size,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
