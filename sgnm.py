@@ -53,13 +53,13 @@ class CrossAttention(nn.Module):
         filled: Filled | None = None,
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D)."""
+        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (R, D), (B, M, D) -> (R, D)."""
         q = self.q(x) if filled is None else filled.unpack(self.q(x))
         q = q.unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, N, D] -> [B, H, N, d]
         kv = self.kv(context).unflatten(-1, (2, HEADS, -1))  # [B, M, 2D] -> [B, M, 2, H, d]
         k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, H, M, d]
         y = (self.weigh(q, k, mask) @ v).transpose(1, 2).flatten(2)  # [B, H, N, d] -> [B, N, D]
-        return self.proj(y if filled is None else filled.pack(y))
+        return self.proj(y if filled is None else filled.pack_rows(y))
 
 
 class SoftmaxAttention(CrossAttention):
@@ -110,7 +110,7 @@ class Block(nn.Module):
         filled: Filled | None = None,
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (V, D), (B, M, D) -> (V, D).
+        """(B, N, D), (B, M, D) -> (B, N, D); with `filled` (R, D), (B, M, D) -> (R, D).
 
         `mask` (B, M) says which of the context counts; all of it without one.
         """
@@ -205,7 +205,7 @@ class SGNM(nn.Module):
         # Detached: neither compactness nor the prototypes pull on the visual features.
         normal, mask = self.select_normal(visual.detach(), scores, lengths, is_normal)
         prototypes = self.gather_prototypes(normal, mask)
-        x = self.bottleneck(visual if filled is None else filled.pack(visual))
+        x = self.bottleneck(visual if filled is None else filled.pack_rows(visual))
         for block in self.decoder:
             x = block(x, prototypes, filled)
         x = (x if filled is None else filled.unpack(x)).to(visual.dtype)

@@ -23,7 +23,7 @@ from utils.demo_data import generate
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.network.backbone import RANDOM
 from utils.system.command import OneLineParser, command
-from utils.system.files import require_writable, write_json
+from utils.system.files import previous, require_writable, write_json
 
 POLL = 30  # seconds between two looks at the training process
 
@@ -62,7 +62,8 @@ def training_call(facts: Dataset, folder: Path, options: list[str]) -> list[str]
         f"--output-dir={folder}/run", f"--model-path={folder}/model.pth",
         f"--checkpoint-path={checkpoint}", *options,
     ]  # fmt: skip
-    return [*words, "--resume"] if checkpoint.exists() else words
+    begun = checkpoint.exists() or previous(checkpoint).exists()
+    return [*words, "--resume"] if begun else words
 
 
 def train(call: list[str], sittings: Sittings) -> int:

@@ -21,22 +21,37 @@ def test_indices_of_what_is_filled():
     assert tail.windows.tolist() == [0, 1, 2]
 
 
+def test_rows_come_in_few_numbers():
+    filled = [filled_of(torch.tensor([length, 7]), n=256, window=8) for length in range(1, 257)]
+    assert {len(f.rows) for f in filled} == {*range(8, 265, 8)}  # of 512, multiples of 8
+    for f in filled:
+        v = len(f.snippets)
+        assert torch.equal(f.rows[:v], f.snippets) and not f.rows[v:].any()
+        assert len(f.window_rows) == len(f.windows)  # of 64: every number
+
+
 def test_pack_and_unpack(batch):
     visual, lengths = batch
     filled = filled_of(lengths)
     packed = filled.pack(visual)
     assert torch.equal(packed, visual[padding_mask(lengths, 32)])
     assert torch.equal(filled.unpack(packed), visual)
+    assert torch.equal(filled.unpack(filled.pack_rows(visual)), visual)
 
 
-@pytest.mark.parametrize("n, window", [(32, 8), (30, 8), (32, 64)])
-def test_windows_of_padding_are_shared(n, window):
+@pytest.mark.parametrize("n, window, videos", [(32, 8, 3), (30, 8, 3), (32, 64, 3), (32, 1, 9)])
+def test_windows_of_padding_are_shared(n, window, videos):
     torch.manual_seed(0)
     encoder = WindowTransformer(16, 2, 1, window)
-    lengths = torch.tensor([n, 17, 3])
+    lengths = torch.tensor([n, 17, 3]).repeat(3)[:videos]
     empty = torch.randn(n, 16)
-    x = torch.where(padding_mask(lengths, n)[..., None], torch.randn(3, n, 16), empty)
-    torch.testing.assert_close(encoder(x, filled_of(lengths, n, window), empty), encoder(x))
+    x = torch.where(padding_mask(lengths, n)[..., None], torch.randn(videos, n, 16), empty)
+    x.requires_grad_()
+    found, expected = encoder(x, filled_of(lengths, n, window), empty), encoder(x)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(x) * padding_mask(lengths, n)[..., None]
+    gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (found, expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_training_and_testing_are_the_same_without_the_padding(ucf_model, batch):

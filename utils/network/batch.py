@@ -7,6 +7,7 @@ import torch
 from utils.system.device import to_device
 
 CPU = torch.device("cpu")
+PARTS = 64  # of a batch; see `Filled.rows`
 
 
 def padding_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
@@ -29,27 +30,46 @@ class Filled(NamedTuple):
         shape: B and N.
         snippets: (V,) of the valid ones among the B·N positions.
         windows: (W,) of those that hold a valid one among the B·⌊N/w⌋ whole windows.
+        rows: (R,) `snippets`, and the first of them again up to a multiple of B·N/64. Then the
+            shapes of a few batches are those of all. On the CPU each new one costs bf16 a product
+            compiled for it, which is kept among tensors that come and go: without the rounding a
+            run takes more memory with every batch.
+        window_rows: the same of `windows`.
     """
 
     shape: tuple[int, int]
     snippets: torch.Tensor
     windows: torch.Tensor
+    rows: torch.Tensor
+    window_rows: torch.Tensor
 
     @classmethod
     def of(cls, lengths: torch.Tensor, n: int, window: int, device: torch.device = CPU) -> "Filled":
         """From (B,) lengths on the CPU, so that nothing has to be asked of the device."""
         masks = padding_mask(lengths, n), padding_mask(-(-lengths // window), n // window)
-        indices = (mask.flatten().nonzero().squeeze(1) for mask in masks)
+        indices = [mask.flatten().nonzero().squeeze(1) for mask in masks]
+        indices += [_rounded(i, mask.numel()) for i, mask in zip(indices, masks, strict=True)]
         return cls((len(lengths), n), *(to_device(i, device) for i in indices))
 
     def pack(self, x: torch.Tensor) -> torch.Tensor:
         """(B, N, D) -> (V, D), the valid snippets."""
         return x.flatten(0, 1).index_select(0, self.snippets)
 
+    def pack_rows(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, N, D) -> (R, D), the same for a network to compute on, see `rows`."""
+        return x.flatten(0, 1).index_select(0, self.rows)
+
     def unpack(self, x: torch.Tensor) -> torch.Tensor:
-        """(V, D) -> (B, N, D), zero in the padding."""
+        """(V, D) or (R, D) -> (B, N, D), zero in the padding."""
         b, n = self.shape
+        x = x[: len(self.snippets)]
         return x.new_zeros(b * n, x.shape[-1]).index_copy(0, self.snippets, x).view(b, n, -1)
+
+
+def _rounded(index: torch.Tensor, whole: int) -> torch.Tensor:
+    """Indices of some of `whole` things, and the first again up to a multiple of a 64th of them."""
+    more = -len(index) % max(1, whole // PARTS)
+    return torch.cat([index, index[:1].expand(more)])
 
 
 class Outputs(NamedTuple):

@@ -73,10 +73,10 @@ class WindowTransformer(nn.Module):
         if filled is None or len(filled.windows) == len(windows):
             windows = self._attend(windows)
         else:
-            held = windows.index_select(0, filled.windows)
+            held = windows.index_select(0, filled.window_rows)
             empty = empty[: n - tail].view(-1, self.window, d)
             y = self._attend(torch.cat([held, empty]))
-            held, empty = y.split([len(held), len(empty)])
+            held, empty = y[: len(filled.windows)], y[len(held) :]
             windows = empty.repeat(b, 1, 1).index_copy_(0, filled.windows, held)
         if not tail:
             return windows.reshape(x.shape)

@@ -35,6 +35,7 @@ from utils.runs.record import Record
 from utils.system import group, parallel
 from utils.system.command import lost_another_process
 from utils.system.console import say
+from utils.system.device import give_back_memory
 from utils.system.errors import UserError
 from utils.system.files import older, remove_left_behind, require_writable
 from utils.system.signals import Interruption
@@ -288,6 +289,7 @@ class Run:
             self.state.best_weights = {n: v.clone() for n, v in trained(self.model).items()}
         kept = self.state.best_metrics if self.args.select == "best" else None
         say(*self.progress.evaluated(place_of(self.epoch + 1, self.step), metrics, kept))
+        give_back_memory()
 
     def _is_early(self, epoch: int, step: int) -> bool:
         """Whether a step of epoch 1, 2, … lies before `--eval-from`."""
@@ -305,6 +307,7 @@ class Run:
         pending = list(self._read_losses()) if self.state.pending else []
         self._end_if(broken_weights(self.model))
         self.checkpoints.save(replace(self.state, pending=pending))
+        give_back_memory()
         if stop_code:
             say(
                 f"stopped after {self.state.place}, saved {self.args.checkpoint_path}; to go on, "

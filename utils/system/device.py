@@ -110,12 +110,24 @@ def keep_freed_memory() -> None:
 
     By default glibc gives every large tensor back to the system at once and the next one is mapped
     and zeroed page by page: up to half of a forward pass on the CPU. The process stays as large as
-    it has ever been. Does nothing where the C library is another.
+    it has ever been, until `give_back_memory`. Does nothing where the C library is another.
     """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt = _of_libc("mallopt")
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back_memory() -> None:
+    """Give what was freed back to the system. Tensors of ever other sizes leave gaps that none of
+    the next fits into, so a process that keeps them grows, by a half in some dozens of steps. The
+    next step maps its memory anew: for one in some dozens that is nothing."""
+    _of_libc("malloc_trim")(0)
+
+
+def _of_libc(name: str):
+    """A function of glibc; one that does nothing where there is no such."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return getattr(libc, name, lambda *_: None)
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
