@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from helpers.own import described, features, table
@@ -88,8 +90,8 @@ def test_tables_that_are_no_text(tmp_path):
         ("b__#1_label_B1-B2-0__0.npy", ("b__#1_label_B1-B2-0", 0)),
     ],
 )
-def test_names_of_videos(tmp_path, file, expected):
-    assert video_and_crop(tmp_path / file) == expected
+def test_names_of_videos(file, expected):
+    assert video_and_crop(Path(file).stem) == expected
 
 
 def test_lists_may_name_videos_and_say_how_long_they_are(tmp_path):

@@ -67,6 +67,25 @@ def test_every_form_gives_the_same_figures(own, form, per):
     assert found["intervals"]["auc1"] == expected["intervals"]["auc1"]
 
 
+@pytest.mark.parametrize(
+    "save, file", [(save_npz, "s.npz"), (save_csv, "s.csv"), (save_folder, "s")]
+)
+def test_names_with_dots_and_crops(own, save, file):
+    save_npz(own)
+    expected = evaluated("s.npz")
+    names = {"a": "Bad.Boys__#01-11_label_B2", "b": "Bad.Boys__#02-22_label_G", "c": "cam__1"}
+    for path in (Path("list/test.csv"), Path("events.csv")):
+        lines = path.read_text().splitlines()
+        column = lines[0].split(",").index("video")
+        cells = [line.split(",") for line in lines[1:]]
+        for row in cells:
+            row[column] = names[row[column]]
+        path.write_text("\n".join([lines[0], *map(",".join, cells), ""]))
+    as_files = {names["a"] + "__0": own["a"], names["b"]: own["b"], names["c"]: own["c"]}
+    save(as_files)
+    assert evaluated(file)["deployment"] == expected["deployment"]
+
+
 def test_class_probabilities_in_another_order(own, rng):
     probabilities = rng.random((sum(COUNTS.values()), 3))
     probabilities /= probabilities.sum(axis=1, keepdims=True)

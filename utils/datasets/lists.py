@@ -48,15 +48,16 @@ class Row(NamedTuple):
             raise UserError(f"{self.place}: {error}" if self.place else str(error)) from None
 
 
-def video_and_crop(path: Path) -> tuple[str, int]:
-    """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0."""
-    video, _, crop = path.stem.rpartition("__")
-    return (video, int(crop)) if video and crop.isdecimal() else (path.stem, 0)
+def video_and_crop(stem: str) -> tuple[str, int]:
+    """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0, by its name
+    without the ending."""
+    video, _, crop = stem.rpartition("__")
+    return (video, int(crop)) if video and crop.isdecimal() else (stem, 0)
 
 
 def video_name(path: Path) -> str:
     """Name of the video of a feature file."""
-    return video_and_crop(path)[0]
+    return video_and_crop(path.stem)[0]
 
 
 def crops_of_videos(rows: list[Row]) -> list[list[int]]:

@@ -95,7 +95,7 @@ def feature_files(folder: Path) -> list[FeatureFile]:
                         f"the path {text!a} is no UTF-8 text of one line, which lists are made of: "
                         "rename it"
                     )
-                found.append(FeatureFile(path, *video_and_crop(path)))
+                found.append(FeatureFile(path, *video_and_crop(path.stem)))
     if not found:
         raise UserError(f"{folder} holds no features: expected files <video>.npy in it")
     return sorted(found)

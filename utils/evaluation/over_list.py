@@ -38,7 +38,7 @@ def scored_by(
     Raises:
         UserError: videos are missing, or are longer or shorter than in the data set.
     """
-    found = read_scores(path, facts)
+    found = read_scores(path, facts, {row.video for row in rows})
     if missing := [row.video for row in rows if row.video not in found]:
         raise UserError(
             f"{path} has no scores of {len(missing)} of the {len(rows)} test videos, first "

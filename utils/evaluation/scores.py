@@ -1,5 +1,6 @@
 """Scores by video from files of any kind, whatever made them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class VideoScores(NamedTuple):
     edges: np.ndarray | None = None
 
 
-def read_scores(path: Path, facts: Dataset) -> dict[str, VideoScores]:
+def read_scores(path: Path, facts: Dataset, wanted: Collection[str]) -> dict[str, VideoScores]:
     """Scores by video, with class probabilities in the data set's order if there are any.
 
     Args:
@@ -35,6 +36,7 @@ def read_scores(path: Path, facts: Dataset) -> dict[str, VideoScores]:
             missing), `.csv` with the columns video, score and, if there are any, one per class, or
             a folder of `<video>.npy`, (n,), or (n, 1 + C): the score and then the classes.
         facts: of the data set.
+        wanted: names of videos. What is called otherwise may be named like a crop of one.
 
     Raises:
         UserError: there are none, or they are of other classes or no finite numbers.
@@ -49,7 +51,7 @@ def read_scores(path: Path, facts: Dataset) -> dict[str, VideoScores]:
         raise UserError(f"--scores {path} not found: expected .npz, .csv or a folder of .npy")
     videos: dict[str, VideoScores] = {}
     for name, scores in found.items():
-        video, _ = video_and_crop(Path(name))
+        video = name if name in wanted else video_and_crop(name)[0]
         if video in videos:
             raise UserError(f"{path} has several crops of {video}: keep one, or their mean")
         videos[video] = scores
