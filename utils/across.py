@@ -30,6 +30,7 @@ from utils.evaluation.across import Across, read_same
 from utils.labels import Dataset, dataset_of
 from utils.network.backbone import RANDOM
 from utils.options.parser import as_arguments
+from utils.runs.made_with import FREE, OF_WEIGHTS
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import dashed, say
 from utils.system.errors import UserError
@@ -157,7 +158,8 @@ def trained(place: Place, out: Path) -> str:
         "checkpoint-path": folder / "checkpoint.pth",
     }
     arguments = [*place.options, *as_arguments(files)]
-    cell = Cell(row, place.parsed.seed, folder, arguments, identity(row, place.recipe))
+    seed = place.parsed.seed
+    cell = Cell(row, seed, folder, arguments, {"seed": seed} | identity(row, place.recipe))
     if not finished(cell):
         say(f"{row.name} …")
         script = PROJECT / f"{place.recipe}_train.py"
@@ -170,7 +172,7 @@ def trained(place: Place, out: Path) -> str:
 
 
 def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
-    """Metrics of weights on a data set.
+    """Metrics of weights on a data set. Options of the network are theirs.
 
     Raises:
         UserError: the test failed.
@@ -178,7 +180,9 @@ def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
     folder = out / f"{trained_on}_on_{place.name}"
     files = {"model-path": weights, "output-dir": folder, "predictions": folder / "predictions.npz"}
     script = PROJECT / f"{place.recipe}_test.py"
-    test = [sys.executable, script, *place.options, *as_arguments(files)]
+    options = {n: v for n, v in vars(place.parsed).items() if n in place.parsed.given}
+    options = {n: v for n, v in options.items() if n not in (*OF_WEIGHTS, "config") or n in FREE}
+    test = [sys.executable, script, *as_arguments(options | files)]
     ended = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)
     if ended.returncode:
         said = (ended.stderr.strip() or "it said nothing").splitlines()[-1]

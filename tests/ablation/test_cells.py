@@ -127,6 +127,17 @@ def test_other_options_do_not_get_into_an_older_table(cells, stand_in, lists, tm
     assert finished(cells_of(tmp_path, [*lists, "--num-workers=0", "--device=cpu"])[0])
 
 
+def test_runs_of_other_clip_weights_do_not_get_into_an_older_table(tmp_path, lists, stand_in):
+    ofclip = [option for option in lists if "clip-weights" not in option]
+    run_all(cells_of(tmp_path, [*ofclip, "--clip-weights=random"]), stand_in)
+    for cell in cells_of(tmp_path, ofclip):
+        if cell.row.parsed.method == "mil":
+            assert finished(cell)  # which has no texts
+        else:
+            with pytest.raises(UserError, match=r"was run with clip_weights random, now it is"):
+                finished(cell)
+
+
 def test_an_edited_list_does_not_get_into_an_older_table(cells, stand_in, lists, tmp_path):
     run_all(cells, stand_in)
     edited = tmp_path / "edited.csv"

@@ -76,6 +76,18 @@ def test_without_events(scripts, stand_in, tmp_path, capsys):
     assert (line["metric"], float(line["mean"])) == ("video_ap", 50)
 
 
+def test_without_a_test_set_the_table_is_of_the_validation_videos(scripts, stand_in, tmp_path):
+    of_run = f'{{"epoch": 1, "step": 2, "validation": {OF_VIDEOS}}}'
+    stand_in.write_text(stand_in.read_text().replace(BEST, of_run))
+    data = own_set(tmp_path / "shop", events=False)
+    command = [write(tmp_path, ROWS), "--out", str(tmp_path / "out"), f"--dataset={data.file}"]
+    ablate.main([*command, "--validation=0.2", "--seeds", "1", "--metrics", "video_auc"])
+    assert [float(line["mean"]) for line in table_of(tmp_path / "out")] == [75, 75]
+    for kind in ("md", "tex"):
+        text = (tmp_path / "out" / f"table.{kind}").read_text()
+        assert "There is no test set: all of this is of the validation videos." in text
+
+
 def test_rows_that_hold_videos_out(scripts, tmp_path):
     data = own_set(tmp_path / "shop")
     grid = {**ROWS, "seeds": [1], "rows": {"held out": {"options": {"validation": 0.2}}}}

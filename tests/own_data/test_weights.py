@@ -164,8 +164,13 @@ def test_bare_weights_show_whose_they_are(method, recipe, bare):
         assert args.visual_length == 16
         for name in names:
             assert getattr(args, name) == getattr(expected, name), name
-    # What no shape shows may be given, where the recipe is the same.
-    assert adopted(weights, "--temp=2", recipe=recipe).temp == 2
+        depths = expected.visual_layers, expected.text_adapt_until
+        said = "--visual-layers={}", "--text-adapt-until={}"
+        args = adopted(weights, *map(str.format, said, depths), recipe=used_by)
+        assert args.attn_window == expected.attn_window  # said or not
+        # What no shape shows may be given.
+        args = adopted(weights, "--temp=2", "--attn-window=4", recipe=used_by)
+        assert (args.temp, args.attn_window) == (2, 4)
 
 
 def test_weights_of_another_depth_keep_what_is_said(tmp_path, bare):

@@ -19,7 +19,7 @@ from utils.ablation.grid import Grid, Variant
 from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
 from utils.options.parser import as_arguments
-from utils.runs.identity import MAY_CHANGE, list_hashes
+from utils.runs.identity import MAY_CHANGE, clip_hash, list_hashes
 from utils.system.console import duration, say
 from utils.system.errors import UserError
 from utils.system.files import previous, write_json
@@ -36,7 +36,7 @@ class Cell(NamedTuple):
         seed: of the run.
         folder: everything of it lies there.
         arguments: of the training script.
-        identity: what decides its result: options, and sha256 of lists and texts.
+        identity: what decides its result: options, and sha256 of lists, texts and CLIP's weights.
     """
 
     row: Variant
@@ -69,10 +69,10 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
     Raises:
         UserError: a list is missing.
     """
-    of_rows = {row.name: identity(row, grid.dataset) for row in grid.rows}
+    of_rows = [identity(row, grid.dataset) for row in grid.rows]
     cells = []
     for seed in grid.seeds:
-        for row in grid.rows:
+        for row, of_row in zip(grid.rows, of_rows, strict=True):
             folder = out / row.slug / f"seed{seed}"
             places = {
                 "seed": seed,
@@ -82,7 +82,7 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
                 "predictions": folder / "predictions.npz",
             }
             arguments = [*options, *as_arguments(row.options), *as_arguments(places)]
-            cells.append(Cell(row, seed, folder, arguments, {"seed": seed} | of_rows[row.name]))
+            cells.append(Cell(row, seed, folder, arguments, {"seed": seed} | of_row))
     return cells
 
 
@@ -90,12 +90,13 @@ def identity(row: Variant, dataset: str) -> dict:
     """What decides a row's results, whatever the seed.
 
     Raises:
-        UserError: a list is missing.
+        UserError: a list, or a file of CLIP's weights, is missing.
     """
     facts = dataset_of(row.parsed, DATASETS[dataset][1])
     options = {k: v for k, v in vars(row.parsed).items() if k not in {*MAY_CHANGE, "seed"}}
     try:
-        return {"dataset": dataset, **options, **list_hashes(row.parsed, facts, train=True)}
+        files = {**list_hashes(row.parsed, facts, train=True), **clip_hash(row.parsed)}
+        return {"dataset": dataset, **options, **files}
     except OSError as error:
         raise UserError(
             f"row '{row.name}': {error.filename} cannot be read: {error.strerror}"

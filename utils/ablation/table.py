@@ -13,6 +13,7 @@ from utils.metric_names import ALL_METRICS, value_of
 from utils.system.errors import UserError
 
 NOT_APPLICABLE = "n/a"  # of a method that tells no classes
+UNTESTED = "untested"
 LEVEL = 0.95  # of an interval
 
 Results = dict[tuple[str, int], dict]  # the metrics of a run by row and seed
@@ -33,11 +34,15 @@ class Difference(NamedTuple):
 
 
 def result_of(path: Path) -> dict:
-    """The metrics that a training run left."""
+    """The metrics that a training run left: of the test set or, where there is none, of the
+    validation videos, and then `untested`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): remove its folder") from None
+    if found.keys() == {"epoch", "step", "validation"}:
+        return {UNTESTED: True, **found["validation"]}
+    return found
 
 
 def summary(grid: Grid, result: dict) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from utils.ablation.grid import Grid
 from utils.ablation.table import (
     NOT_APPLICABLE,
+    UNTESTED,
     Results,
     best_rows,
     by_seed,
@@ -89,7 +90,7 @@ def differences(grid: Grid, results: Results, style: Style) -> list[list[str]]:
 def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
     """Both tables, and what must be known of them."""
     header, *lines = means(grid, results, MARKDOWN)
-    parts = [aligned(header, lines, texts=2), "", notes(grid)]
+    parts = [aligned(header, lines, texts=2), "", notes(grid, results)]
     if minus := differences(grid, results, MARKDOWN):
         parts += ["", aligned(minus[0], minus[1:]), "", note_on_differences(grid)]
     if grid.note:
@@ -100,7 +101,9 @@ def markdown_table(grid: Grid, results: Results, failures: list[str]) -> str:
 def latex_table(grid: Grid, results: Results) -> str:
     """Both tables, for `\\input`; they need the package booktabs."""
     header, *lines = means(grid, results, TEX)
-    tables = [_tabular(["", *header[1:]], lines, f"{grid.title}. {notes(grid)} {grid.note}", 2)]
+    tables = [
+        _tabular(["", *header[1:]], lines, f"{grid.title}. {notes(grid, results)} {grid.note}", 2)
+    ]
     if minus := differences(grid, results, TEX):
         tables.append(_tabular(minus[0], minus[1:], note_on_differences(grid), 0))
     return "\n".join(tables)
@@ -117,12 +120,14 @@ def _tabular(header: list[str], lines: list[list[str]], note: str, texts: int) -
     return "\n".join([begin, rules[0], head, rules[1], *rows, rules[2], note, end, ""])
 
 
-def notes(grid: Grid) -> str:
+def notes(grid: Grid, results: Results) -> str:
     said = f"Mean ± standard deviation over seeds {', '.join(map(str, grid.seeds))}."
     if len(grid.seeds) == 1:
         said = f"Of seed {grid.seeds[0]} alone."
     if any(row.parsed.select == "best" and row.parsed.select_on == "test" for row in grid.rows):
         said += " Best: the weights are chosen on the test set, as in the official code."
+    if any(UNTESTED in result for result in results.values()):
+        said += " There is no test set: all of this is of the validation videos."
     if any(row.parsed.clip_weights == "random" for row in grid.rows):
         said += " CLIP's text weights were random: these are no results."
     return said

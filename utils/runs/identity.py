@@ -7,8 +7,7 @@ from utils.datasets.class_texts import MANUAL_TEXTS, writes_texts
 from utils.datasets.ground_truth import present_form
 from utils.datasets.lists import has_test_set
 from utils.labels import Dataset
-from utils.network.backbone import RANDOM
-from utils.network.clip_file import weights_file
+from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
 from utils.system.files import sha256
 
@@ -55,5 +54,4 @@ def clip_hash(args) -> dict[str, str]:
     """sha256 of CLIP's weights, or that they are random; nothing for a method without."""
     if not METHODS[args.method].tells_classes:
         return {}
-    source = args.clip_weights
-    return {"clip_weights": RANDOM if source == RANDOM else sha256(weights_file(source))}
+    return {"clip_weights": weights_identity(args.clip_weights)}

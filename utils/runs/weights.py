@@ -104,9 +104,8 @@ class Weights(NamedTuple):
         theirs = dict(self.options)
         if self.dataset is None and self.recipe:
             own = vars(DATASETS[self.recipe][0].read([f"--method={self._method(args)}"]))
-            usual = {name: own[name] for name in ("attn_window", "t_w", "temp")}
-            if any(getattr(args, n) != v for n, v in theirs.items() if n not in args.given):
-                theirs = usual | theirs
+            usual = {n: own[n] for n in ("attn_window", "t_w", "temp") if n not in args.given}
+            theirs = usual | theirs
         free, method = FREE, METHODS[self._method(args)]
         if not method.tells_classes:
             # N shapes none of these networks: it is the window of a live source.
