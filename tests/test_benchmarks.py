@@ -61,7 +61,7 @@ def test_every_operator_of_a_step_is_of_a_kind():
         optimizer.step()
 
     step()
-    taken = by_kind(step)
+    taken = by_kind(step, torch.device("cpu"))
     assert {*taken} >= {PRODUCTS, "activations, norms, softmaxes", OPTIMIZERS, OTHERS}
     assert min(taken.values()) > 0
 

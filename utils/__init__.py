@@ -1,4 +1,4 @@
-"""What the scripts share: nine rooms, and flat beside them what readers of `ucf_train.py` look for
+"""What the scripts share: ten rooms, and flat beside them what readers of `ucf_train.py` look for
 next, and the commands."""
 
 from pathlib import Path

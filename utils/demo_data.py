@@ -164,7 +164,7 @@ def real_lengths(rng, dataset: str, videos: int) -> np.ndarray:
 
 
 def place_events(rng, world, frames, codes):
-    """Disjoint Events in order of time that together show every class of `codes`."""
+    """Disjoint DemoEvents in order of time that together show every class of `codes`."""
     odds, share = EVENT_COUNT_ODDS[world.facts.name], EVENT_SHARE[world.facts.name]
     if world.long_events and rng.random() < LONG_CHANCE:
         share = LONG_SHARE
@@ -248,7 +248,7 @@ def file_name(facts, split, codes, number):
 
 
 def make_split(world: World, split: str, count: int) -> list[DemoVideo]:
-    """`count` Videos, anomalous ones first. None depends on which others there are."""
+    """`count` DemoVideos, anomalous ones first. None depends on which others there are."""
     normal, *anomalies = world.facts.classes
     share = ANOMALOUS_SHARE
     if world.full_size:

@@ -61,8 +61,6 @@ class Timeline:
         self.fps = fps
         self.times = times
         self.in_frames = row.unit == FRAMES
-        if length is None and row.size is None and times is not None:
-            length = len(times) if self.in_frames else float(self.seconds(len(times)))
         edges = row.edges(snippets, length)
         self.edges = self.seconds(edges) if self.in_frames else edges
 
@@ -73,7 +71,8 @@ class Timeline:
         times = self.times
         # The last frame is shown as long as most are.
         last = times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 1 / self.fps)
-        return np.append(times, last)[np.minimum(frames, len(times))]
+        shown = np.rint(np.minimum(frames, len(times))).astype(int)
+        return np.append(times, last)[shown]
 
     @property
     def starts(self) -> np.ndarray:

@@ -9,7 +9,6 @@ The order of the first two is that of the official lists: anomalous videos by na
 by name. A training list has all crops of a video, a test list one.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +27,7 @@ from utils.options.kinds import count, part
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
 from utils.system.errors import UserError
-from utils.system.files import whole_file, write_json
+from utils.system.files import files_below, whole_file, write_json
 from utils.videos.inputs import CROPS
 
 TEST_SHARE = 0.3
@@ -51,12 +50,7 @@ def scan(folder: Path, facts: Dataset) -> list[VideoCrops]:
             label (UCF: class folder, XD: in the file name) is unknown.
     """
     crops: dict[tuple[str, str], dict[int, Path]] = {}
-    paths = sorted(
-        Path(parent, file)
-        for parent, _, files in os.walk(folder, followlinks=True)
-        for file in files
-        if file.endswith(".npy")
-    )
+    paths = [file for file in files_below(folder) if file.name.endswith(".npy")]
     for path in tqdm(paths, desc=str(folder), unit="file", disable=None):
         crop = path.stem.rpartition("__")[2]
         if not crop.isdecimal():

@@ -56,9 +56,10 @@ class Plan(NamedTuple):
             )
         if most:
             needed = math.ceil(most / (steps * passes))
-            if not adapts and epochs < needed and "max_steps" not in args.given:
+            bound = not adapts and "max_epoch" in args.given
+            if bound and epochs < needed and "max_steps" not in args.given:
                 note(f"--max-epoch {epochs} ends the run after {epochs * steps} of {most} steps")
-            epochs = needed if adapts else min(needed, epochs)
+            epochs = min(needed, epochs) if bound else needed
         planned = epochs * passes * sgnm_steps
         if most:
             planned = min(planned, math.ceil(most * sgnm_steps / steps))

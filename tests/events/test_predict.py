@@ -45,6 +45,8 @@ def test_seconds_follow_the_frames_of_a_video(tmp_path):
     # A last snippet that ends with the video, and a video of fewer frames than a snippet has.
     assert Timeline(1, 30.0, np.arange(16) / 8).edges == pytest.approx([0, 2])
     assert Timeline(1, 30.0, np.arange(5) / 8).edges == pytest.approx([0, 5 / 8])
+    # Frames of a table are read as decimals.
+    assert Timeline(1, 30.0, np.arange(16) / 8).seconds(np.array([4.0, 99.0])).tolist() == [0.5, 2]
 
 
 def test_videos_and_features(command, tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from utils.figures.prototypes import distance_histogram
 from utils.figures.scores import caption, choose_videos, indices_of, score_curves
 from utils.figures.style import save_formats
 from utils.figures.training import read_log, training_curves
+from utils.figures.tsne import snippet_maps
 from utils.labels import UCF_CRIME
 from utils.system.errors import UserError
 
@@ -143,6 +145,18 @@ def test_figures_of_a_method_that_tells_no_classes(small_ucf, tmp_path, capsys):
     assert "left out: classes: none of these methods tells classes" in said
     assert "left out: confusion: --method rtfm has no class texts" in said
     assert "left out: prototypes: normal prototypes are part of SG-NM" in said
+
+
+def test_many_classes_are_told_apart(rng):
+    facts = replace(UCF_CRIME, names=tuple(f"class {i}" for i in range(31)))
+    classes = np.arange(62) % 31
+    features = rng.standard_normal((62, 8))
+    figure = snippet_maps(features, features, classes, facts)
+    styles = [
+        (p.get_edgecolor(), p.get_facecolor(), p.get_paths()[0].vertices)
+        for p in figure.axes[0].collections
+    ]
+    assert len({tuple(part.tobytes() for part in style) for style in styles}) == 31
 
 
 def test_a_method_without_visual_features(small_ucf, tmp_path, capsys):

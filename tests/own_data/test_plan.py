@@ -54,6 +54,7 @@ def test_who_gives_epochs_gets_them_as_they_are(capsys):
     assert Plan.of(options("--max-epoch=10"), 2, 4) == Plan(1, 10, 40, 100, None)
     assert Plan.of(options("--max-epoch=3", "--max-steps=5"), 2, 4) == Plan(1, 3, 10, 100, 5)
     assert Plan.of(options("--max-epoch=3", "--max-steps=99"), 2, 4) == Plan(1, 3, 12, 100, 99)
+    assert Plan.of(options("--adapt=False", "--max-steps=99"), 2, 4).epochs == 50
     assert capsys.readouterr().err == ""
 
 

@@ -20,6 +20,10 @@ def test_videos_are_found(tmp_path):
     (tmp_path / "a" / "notes.txt").touch()
     places = find_videos([tmp_path])
     assert [str(p) for p in places.values()] == ["a/x", "a/y", "b/x"]
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "c").symlink_to(tmp_path / "a")
+    assert [str(p) for p in find_videos([linked]).values()] == ["c/x", "c/y"]
     listed = tmp_path / "list.txt"
     listed.write_text(f"{tmp_path / 'b/x.avi'}\n\n")
     assert list(find_videos([listed]).values()) == [Path("x")]

@@ -14,6 +14,7 @@ from helpers.scripts import one_error
 from helpers.videos import write_video
 from utils.network.backbone import CLIP_NAME
 from utils.network.clip_file import official_url, weights_identity
+from utils.system.errors import UserError
 from utils.system.files import sha256
 from utils.videos.extraction import Extraction
 from utils.videos.feature_cache import features_of
@@ -191,9 +192,15 @@ def test_predict_makes_anew_what_was_made_otherwise(tmp_path, capsys):
     record_file(folder / "a" / "v").write_text(json.dumps(changed))
     third = features(size=5)[1]
     assert third > second
-    record_file(folder / "a" / "v").unlink()  # made by who knows whom
-    fourth = features(size=5)[1]
-    assert fourth > third
+    for foreign in (None, {**changed, "dtype": "float16"}, {**changed, "crops": [0, 5]}):
+        np.save(folder / "a" / "v__5.npy", np.ones((4, 512), np.float32))
+        record_file(folder / "a" / "v").write_text(json.dumps(foreign))
+        with pytest.raises(UserError, match=r"v__0\.npy was not made by predict\.py: name another"):
+            features(size=5)
+    record_file(folder / "a" / "v").unlink()
+    with pytest.raises(UserError, match=r"v__0\.npy was not made by predict\.py: name another"):
+        features(size=5)
+    assert (folder / "a" / "v__0.npy").stat().st_mtime_ns == third
     video.write_text("no longer a video")
     clip = "random", "fp32", torch.device("cpu"), CLIP_NAME
     failures = []

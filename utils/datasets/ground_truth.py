@@ -301,10 +301,10 @@ def from_segments(
     if len(segments) != len(rows):
         raise UserError(f"{files.segments} has {len(segments)} videos, the list {len(rows)}")
     _check(segments, labels, named, rows, files, facts)
-    spans = []
+    spans, allowed = [], facts.row.size or 0  # shares are of the length itself
     for i, (row, of_video) in enumerate(zip(rows, edges, strict=True)):
         end, last = int(of_video[-1]), max((end for _, end in segments[i]), default=0)
-        if last - end > facts.row.size or (row.normal and last and end - last > facts.row.size):
+        if last - end > allowed or (row.normal and last and end - last > allowed):
             raise UserError(
                 f"{row.video} has {end} frames here, but {'' if row.normal else 'at least '}{last} "
                 f"in {files.segments}: are these the scores of this video?"

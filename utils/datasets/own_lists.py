@@ -4,7 +4,6 @@ Without a table the folders say the labels: `<features>/<class>/<video>.npy`. Wi
 table a seeded one is drawn, in which every class has its share.
 """
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from utils.network.backbone import WIDTH
 from utils.row_time import UNITS
 from utils.system.console import note, say
 from utils.system.errors import UserError
-from utils.system.files import whole_file
+from utils.system.files import files_below, whole_file
 
 SPLIT = "split.csv"
 
@@ -85,17 +84,14 @@ def feature_files(folder: Path) -> list[FeatureFile]:
         UserError: there are none, or a list cannot hold the path of one.
     """
     found = []
-    for parent, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            if name.endswith(".npy"):
-                path = Path(parent, name).absolute()
-                text = str(path)
-                if text.splitlines() != [text] or text.encode(errors="ignore").decode() != text:
-                    raise UserError(
-                        f"the path {text!a} is no UTF-8 text of one line, which lists are made of: "
-                        "rename it"
-                    )
-                found.append(FeatureFile(path, *video_and_crop(path.stem)))
+    for path in (file.absolute() for file in files_below(folder) if file.name.endswith(".npy")):
+        text = str(path)
+        if text.splitlines() != [text] or text.encode(errors="ignore").decode() != text:
+            raise UserError(
+                f"the path {text!a} is no UTF-8 text of one line, which lists are made of: rename "
+                "it"
+            )
+        found.append(FeatureFile(path, *video_and_crop(path.stem)))
     if not found:
         raise UserError(f"{folder} holds no features: expected files <video>.npy in it")
     return sorted(found)

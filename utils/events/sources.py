@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from utils.system.errors import UserError
-from utils.system.files import require_writable
+from utils.system.files import files_below, require_writable
 from utils.videos.inputs import PROXY_SUFFIX, VIDEO_SUFFIXES, find_videos, is_features
 
 INDEX = "index"  # name of the page that lists all
@@ -43,7 +43,7 @@ def find_sources(inputs: list[Path]) -> dict[str, Path]:
 
 def _feature_files(folder: Path) -> list[Path]:
     """Those in a folder without videos."""
-    files = sorted(folder.rglob("*")) if folder.is_dir() else []
+    files = files_below(folder)  # none below a file
     videos = any(file.suffix.lower() in VIDEO_SUFFIXES for file in files)
     return [] if videos else [file for file in files if is_features(file)]
 

@@ -47,8 +47,8 @@ def snippet_maps(
         for c in np.unique(classes):
             style = {"c": QUIET, "marker": ".", "s": 12}
             if c:
-                # Twice through the colours without the light ones, with other markers.
-                colour, marker = PALETTE[(c - 1) % 7], MARKERS[(c - 1) % 7 if c < 8 else c - 8]
+                # Through the colours without the light ones, then again, hollow and shifted.
+                colour, marker = PALETTE[(c - 1) % 7], MARKERS[(c - 1 + (c - 1) // 7) % 7]
                 style = {"c": colour, "marker": marker, "s": 16}
                 if c >= 8:
                     style = {"facecolors": "none", "edgecolors": colour, "marker": marker, "s": 20}

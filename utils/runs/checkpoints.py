@@ -66,7 +66,7 @@ class Checkpoints:
         path: of the checkpoint.
         model, optimization: in training.
         fixed: options and hashes of files that a resumed run must have alike.
-        made_with: what weights carry, see `utils/runs/weights.py`.
+        made_with: what weights carry, see `utils/runs/made_with.py`.
         terms: losses of a step, and their total.
 
     Attributes:

@@ -31,12 +31,12 @@ def run_test(args, facts: Dataset) -> None:
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
     device = set_up_device(args.device, args.precision, args.deterministic)
-    if args.check_data:
-        require_sound_data(args, facts, train=False)
     # Beside what comes next, which needs one core alone.
     hashed = ThreadPoolExecutor(1).submit(sha256, args.model_path)
     detector = Detector.of(args, facts, device)
     args, facts = detector.args, detector.facts
+    if args.check_data:
+        require_sound_data(args, facts, train=False)
     test = EvaluationSet(args, facts)
     require_memory(args, detector.model, test.most_at_once, training=False)
     hashes = {**list_hashes(args, facts, train=False), "model_path": hashed.result()}

@@ -40,6 +40,12 @@ def whole_file(path: Path | str, keep: Path | None = None):
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, by path; links to folders are followed."""
+    walked = os.walk(folder, followlinks=True)
+    return sorted(Path(parent, name) for parent, _, names in walked for name in names)
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
 

@@ -13,12 +13,14 @@ from utils.datasets.lists import video_name
 from utils.network.backbone import WIDTH
 from utils.network.clip_file import weights_identity
 from utils.network.clip_visual import VisualTower
+from utils.system.errors import UserError
 from utils.videos.extraction import Extraction
 from utils.videos.frames import CENTRE
 from utils.videos.inputs import is_features
 from utils.videos.records import Recipe, feature_file, is_made_so, read_record
 
 DECODERS = 1
+DTYPE = "float32"
 PICTURES = 64  # that the visual tower sees at once
 
 
@@ -50,7 +52,7 @@ def features_of(
     advice: str | None = None,
 ) -> Iterator[Features]:
     """Features of each source: those that are there already, then the others as they are made. What
-    its record does not vouch for, or not in the way that is asked for now, is made anew.
+    was kept here before and is not as is asked for now is made anew.
 
     Args:
         sources: videos and feature files by name. The latter are read at once, before the hours of
@@ -64,7 +66,8 @@ def features_of(
         advice: to those for whom it takes long, see `Progress`.
 
     Raises:
-        UserError: a feature file cannot be used, or CLIP's weights cannot be had.
+        UserError: a feature file cannot be used, features in the folder are not from here, or
+            CLIP's weights cannot be had.
     """
     given = [
         Features(name, _read(path, width), _said_clip(path))
@@ -73,10 +76,16 @@ def features_of(
     ]
     videos = {path: Path(name) for name, path in sources.items() if not is_features(path)}
     clip = weights_identity(clip_weights, backbone) if videos else ""
-    recipe = Recipe(clip, pool, precision, "float32", size)
-    for video, name in videos.items():
-        if not is_made_so(folder / name, CENTRE, video, recipe):
-            feature_file(folder / name, CENTRE).unlink(missing_ok=True)
+    recipe = Recipe(clip, pool, precision, DTYPE, size)
+    outdated = [
+        feature_file(folder / name, CENTRE)
+        for video, name in videos.items()
+        if not is_made_so(folder / name, CENTRE, video, recipe)
+    ]
+    if foreign := [file for file in outdated if file.exists() and not _is_from_here(file)]:
+        raise UserError(f"{foreign[0]} was not made by predict.py: name another --out, or move it")
+    for file in outdated:
+        file.unlink(missing_ok=True)
     extraction = Extraction(videos, folder, [CENTRE], recipe, failures)
     made = (video for video in ())
     if extraction.waiting:
@@ -97,6 +106,12 @@ def features_of(
 
 def _read(path: Path, width: int) -> torch.Tensor:
     return torch.from_numpy(read_features(path, width=width))
+
+
+def _is_from_here(file: Path) -> bool:
+    """Whether the record beside a feature file says what this would: one crop, unrounded."""
+    record = read_record(file.with_name(video_name(file)))
+    return bool(record) and (record["crops"], record["dtype"]) == ([CENTRE], DTYPE)
 
 
 def _said_clip(path: Path) -> str | None:

@@ -1,6 +1,5 @@
 """The feature files in a folder, by video, crop and how they were pooled. No PyTorch here."""
 
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 from utils.network.backbone import RANDOM
 from utils.system.errors import UserError
+from utils.system.files import files_below
 from utils.videos.records import read_record
 
 NAME = re.compile(r"(.+)__(\d+)", re.ASCII | re.DOTALL)  # of a file with a crop
@@ -65,12 +65,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"{path} not found: expected a feature file, or a folder of them")
-    files = sorted(
-        Path(folder, name)
-        for folder, _, names in os.walk(path, followlinks=True)
-        for name in names
-        if name.endswith(".npy")
-    )
+    files = [file for file in files_below(path) if file.name.endswith(".npy")]
     if not files:
         raise UserError(f"{path} holds no features: expected files <video>__<crop>.npy in it")
     return files

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from utils.system.errors import UserError
+from utils.system.files import files_below
 
 CROPS = 10  # that can be made of a frame, see utils/videos/frames.py
 POOLS = ("mean", "middle")  # what a row of features is made of: all its frames, or one
@@ -30,7 +31,7 @@ def find_videos(inputs: list[Path]) -> dict[Path, Path]:
     found: dict[Path, Path] = {}
     for path in inputs:
         if path.is_dir():
-            files = sorted(f for f in path.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES)
+            files = [f for f in files_below(path) if f.suffix.lower() in VIDEO_SUFFIXES]
             files = [file for file in files if not file.name.endswith(PROXY_SUFFIX)]
             if not files:
                 raise UserError(f"{path} holds no videos: expected {' '.join(VIDEO_SUFFIXES)}")
