@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from helpers import golden
 from helpers.lists import features, official_features, run_ucf
 from helpers.truth import frames_of
-from utils.datasets.ground_truth import TruthFiles, rasterize, read_ground_truth
+from utils.datasets.ground_truth import TruthFiles, from_segments, rasterize, read_ground_truth
 from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import build_ucf, build_xd
+from utils.row_time import FRAMES, RowTime
 from utils.system.errors import UserError
 
 UCF_SUFFIX = {"ucf": "_ucf", "xd": ""}
@@ -53,6 +55,18 @@ def test_json_and_official_arrays_are_the_same_ground_truth(lists):
     assert ours.segments == theirs.segments
     assert ours.labels == theirs.labels
     assert ours.abnormal.tolist() == frames_of(ours).reshape(11, 16).sum(axis=1).tolist()
+
+
+def test_segments_of_rows_that_are_shares_of_their_video(lists):
+    ours = read(lists)
+    rows = read_list(paths(lists).test_list, UCF_CRIME)
+    ends = [of_video[-1] for of_video in ours.edges]
+    edges = [np.linspace(0, end, 33) for end in ends]
+    facts = replace(UCF_CRIME, row=RowTime(FRAMES, None))
+    found = from_segments(TruthFiles.of(paths(lists)), rows, facts, edges)
+    assert (found.spans, found.labels) == (ours.spans, ours.labels)
+    with pytest.raises(UserError, match="are these the scores of this video"):
+        from_segments(TruthFiles.of(paths(lists)), rows, facts, [edge / 9 for edge in edges])
 
 
 def test_rasterize():

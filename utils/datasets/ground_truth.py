@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.datasets.event_table import events_of
+from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.lists import Row
 from utils.labels import Dataset
 from utils.row_time import MOST
@@ -301,7 +302,7 @@ def from_segments(
     if len(segments) != len(rows):
         raise UserError(f"{files.segments} has {len(segments)} videos, the list {len(rows)}")
     _check(segments, labels, named, rows, files, facts)
-    spans, allowed = [], facts.row.size or 0  # shares are of the length itself
+    spans, allowed = [], facts.row.size or SNIPPET_FRAMES
     for i, (row, of_video) in enumerate(zip(rows, edges, strict=True)):
         end, last = int(of_video[-1]), max((end for _, end in segments[i]), default=0)
         if last - end > allowed or (row.normal and last and end - last > allowed):
