@@ -114,7 +114,7 @@ class Detector:
         args.classes_num = len(facts.classes)
         if facts.width == BACKBONES[given.backbone].width:
             facts = replace(facts, width=BACKBONES[args.backbone].width)
-        facts = weights.facts_for(args, facts)
+        args, facts = weights.with_classes_of(args, facts)
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)

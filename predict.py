@@ -111,7 +111,7 @@ def main(argv=None):
     # PyTorch, PyAV and Matplotlib come with these and take seconds. They are imported here, so that
     # --help and what is wrong with the options need not wait for them.
     from detector import Detector
-    from utils.checkpoint import method_of
+    from utils.checkpoint import method_shown
     from utils.datasets.features import SNIPPET_FRAMES
     from utils.events.annotated import KnownEvents
     from utils.runs.weights import Weights
@@ -123,7 +123,7 @@ def main(argv=None):
         facts = weights.dataset
     known = own.truth and KnownEvents.read(own.truth, facts)
     if own.classes:
-        require_classes(method_of(weights.state))
+        require_classes(method_shown(weights.state))
         args, facts = with_classes(own.classes, args, facts)
     detector = Detector.of(args, facts, device, weights)
     size = SNIPPET_FRAMES
@@ -160,13 +160,29 @@ def answer_all(sources, own, detector, weights, known, device, size: int) -> Non
     if own.proxy:
         require_encoder()
     about = About(
-        args.model_path, args.method, own.min_confidence, own.classes,
-        detector.random_clip, git_state(), hashes_of(weights), detector.scoring.temperature,
-    )  # fmt: skip
-    clip = args.clip_weights, args.precision, device, args.backbone
+        weights=args.model_path,
+        method=args.method,
+        min_confidence=own.min_confidence,
+        zero_shot=own.classes,
+        random_clip=detector.random_clip,
+        version=git_state(),
+        sha256=hashes_of(weights),
+        temperature=detector.scoring.temperature,
+    )
     failures: list[str] = []
-    more = size, detector.width, failures, quicker(own.pool, args.precision, device.type)
-    features = features_of(sources, own.out / "features", own.pool, *clip, *more)
+    features = features_of(
+        sources,
+        own.out / "features",
+        own.pool,
+        clip_weights=args.clip_weights,
+        precision=args.precision,
+        device=device,
+        backbone=args.backbone,
+        size=size,
+        width=detector.width,
+        failures=failures,
+        advice=quicker(own.pool, args.precision, device.type),
+    )
     with closing(answers_of(features, sources, own, detector, about, known, failures)) as found:
         answers = write_files(found, failures, own.out, len(sources) > 1, own.proxy)
 
@@ -193,11 +209,19 @@ def answers_of(features, sources: dict[str, Path], own, detector, about, known, 
     with closing(features):
         for name, rows, clip in features:
             video = sources[name]
-            length = lengths.get(video.stem) or lengths.get(video_name(video))
-            of_video = facts, about.on_features_of(clip), known, own.fps, own.min_seconds, length
             try:
                 (prediction,) = detector.predict([name], [rows])
-                answer = answer_for(name, video, prediction, *of_video)
+                answer = answer_for(
+                    name,
+                    video,
+                    prediction,
+                    facts,
+                    about.on_features_of(clip),
+                    known=known,
+                    fps=own.fps,
+                    min_seconds=own.min_seconds,
+                    length=lengths.get(video.stem) or lengths.get(video_name(video)),
+                )
             except UserError as error:
                 failures.append(str(error))
                 continue

@@ -103,7 +103,7 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state.items())):
         raise UserError(f"{path} holds no state dict of tensors of numbers")
     state = {name.removeprefix(OF_SEVERAL_GPUS): tensor for name, tensor in state.items()}
-    if method_of(state) is None:
+    if method_shown(state) is None:
         first = next(iter(state))
         *most, last = (METHODS[method].title for method in MARKS)
         raise UserError(f"{path} holds no weights of {', '.join(most)} or {last} (first '{first}')")
@@ -116,7 +116,7 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
     return {key: tensor for key, tensor in state.items() if not key.startswith(LEFT_OUT)}
 
 
-def method_of(state: dict[str, torch.Tensor]) -> str | None:
+def method_shown(state: dict[str, torch.Tensor]) -> str | None:
     """Whose weights these are, as in `--method`."""
     for method, marks in MARKS.items():
         if all(any(key.startswith(mark) for key in state) for mark in marks):
@@ -129,7 +129,7 @@ def require_method(state: dict[str, torch.Tensor], method: str, path) -> None:
     Raises:
         UserError: these are weights of another.
     """
-    if (theirs := method_of(state)) != method:
+    if (theirs := method_shown(state)) != method:
         raise UserError(
             f"{path} holds weights of --method {theirs}, this model is of --method {method}: give "
             "the options that they were trained with"
@@ -172,7 +172,7 @@ def fit(model: nn.Module, state: dict[str, torch.Tensor], path, take: bool = Fal
     """`load_weights` of a state dict that was read from `path`. With `take` its tensors become the
     model's, which saves their copying; no optimizer may have the model's own yet."""
     own = model.state_dict()
-    require_method(state, method_of(own), path)
+    require_method(state, method_shown(own), path)
     if not holds_text(state):
         state |= {key: tensor for key, tensor in own.items() if key.startswith(TEXT)}
     missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()

@@ -62,19 +62,18 @@ class Evaluation:
     def __init__(self, scored: ScoredVideos, temperature: float | None = None):
         self.scored = scored
         self.temperature = temperature
-        self._parts = [of_videos(scored)]
-        of_fewer = self._parts[:]
+        of_any_videos = [of_videos(scored)]  # whichever classes they show
+        if scored.truth:
+            of_any_videos += [of_frames(scored), of_anomalous_videos(scored)]
+        self._parts = [*of_any_videos]
         if scored.are_probabilities and scored.edges is not None:
             events = find_all(scored)
             self._parts.append(of_normal_videos(scored, events))
-        if scored.truth:
-            of_fewer += [of_frames(scored), of_anomalous_videos(scored)]
-            self._parts += of_fewer[1:]
-        if scored.truth and scored.are_probabilities:
-            self._parts += [of_events(scored, events), of_calibration(scored, temperature)]
+            if scored.truth:
+                self._parts += [of_events(scored, events), of_calibration(scored, temperature)]
         if scored.truth and scored.tells_classes:
-            self._parts += [part(scored) for part in (of_normal_class, of_detections)]
-        self._open_world = OpenWorld(scored, of_fewer) if scored.left_out else None
+            self._parts += [of_normal_class(scored), of_detections(scored)]
+        self._open_world = OpenWorld(scored, of_any_videos) if scored.left_out else None
 
     def values(self, weights: np.ndarray) -> Values:
         """

@@ -15,10 +15,9 @@ from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.annotated import KnownEvents, Segment
 from utils.find_events import Event, Timeline, anomaly_shares, find_events
 from utils.labels import Dataset
-from utils.network.backbone import RANDOM
+from utils.network.backbone import RANDOM, random_clip
 from utils.row_time import FRAMES, RowTime
 from utils.system.errors import UserError
-from utils.system.provenance import random_clip
 from utils.videos.frames import frame_times
 from utils.videos.inputs import is_features
 

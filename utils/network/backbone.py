@@ -47,3 +47,11 @@ BACKBONES = {
     CLIP_NAME: Backbone(WIDTH, 512, TEXT_LAYERS, 768, 12, 16, PICTURE_SIZE),
     "ViT-L/14": Backbone(768, 768, TEXT_LAYERS, 1024, 24, 14, PICTURE_SIZE),
 }
+
+
+def random_clip(*sides: str) -> str:
+    """What is said of results where CLIP's text or visual weights are random numbers."""
+    return (
+        f"CLIP's {' and '.join(sides)} weights are RANDOM: good for the demo and for tests, never "
+        "for results."
+    )

@@ -24,7 +24,9 @@ def stretch(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 
 
 class Filled(NamedTuple):
-    """Where B clips hold snippets, as flat indices; everything else is zero padding.
+    """Where B clips hold snippets, as flat indices; everything else is zero padding. So what a
+    network adds to features, such as position embeddings, is all that a window of padding holds: it
+    is the same in every clip, and computed once.
 
     Attributes:
         shape: B and N.

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import torch
 
-from utils.network.backbone import BACKBONES
+from utils.network.backbone import BACKBONES, random_clip
 from utils.network.clip_file import official_url
 from utils.system.errors import UserError
 from utils.system.files import sha256
-from utils.system.provenance import random_clip
 from utils.system.untrusted import load_tensors
 
 RANDOM_SEED = 0

@@ -16,6 +16,7 @@ from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import result_lines
 from utils.labels import Dataset
+from utils.network.backbone import random_clip
 from utils.runs.identity import fixed_options, list_hashes
 from utils.runs.memory import require_memory
 from utils.system import group, parallel
@@ -23,7 +24,7 @@ from utils.system.console import note, say
 from utils.system.device import set_up_device, where
 from utils.system.errors import UserError
 from utils.system.files import require_writable, sha256, write_json
-from utils.system.provenance import provenance, random_clip
+from utils.system.provenance import provenance
 
 
 def run_test(args, facts: Dataset) -> None:

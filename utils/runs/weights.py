@@ -60,7 +60,7 @@ class Weights(NamedTuple):
         said = checkpoint.made_with(kept)
         if said is None:
             return cls(path, state, None, shown_options(state), None)
-        method = checkpoint.method_of(state)
+        method = checkpoint.method_shown(state)
         try:
             made = MadeWith.read(said, method)
         except (KeyError, TypeError, ValueError, UserError) as error:
@@ -138,31 +138,32 @@ class Weights(NamedTuple):
             taken["clip_weights"] = RANDOM if self.clip == RANDOM else backbone
         return argparse.Namespace(**vars(args) | taken)
 
-    def facts_for(self, args, facts: Dataset) -> Dataset:
-        """Facts of a test of these weights: with the texts that they were trained with, where the
-        test is of their classes and others were not given. The options are then adapted to these,
-        and to the classes that were left out.
+    def with_classes_of(
+        self, args: argparse.Namespace, facts: Dataset
+    ) -> tuple[argparse.Namespace, Dataset]:
+        """Options and facts of a test of these weights. Where it is of their classes, they say
+        which of these were left out of training; and the texts, where others were not given.
 
         Args:
-            args: options that they have `adopted_by`.
+            args: options, as `adopted_by` gives them.
             facts: of the data set of the test.
         """
         if self.dataset is None or facts.classes != self.dataset.classes:
-            return facts
+            return args, facts
         if facts.texts not in (self.dataset.texts, self.usual_texts):  # other classes so called
-            return facts
-        args.leave_out = list(self.left_out) or None
-        if args.texts:
-            if class_texts(args, facts) != self.dataset.texts:
-                note(f"{self.path} was trained with other texts than those of {args.texts}")
-            return facts
-        if args.text_tuning == "manual":
-            args.text_tuning = "frozen"  # the same, and the facts have the sentences
-        return replace(facts, texts=self.dataset.texts)
+            return args, facts
+        taken = {"leave_out": list(self.left_out) or None}
+        if not args.texts:
+            facts = replace(facts, texts=self.dataset.texts)
+            if args.text_tuning == "manual":
+                taken["text_tuning"] = "frozen"  # the same, and the facts have the sentences
+        elif class_texts(args, facts) != self.dataset.texts:
+            note(f"{self.path} was trained with other texts than those of {args.texts}")
+        return argparse.Namespace(**vars(args) | taken), facts
 
     def _method(self, args) -> str:
         """The one that was asked for, or theirs."""
-        return args.method if "method" in args.given else checkpoint.method_of(self.state)
+        return args.method if "method" in args.given else checkpoint.method_shown(self.state)
 
     def require_width(self, facts: Dataset) -> None:
         """
@@ -224,7 +225,7 @@ class Weights(NamedTuple):
 def shown_options(state: dict[str, torch.Tensor]) -> dict:
     """The options by destination that shapes show."""
     found = checkpoint.architecture(state)
-    method = checkpoint.method_of(state)
+    method = checkpoint.method_shown(state)
     if not METHODS[method].tells_classes:
         return {"method": method}
     options = {"method": method, **{k: v for k, v in found.items() if v}}

@@ -34,14 +34,6 @@ def provenance(device: torch.device, hashes: dict[str, str]) -> dict:
     }
 
 
-def random_clip(*sides: str) -> str:
-    """What is said of results where CLIP's text or visual weights are random numbers."""
-    return (
-        f"CLIP's {' and '.join(sides)} weights are RANDOM: good for the demo and for tests, never "
-        "for results."
-    )
-
-
 def _version(library: str) -> str | None:
     """None where it was installed under another name."""
     try:
