@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import ucf_option
 from helpers.scripts import SCRIPTS, make_data, options_of
+from model import build_model
 from utils import check_data
+from utils.labels import UCF_CRIME
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +141,12 @@ def test_ground_truth_that_does_not_fit(broken, tmp_path, capsys):
 def test_as_a_flag_of_the_scripts(script, broken, tmp_path, capsys):
     line = Path(broken["test-list"]).read_text().splitlines()[1]
     feature(broken, line).write_bytes(b"")
+    options = [*options_of(tmp_path / "out", broken), f"--model-path={tmp_path / 'model.pth'}"]
+    if script == "test":
+        model = build_model(ucf_option.parser.parse_args(options), UCF_CRIME)
+        torch.save(model.state_dict(), tmp_path / "model.pth")
     with pytest.raises(SystemExit) as end:
-        getattr(SCRIPTS["ucf"], script)([*options_of(tmp_path / "out", broken), "--check-data"])
+        getattr(SCRIPTS["ucf"], script)([*options, "--check-data"])
     assert end.value.code == 1
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1].endswith("files read, 1 problem")
