@@ -5,6 +5,7 @@ import torch
 
 from losses import dsanet_losses
 from utils.labels import UCF_CRIME
+from utils.network import batch as batch_module
 from utils.network.batch import Filled, padding_mask
 from utils.network.layers import WindowTransformer
 
@@ -22,12 +23,18 @@ def test_indices_of_what_is_filled():
 
 
 def test_rows_come_in_few_numbers():
-    filled = [filled_of(torch.tensor([length, 7]), n=256, window=8) for length in range(1, 257)]
-    assert {len(f.rows) for f in filled} == {*range(8, 265, 8)}  # of 512, multiples of 8
+    lengths = torch.full((16,), 7)
+    filled = []
+    for lengths[0] in range(1, 257):
+        filled.append(filled_of(lengths, n=256, window=2))
+    assert {len(f.rows) for f in filled} == {*range(128, 400, 64)}  # of 4096
+    assert {len(f.window_rows) for f in filled} == {*range(64, 200, 32)}  # of 2048
     for f in filled:
-        v = len(f.snippets)
+        v, w = len(f.snippets), len(f.windows)
         assert torch.equal(f.rows[:v], f.snippets) and not f.rows[v:].any()
-        assert len(f.window_rows) == len(f.windows)  # of 64: every number
+        assert torch.equal(f.window_rows[:w], f.windows) and not f.window_rows[w:].any()
+    small = filled_of(lengths[:3], n=256)
+    assert torch.equal(small.rows, small.snippets) and torch.equal(small.window_rows, small.windows)
 
 
 def test_pack_and_unpack(batch):
@@ -39,8 +46,16 @@ def test_pack_and_unpack(batch):
     assert torch.equal(filled.unpack(filled.pack_rows(visual)), visual)
 
 
+@pytest.fixture(params=[False, True], ids=["as they are", "rounded"])
+def rounded(request, monkeypatch):
+    """Batches whose rows and windows are as they are, or rounded."""
+    if request.param:
+        monkeypatch.setattr(batch_module, "LARGE", 0)
+        monkeypatch.setattr(batch_module, "PARTS", 4)
+
+
 @pytest.mark.parametrize("n, window, videos", [(32, 8, 3), (30, 8, 3), (32, 64, 3), (32, 1, 9)])
-def test_windows_of_padding_are_shared(n, window, videos):
+def test_windows_of_padding_are_shared(n, window, videos, rounded):
     torch.manual_seed(0)
     encoder = WindowTransformer(16, 2, 1, window)
     lengths = torch.tensor([n, 17, 3]).repeat(3)[:videos]
@@ -54,7 +69,7 @@ def test_windows_of_padding_are_shared(n, window, videos):
     torch.testing.assert_close(*gradients)
 
 
-def test_training_and_testing_are_the_same_without_the_padding(ucf_model, batch):
+def test_training_and_testing_are_the_same_without_the_padding(ucf_model, batch, rounded):
     visual, lengths = batch
     labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
 

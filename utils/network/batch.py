@@ -7,7 +7,8 @@ import torch
 from utils.system.device import to_device
 
 CPU = torch.device("cpu")
-PARTS = 64  # of a batch; see `Filled.rows`
+PARTS = 64  # of a large batch; see `Filled.rows`
+LARGE = 4096  # snippets of a batch, B·N
 
 
 def padding_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
@@ -32,10 +33,10 @@ class Filled(NamedTuple):
         shape: B and N.
         snippets: (V,) of the valid ones among the B·N positions.
         windows: (W,) of those that hold a valid one among the B·⌊N/w⌋ whole windows.
-        rows: (R,) `snippets`, and the first of them again up to a multiple of B·N/64. Then the
-            shapes of a few batches are those of all. On the CPU each new one costs bf16 a product
-            compiled for it, which is kept among tensors that come and go: without the rounding a
-            run takes more memory with every batch.
+        rows: (R,) `snippets`, and of large batches the first of them again up to a multiple of
+            B·N/64. Then the shapes of a few batches are those of all. On the CPU each new one costs
+            bf16 a product compiled for it, which is kept among tensors that come and go: without
+            the rounding a run takes more memory with every batch.
         window_rows: the same of `windows`.
     """
 
@@ -50,7 +51,8 @@ class Filled(NamedTuple):
         """From (B,) lengths on the CPU, so that nothing has to be asked of the device."""
         masks = padding_mask(lengths, n), padding_mask(-(-lengths // window), n // window)
         indices = [mask.flatten().nonzero().squeeze(1) for mask in masks]
-        indices += [_rounded(i, mask.numel()) for i, mask in zip(indices, masks, strict=True)]
+        parts = PARTS if len(lengths) * n >= LARGE else 0
+        indices += [_rounded(i, m.numel(), parts) for i, m in zip(indices, masks, strict=True)]
         return cls((len(lengths), n), *(to_device(i, device) for i in indices))
 
     def pack(self, x: torch.Tensor) -> torch.Tensor:
@@ -68,9 +70,10 @@ class Filled(NamedTuple):
         return x.new_zeros(b * n, x.shape[-1]).index_copy(0, self.snippets, x).view(b, n, -1)
 
 
-def _rounded(index: torch.Tensor, whole: int) -> torch.Tensor:
-    """Indices of some of `whole` things, and the first again up to a multiple of a 64th of them."""
-    more = -len(index) % max(1, whole // PARTS)
+def _rounded(index: torch.Tensor, whole: int, parts: int) -> torch.Tensor:
+    """Indices of some of `whole` things, and the first again up to a multiple of one of so many
+    parts of them; as they are where there are no parts."""
+    more = -len(index) % max(1, whole // parts) if parts else 0
     return torch.cat([index, index[:1].expand(more)])
 
 
