@@ -165,7 +165,8 @@ def test_what_several_gpus_gain():
 
 
 @pytest.mark.slow
-def test_a_full_protocol_goes_on_where_it_was_stopped(tmp_path, capfd):
+def test_a_full_protocol_goes_on_where_it_was_stopped(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(full_protocol, "POLL", 0.5)
     generate(XD_VIOLENCE, tmp_path / "data", train_videos=4, test_videos=12)
     small = ["--visual-length=32", "--batch-size=4", "--max-steps=2", "--eval-every=1"]
     for sitting in (1, 2):
