@@ -8,7 +8,7 @@ import pytest
 from helpers.scripts import one_error
 from utils import compare_features
 from utils.videos import comparison
-from utils.videos.comparison import Comparison
+from utils.videos.comparison import FeatureComparison
 from utils.videos.feature_folders import Kind
 from utils.videos.records import Recipe, made_of, write_record
 
@@ -77,7 +77,7 @@ def test_numbers_are_those_of_a_plain_calculation(rows_a, rows_b, tmp_path, rng,
     b[1, : min(rows_a, rows_b)] += 6 * a[2, :rows_b]
     files_a = {Kind(None, k): save(tmp_path / f"a__{k}.npy", rows) for k, rows in enumerate(a)}
     files_b = {Kind(None, k): save(tmp_path / f"b__{k}.npy", rows) for k, rows in enumerate(b)}
-    found = Comparison()
+    found = FeatureComparison()
     found.add("v", files_a, files_b)
     checked = 0
     for (kind_a, kind_b, offset), fit in found.fits.items():

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from utils.system.command import command, module_parser
 from utils.system.console import plural, say
 from utils.system.errors import UserError
-from utils.videos.comparison import Comparison, Fit, Match
+from utils.videos.comparison import FeatureComparison, Fit, Match
 from utils.videos.feature_folders import find_features
 
 LINES = 10  # of the table, if not --all
@@ -50,7 +50,7 @@ def main(argv=None) -> None:
             f"{args.a} and {args.b} have no video in common: the first has {min(a.videos)}, the "
             f"second {min(b.videos)}; up to __<crop>.npy the files of a video have one name"
         )
-    comparison = Comparison()
+    comparison = FeatureComparison()
     for name in tqdm(names, unit="video", disable=None, leave=False):
         comparison.add(name, a.videos[name], b.videos[name])
 

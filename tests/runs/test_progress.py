@@ -7,7 +7,7 @@ import torch
 
 import utils.system.device
 from helpers.scripts import SCRIPTS, run
-from utils.runs.progress import Progress, loss_line
+from utils.runs.progress import RunProgress, loss_line
 from utils.system.device import set_up_device, where
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def test_where_names_device_threads_and_precision():
 
 
 def test_a_process_without_a_bar_goes_on():
-    progress = Progress(None, None, [], None, 5)  # not the main one, which alone begins
+    progress = RunProgress(None, None, [], None, 5)  # not the main one, which alone begins
     progress.step()
     progress.end()
 

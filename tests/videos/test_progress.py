@@ -3,7 +3,7 @@
 import pytest
 
 from utils.videos import progress
-from utils.videos.progress import LINE_SECONDS, Progress
+from utils.videos.progress import LINE_SECONDS, ExtractionProgress
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_nothing_is_measured_within_a_batch(clock, capsys):
 
 def extract(clock, frames=6400, seconds=2.0, advice=None):
     """Batches of 64 frames, each two seconds of work, that come as four rows at once."""
-    with Progress(2, advice) as told:
+    with ExtractionProgress(2, advice) as told:
         told.expect(frames)
         for done in range(0, frames, 64):
             clock[0] += seconds
@@ -54,7 +54,7 @@ def test_advice_where_it_takes_more_than_a_minute(clock, capsys):
 def test_unknown_lengths_leave_the_time_out(clock, capsys):
     extract(clock, frames=6400)
     assert "left" in capsys.readouterr().err
-    with Progress(1) as told:
+    with ExtractionProgress(1) as told:
         for _ in range(20):
             clock[0] += 4
             told.add(16)

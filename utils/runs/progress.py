@@ -25,7 +25,7 @@ TERMS = {  # of the loss, by method
 SETS = {"test": "test set", "validation": "validation videos"}
 
 
-class Progress:
+class RunProgress:
     """One bar for the whole run, where stderr is a terminal, and lines beside it.
 
     Args:

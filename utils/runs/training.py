@@ -30,7 +30,7 @@ from utils.runs.kept import trained
 from utils.runs.lock import Lock
 from utils.runs.made_with import made_with
 from utils.runs.memory import require_memory
-from utils.runs.progress import SETS, TERMS, Progress, loss_line, place_of
+from utils.runs.progress import SETS, TERMS, RunProgress, loss_line, place_of
 from utils.runs.record import Record
 from utils.system import group, parallel
 from utils.system.command import lost_another_process
@@ -83,7 +83,7 @@ class Run:
         self.checkpoints = Checkpoints(
             path, model, optimization, fixed, self.made_with, len(self.terms)
         )
-        self.progress = Progress(args, sets.facts, rows, plan, self.steps_of_epoch)
+        self.progress = RunProgress(args, sets.facts, rows, plan, self.steps_of_epoch)
         self.record = Record(args, next(model.parameters()).device)
         self.lock = Lock(args.model_path, path, self.record.log_path)
         self.interruption = Interruption(shared=group.processes() > 1)

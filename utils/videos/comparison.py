@@ -88,7 +88,7 @@ class Fit:
         return self.norms_a / max(self.norms_b, TINY)
 
 
-class Comparison:
+class FeatureComparison:
     """How well the matches fit.
 
     Attributes:
@@ -108,7 +108,7 @@ class Comparison:
         Raises:
             UserError: a file cannot be used, or the rows of A and B are not of the same width.
         """
-        a, b = Opened(files_a), Opened(files_b)
+        a, b = FilesOfVideo(files_a), FilesOfVideo(files_b)
         a.require_width_of(b)
         self.videos += 1
         self.rows += min(a.rows, b.rows)
@@ -135,7 +135,7 @@ class Comparison:
         return sorted(self.fits.items(), key=key)
 
 
-class Opened:
+class FilesOfVideo:
     """The K feature files of a video in one source.
 
     Attributes:
@@ -156,7 +156,7 @@ class Opened:
                 )
         self.rows = min(map(len, self.arrays))
 
-    def require_width_of(self, other: "Opened") -> None:
+    def require_width_of(self, other: "FilesOfVideo") -> None:
         """
         Raises:
             UserError: the rows of the files, here and there, are not all as wide.
@@ -184,7 +184,7 @@ class Opened:
         return np.pad(values, beyond, constant_values=np.nan), norms
 
 
-def compared(a: Opened, b: Opened) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def compared(a: FilesOfVideo, b: FilesOfVideo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosines of a video's rows (K of A, K of B, offsets, T), NaN where A has no such row, and the
     mean norms of the rows of each file of A and of B."""
     both = min(a.rows, b.rows)

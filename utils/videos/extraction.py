@@ -18,7 +18,7 @@ from utils.system.errors import UserError
 from utils.system.files import remove_left_behind, whole_file
 from utils.videos.decoding import Ended, Failed, Message, Opened, Snippet, decoded
 from utils.videos.frames import Video, crop
-from utils.videos.progress import Progress
+from utils.videos.progress import ExtractionProgress
 from utils.videos.records import Recipe, feature_file, made_of, write_record
 
 
@@ -148,7 +148,7 @@ class Extraction:
             tower, batch_size: the network, and the pictures it sees at once, see `encoded`;
                 `tower.width` is D.
             decoders: videos decoded at once.
-            advice: to those for whom it takes long, see `Progress`.
+            advice: to those for whom it takes long, see `ExtractionProgress`.
 
         Yields:
             a video as soon as its files are there.
@@ -156,14 +156,17 @@ class Extraction:
         pool, size = self.recipe.pool, self.recipe.snippet_frames
         with (
             decoded(self.waiting, pool, size, decoders) as messages,
-            Progress(len(self.waiting), advice) as progress,
+            ExtractionProgress(len(self.waiting), advice) as progress,
         ):
             progress.expect(sum(map(Video.frames_about, self.waiting)))
             told = encoded(messages, tower, batch_size, self.crops)
             yield from self._write(told, tower.width, progress)
 
     def _write(
-        self, told: Iterable[tuple[Message, list[torch.Tensor]]], width: int, progress: Progress
+        self,
+        told: Iterable[tuple[Message, list[torch.Tensor]]],
+        width: int,
+        progress: ExtractionProgress,
     ) -> Iterator[Path]:
         files: dict[Path, FeatureFiles] = {}
         made: dict[Path, dict] = {}  # for the records

@@ -63,7 +63,7 @@ def features_of(
         size: frames that a row stands for.
         width: of the features, D.
         failures: which videos failed and why is added here.
-        advice: to those for whom it takes long, see `Progress`.
+        advice: to those for whom it takes long, see `ExtractionProgress`.
 
     Raises:
         UserError: a feature file cannot be used, features in the folder are not from here, or

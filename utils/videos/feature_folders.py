@@ -20,7 +20,7 @@ class Kind(NamedTuple):
     crop: int | None
 
 
-class Features(NamedTuple):
+class FoundFeatures(NamedTuple):
     """Attributes:
     videos: files by video and kind.
     random: how many files were made with random CLIP weights.
@@ -30,7 +30,7 @@ class Features(NamedTuple):
     random: int
 
 
-def find_features(path: Path, with_records: bool) -> Features:
+def find_features(path: Path, with_records: bool) -> FoundFeatures:
     """The feature files at a path: it is one, or a folder to look through.
 
     Args:
@@ -57,7 +57,7 @@ def find_features(path: Path, with_records: bool) -> Features:
                 "by one"
             )
         files[kind] = file
-    return Features(videos, random)
+    return FoundFeatures(videos, random)
 
 
 def _files(path: Path) -> list[Path]:

@@ -12,7 +12,7 @@ MEASURED_SECONDS = 3  # of work, before its speed says anything
 LONG_SECONDS = 60  # work that is worth saying how it could be quicker
 
 
-class Progress:
+class ExtractionProgress:
     """
     Args:
         videos: to extract.
@@ -29,7 +29,7 @@ class Progress:
         self.told = time.monotonic()
         self.bar = tqdm(unit="frame", unit_scale=True, smoothing=0.1, disable=None)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ExtractionProgress":
         return self
 
     def __exit__(self, *_) -> None:
