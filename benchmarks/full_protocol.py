@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.bench import cpu_name
-from benchmarks.measure import memory_of
+from benchmarks.measure import memory_of_process
 from utils import PROJECT
 from utils.demo_data import generate
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
@@ -43,7 +43,7 @@ class Sittings:
     def look(self, process: subprocess.Popen) -> None:
         """Note time and memory: all that the process held, and what of it is no mapped file."""
         for key, field in (("peak_gb", "VmHWM"), ("peak_own_gb", "RssAnon")):
-            self.last[key] = max(self.last[key], memory_of(process.pid, field))
+            self.last[key] = max(self.last[key], memory_of_process(process.pid, field))
         self.note(process.returncode)
 
     def note(self, exit_code: int | None) -> None:

@@ -125,13 +125,13 @@ def peak_memory(device: torch.device) -> float:
     """GB that the process, or the GPU, has held at most."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
-    if peak := memory_of("self", "VmHWM"):  # what follows would count its parent, too
+    if peak := memory_of_process("self", "VmHWM"):  # what follows would count its parent, too
         return peak
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def memory_of(process: int | str, field: str) -> float:
+def memory_of_process(process: int | str, field: str) -> float:
     """GB that Linux says of a process: `VmHWM`, the most it held, or `RssAnon`, what it holds
     beside mapped files. 0 once it has ended, and on other systems."""
     try:

@@ -11,7 +11,7 @@ import ucf_option
 import xd_option
 from utils.datasets.batches import joined
 from utils.datasets.clips import process_feat
-from utils.demo_data import FULL_SIZE, real_lengths
+from utils.demo_videos import FULL_SIZE, real_lengths
 from utils.engine import Scoring, Videos
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 

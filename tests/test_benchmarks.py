@@ -16,7 +16,8 @@ from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
 from benchmarks.process import written_test_set
 from benchmarks.profile import OPTIMIZERS, OTHERS, PRODUCTS, by_kind
 from benchmarks.report import table
-from utils.demo_data import FULL_SIZE, FULL_SNIPPETS, generate
+from utils.demo_data import generate
+from utils.demo_videos import FULL_SIZE, FULL_SNIPPETS
 from utils.engine import score
 from utils.labels import XD_VIOLENCE
 from utils.optim import StableAdamW

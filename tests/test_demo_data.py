@@ -10,15 +10,13 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from utils.datasets.features import SNIPPET_FRAMES
-from utils.demo_data import (
+from utils.demo_data import generate, main
+from utils.demo_videos import (
     CONFUSABLE,
-    CROPS,
     FULL_SIZE,
     SNIPPETS,
     TEST_VIDEOS,
     TRAIN_VIDEOS,
-    generate,
-    main,
     make_crop,
     make_split,
     make_world,
@@ -26,6 +24,7 @@ from utils.demo_data import (
 )
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.system.errors import UserError
+from utils.videos.inputs import CROPS
 
 BOTH = pytest.mark.parametrize("facts", [UCF_CRIME, XD_VIOLENCE], ids=lambda facts: facts.name)
 SMALL = {"train_videos": 4, "test_videos": 12}
