@@ -18,9 +18,10 @@ from pathlib import Path
 
 from benchmarks.bench import cpu_name
 from benchmarks.measure import memory_of_process
+from benchmarks.workload import FACTS
 from utils import PROJECT
 from utils.demo_data import generate
-from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
+from utils.labels import Dataset
 from utils.network.backbone import RANDOM
 from utils.system.command import OneLineParser, command
 from utils.system.files import previous, require_writable, write_json
@@ -104,13 +105,13 @@ def summary(folder: Path, sittings: Sittings) -> dict:
 @command
 def main(argv=None) -> None:
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", choices=("ucf", "xd"), help="whose sizes and options")
+    parser.add_argument("dataset", choices=[*FACTS], help="whose sizes and options")
     parser.add_argument("folder", type=Path, help="for features, cache, checkpoints and log")
     parser.add_argument("--json", metavar="FILE", help="write the summary there, too")
     args, options = parser.parse_known_args(argv)
     folder = args.folder.resolve()
     require_writable(folder / "sittings.json", args.json)
-    facts = UCF_CRIME if args.dataset == "ucf" else XD_VIOLENCE
+    facts = FACTS[args.dataset]
     if not (folder / "data/list").is_dir():
         generate(facts, folder / "data", full_size=True)
     sittings = Sittings(folder / "sittings.json")

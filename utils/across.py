@@ -180,8 +180,8 @@ def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
     folder = out / f"{trained_on}_on_{place.name}"
     files = {"model-path": weights, "output-dir": folder, "predictions": folder / "predictions.npz"}
     script = PROJECT / f"{place.recipe}_test.py"
-    options = {n: v for n, v in vars(place.parsed).items() if n in place.parsed.given}
-    options = {n: v for n, v in options.items() if n not in (*OF_WEIGHTS, "config") or n in FREE}
+    theirs = {*OF_WEIGHTS, "config"} - {*FREE}
+    options = {n: getattr(place.parsed, n) for n in place.parsed.given if n not in theirs}
     test = [sys.executable, script, *as_arguments(options | files)]
     ended = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)
     if ended.returncode:

@@ -50,7 +50,7 @@ def scan(folder: Path, facts: Dataset) -> list[VideoCrops]:
             label (UCF: class folder, XD: in the file name) is unknown.
     """
     crops: dict[tuple[str, str], dict[int, Path]] = {}
-    paths = [file for file in files_below(folder) if file.name.endswith(".npy")]
+    paths = files_below(folder, ".npy")
     for path in tqdm(paths, desc=str(folder), unit="file", disable=None):
         crop = path.stem.rpartition("__")[2]
         if not crop.isdecimal():

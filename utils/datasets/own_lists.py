@@ -84,7 +84,7 @@ def feature_files(folder: Path) -> list[FeatureFile]:
         UserError: there are none, or a list cannot hold the path of one.
     """
     found = []
-    for path in (file.absolute() for file in files_below(folder) if file.name.endswith(".npy")):
+    for path in map(Path.absolute, files_below(folder, ".npy")):
         text = str(path)
         if text.splitlines() != [text] or text.encode(errors="ignore").decode() != text:
             raise UserError(

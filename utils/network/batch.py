@@ -51,9 +51,10 @@ class Filled(NamedTuple):
         """From (B,) lengths on the CPU, so that nothing has to be asked of the device."""
         masks = padding_mask(lengths, n), padding_mask(-(-lengths // window), n // window)
         indices = [mask.flatten().nonzero().squeeze(1) for mask in masks]
-        parts = PARTS if len(lengths) * n >= LARGE else 0
-        indices += [_rounded(i, m.numel(), parts) for i, m in zip(indices, masks, strict=True)]
-        return cls((len(lengths), n), *(to_device(i, device) for i in indices))
+        rounded = indices
+        if len(lengths) * n >= LARGE:
+            rounded = [_rounded(i, mask.numel()) for i, mask in zip(indices, masks, strict=True)]
+        return cls((len(lengths), n), *(to_device(i, device) for i in indices + rounded))
 
     def pack(self, x: torch.Tensor) -> torch.Tensor:
         """(B, N, D) -> (V, D), the valid snippets."""
@@ -70,10 +71,9 @@ class Filled(NamedTuple):
         return x.new_zeros(b * n, x.shape[-1]).index_copy(0, self.snippets, x).view(b, n, -1)
 
 
-def _rounded(index: torch.Tensor, whole: int, parts: int) -> torch.Tensor:
-    """Indices of some of `whole` things, and the first again up to a multiple of one of so many
-    parts of them; as they are where there are no parts."""
-    more = -len(index) % max(1, whole // parts) if parts else 0
+def _rounded(index: torch.Tensor, whole: int) -> torch.Tensor:
+    """Indices of some of `whole` things, and the first again up to a multiple of a 64th of them."""
+    more = -len(index) % max(1, whole // PARTS)
     return torch.cat([index, index[:1].expand(more)])
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 from tqdm import tqdm
@@ -92,6 +93,7 @@ def weights_file(source: str) -> Path:
     return Path(source)
 
 
+@cache  # a file of hundreds of MB, asked for by every row of a table
 def weights_identity(source: str, backbone: str = CLIP_NAME) -> str:
     """What tells CLIP's weights from others, without a download: the sha256 of their file, or
     `random` (and which backbone, where it is not the usual one).

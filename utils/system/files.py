@@ -40,10 +40,11 @@ def whole_file(path: Path | str, keep: Path | None = None):
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, by path; links to folders are followed."""
+def files_below(folder: Path, ending: str = "") -> list[Path]:
+    """The files below a folder whose names end so, by path; links to folders are followed."""
     walked = os.walk(folder, followlinks=True)
-    return sorted(Path(parent, name) for parent, _, names in walked for name in names)
+    found = (Path(parent, name) for parent, _, names in walked for name in names)
+    return sorted(file for file in found if file.name.endswith(ending))
 
 
 def _partial(path: Path) -> Path:

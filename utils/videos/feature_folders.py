@@ -65,7 +65,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"{path} not found: expected a feature file, or a folder of them")
-    files = [file for file in files_below(path) if file.name.endswith(".npy")]
+    files = files_below(path, ".npy")
     if not files:
         raise UserError(f"{path} holds no features: expected files <video>__<crop>.npy in it")
     return files
