@@ -16,9 +16,9 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks import workload
 from benchmarks.bench import cpu_name
 from benchmarks.measure import memory_of_process
-from benchmarks.workload import FACTS
 from utils import PROJECT
 from utils.demo_data import generate
 from utils.labels import Dataset
@@ -105,13 +105,14 @@ def summary(folder: Path, sittings: Sittings) -> dict:
 @command
 def main(argv=None) -> None:
     parser = OneLineParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", choices=[*FACTS], help="whose sizes and options")
+    parser.add_argument("dataset", choices=[*workload.FACTS], help="whose sizes and options")
     parser.add_argument("folder", type=Path, help="for features, cache, checkpoints and log")
     parser.add_argument("--json", metavar="FILE", help="write the summary there, too")
     args, options = parser.parse_known_args(argv)
+    workload.options(args.dataset, *options)  # wrong ones are told before gigabytes are written
     folder = args.folder.resolve()
     require_writable(folder / "sittings.json", args.json)
-    facts = FACTS[args.dataset]
+    facts = workload.FACTS[args.dataset]
     if not (folder / "data/list").is_dir():
         generate(facts, folder / "data", full_size=True)
     sittings = Sittings(folder / "sittings.json")
