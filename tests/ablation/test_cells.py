@@ -5,6 +5,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers.grids import ROWS, write
@@ -144,6 +145,21 @@ def test_an_edited_list_does_not_get_into_an_older_table(cells, stand_in, lists,
     edited.write_text(Path(lists[0].partition("=")[2]).read_text() + "\n")
     with pytest.raises(UserError, match="was run with train_list "):
         finished(cells_of(tmp_path, [*lists, f"--train-list={edited}"])[0])
+
+
+def test_other_features_under_the_same_lists_do_not_get_into_an_older_table(
+    cells, stand_in, lists, tmp_path
+):
+    run_all(cells, stand_in)
+    first = Path(Path(lists[0].partition("=")[2]).read_text().splitlines()[1].split(",")[0])
+    elsewhere = [*lists, f"--feature-root={tmp_path / 'features'}"]
+    (tmp_path / "features").mkdir()
+    moved = tmp_path / "features" / first.name
+    moved.write_bytes(first.read_bytes())
+    assert finished(cells_of(tmp_path, elsewhere)[0])
+    np.save(moved, np.load(first) + 1)
+    with pytest.raises(UserError, match="was run with first_features "):
+        finished(cells_of(tmp_path, elsewhere)[0])
 
 
 def test_a_run_that_never_began_binds_nobody(cells, stand_in, lists, tmp_path):

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,9 +51,12 @@ def test_a_training_run(tmp_path):
     assert record["device"]["threads"] == torch.get_num_threads()
     assert set(record["sha256"]) == {
         "train_list", "test_list", "gt_path", "gt_segment_path", "gt_label_path", "clip_weights",
+        "first_features",
     }  # fmt: skip
     assert record["sha256"]["train_list"] == sha256(options["train-list"])
     assert record["sha256"]["clip_weights"] == "random"
+    first_line = Path(options["train-list"]).read_text().splitlines()[1]
+    assert record["sha256"]["first_features"] == sha256(first_line.split(",")[0])
     # Its options repeat it.
     again = {"config": first / "options.yml", "deterministic": False}
     run(SCRIPTS["ucf"].train, tmp_path / "again", again)

@@ -1,5 +1,6 @@
 """The videos that weights are selected on, and those that the result is of."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.lists import Row, has_test_set
@@ -57,5 +58,5 @@ def _test_set(args, facts: Dataset) -> EvaluationSet:
         return EvaluationSet(args, facts)
     except UserError as error:
         hint = "; without a test set, train with --select last or with --validation 0.1"
-        missing = facts.is_own and f"list {args.test_list} not found" in str(error)
+        missing = facts.is_own and not Path(args.test_list).is_file()
         raise UserError(f"{error}{hint if missing else ''}") from None

@@ -5,7 +5,7 @@ import json
 
 from utils.datasets.class_texts import MANUAL_TEXTS, writes_texts
 from utils.datasets.ground_truth import present_form
-from utils.datasets.lists import has_test_set
+from utils.datasets.lists import Row, has_test_set, list_rows
 from utils.labels import Dataset
 from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
@@ -30,8 +30,14 @@ def fixed_options(args) -> dict:
 
 
 def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
-    """sha256 of the lists, of the ground truth and of hand-written class texts, by option; and of
-    what a data set of one's own says of itself."""
+    """sha256 of the lists, of the ground truth and of hand-written class texts, by option; of what
+    a data set of one's own says of itself; and of the first feature file of the first list: the
+    same lists may name other features.
+
+    Raises:
+        OSError: a file cannot be read.
+        UserError: a list cannot be used.
+    """
     files = {"train_list": args.train_list} if train else {}
     if has_test_set(args, facts):
         files["test_list"] = args.test_list
@@ -44,6 +50,10 @@ def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
     if METHODS[args.method].tells_classes and writes_texts(args):
         files["texts"] = args.texts or MANUAL_TEXTS
     hashes = {option: sha256(path) for option, path in files.items()}
+    first_list = args.train_list if train else args.test_list
+    _, row = next(list_rows(first_list, facts, args.feature_root))
+    if isinstance(row, Row):  # otherwise whoever reads the list tells what is wrong with it
+        hashes["first_features"] = sha256(row.path)
     if facts.is_own:
         described = json.dumps(facts.described(), sort_keys=True).encode()
         hashes["described"] = hashlib.sha256(described).hexdigest()
