@@ -17,19 +17,25 @@ def recipe_of(dataset: str) -> tuple[str, list[str]]:
     return (dataset, []) if dataset in DATASETS else ("ucf", [f"--dataset={dataset}"])
 
 
+def with_recipe(argv: list[str] | None, place: int = 0) -> list[str]:
+    """The arguments of a command, with `ucf` at its place where they name a data set of one's own
+    by --dataset alone: most commands read it alike by either recipe."""
+    argv = sys.argv[1:] if argv is None else argv
+    lacks_it = argv[place : place + 1] and argv[place] not in DATASETS
+    named = any(text.partition("=")[0] == "--dataset" for text in argv)
+    return [*argv[:place], "ucf", *argv[place:]] if lacks_it and named else argv
+
+
 def parse(
     argv: list[str] | None, description: str, prog: str | None = None
 ) -> tuple[argparse.Namespace, Dataset]:
     """The data set's options and facts, or those of `--dataset`. `prog` is what `--help` calls the
     command."""
-    argv = sys.argv[1:] if argv is None else argv
-    if argv and argv[0] not in DATASETS and any(t.split("=")[0] == "--dataset" for t in argv):
-        argv = ["ucf", *argv]  # a data set of one's own is checked alike by either recipe
     chooser = OneLineParser(prog=prog, description=description)
     chooser.add_argument("dataset", choices=DATASETS)
     chooser.add_argument("options", nargs=argparse.REMAINDER, help="those of ucf_train.py or "
         "xd_train.py; 'ucf --help' shows them")  # fmt: skip
-    chosen = chooser.parse_args(argv)
+    chosen = chooser.parse_args(with_recipe(argv))
     parser, facts = DATASETS[chosen.dataset]
     args = parser.parse_args(chosen.options)
     return args, dataset_of(args, facts)

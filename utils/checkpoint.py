@@ -153,7 +153,8 @@ def holds_text(state: dict[str, torch.Tensor]) -> bool:
 
 
 def load_weights(model: nn.Module, path) -> None:
-    """Load weights into the model.
+    """Load weights into the model. For your own scripts; the commands use `Weights`, which takes
+    the options of the network from the file, too.
 
     Args:
         model: from `build_model`.

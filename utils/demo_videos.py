@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.datasets.annotations import UCF_NORMAL_FOLDERS
 from utils.datasets.features import SNIPPET_FRAMES
 from utils.labels import XD_VIOLENCE, Dataset
-from utils.make_lists import UCF_NORMAL_FOLDERS
 from utils.network.backbone import WIDTH
 
 # Names.

@@ -19,7 +19,7 @@ of ucf_test.py or xd_test.py, whose options may follow: --test-list,
 import os
 from pathlib import Path
 
-from utils.both_datasets import DATASETS, recipe_of
+from utils.both_datasets import DATASETS, recipe_of, with_recipe
 from utils.datasets.lists import read_list
 from utils.evaluation.bootstrap import results_of
 from utils.evaluation.metrics import Evaluation
@@ -38,7 +38,6 @@ MEANINGLESS = (
     "--output-dir",
     "--validation",
     "--method",
-    "--dataset",
     "--texts",
     "--text-pool",
     "--normal-warmup",
@@ -58,7 +57,7 @@ def make_parser() -> OneLineParser:
 
 @command
 def main(argv=None):
-    own, options = make_parser().parse_known_args(argv)
+    own, options = make_parser().parse_known_args(with_recipe(argv))
     for option in (o.partition("=")[0].replace("_", "-") for o in options):
         if option in MEANINGLESS:
             raise UserError(f"{option} means nothing here: see --help")

@@ -17,7 +17,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from utils.datasets.annotations import Annotation, read_ucf_annotations, read_xd_annotations
+from utils.datasets.annotations import (
+    UCF_NORMAL_FOLDERS,
+    Annotation,
+    read_ucf_annotations,
+    read_xd_annotations,
+)  # fmt: skip
 from utils.datasets.features import SNIPPET_FRAMES, read_features
 from utils.datasets.ground_truth import rasterize
 from utils.datasets.lists import COLUMNS, video_name
@@ -31,7 +36,6 @@ from utils.system.files import files_below, whole_file, write_json
 from utils.videos.inputs import CROPS
 
 TEST_SHARE = 0.3
-UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
 
 
 class VideoCrops(NamedTuple):

@@ -82,6 +82,14 @@ def test_feature_root_takes_the_place_of_the_lists_folders(tmp_path, feature, wr
     assert read_list(path, UCF_CRIME, str(tmp_path / root))[0].path == feature
 
 
+def test_the_longest_tail_under_the_feature_root_counts(tmp_path, feature):
+    save(tmp_path / feature.name, np.zeros((3, 512), np.float16))
+    rows = f"/a/{feature.name},Abuse\n/a/UCF/Abuse/{feature.name},Abuse\n"
+    path = write(tmp_path / "l.csv", f"path,label\n{rows}")
+    found = [row.path for row in read_list(path, UCF_CRIME, str(tmp_path))]
+    assert found == [tmp_path / feature.name, feature]
+
+
 def test_feature_root_is_not_left(tmp_path, feature):
     path = write(tmp_path / "l.csv", f"path,label\n../UCF/Abuse/{feature.name},Abuse\n")
     with pytest.raises(UserError, match="not found under --feature-root"):

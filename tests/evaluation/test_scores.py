@@ -86,6 +86,14 @@ def test_names_with_dots_and_crops(own, save, file):
     assert evaluated(file)["deployment"] == expected["deployment"]
 
 
+def test_the_data_set_may_be_named_by_its_option(own):
+    save_npz(own)
+    expected = evaluated("s.npz")
+    evaluate.main(["--dataset=own.yml", "--scores=s.npz", "--bootstrap=0", "--out=by_option"])
+    found = json.loads(Path("by_option/results.json").read_text())
+    assert found["auc1"] == expected["auc1"]
+
+
 def test_class_probabilities_in_another_order(own, rng):
     probabilities = rng.random((sum(COUNTS.values()), 3))
     probabilities /= probabilities.sum(axis=1, keepdims=True)

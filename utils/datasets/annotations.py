@@ -6,6 +6,8 @@ from typing import NamedTuple
 from utils.labels import XD_VIOLENCE
 from utils.system.errors import UserError
 
+UCF_NORMAL_FOLDERS = ("Training_Normal_Videos_Anomaly", "Testing_Normal_Videos_Anomaly")
+
 
 class Annotation(NamedTuple):
     """What the annotation files say of an anomalous test video."""

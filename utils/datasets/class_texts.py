@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils import PROJECT
-from utils.data_set_file import RESERVED, text
+from utils.data_set_file import NORMAL, RESERVED, text
 from utils.labels import Dataset
 from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
 MANUAL_TEXTS = PROJECT / "configs" / "manual_texts.yml"
-NORMAL = "normal"
 MOST = 100  # sentences of a class
 
 

@@ -155,7 +155,7 @@ class FeatureFinder:
     def __init__(self, root: str | None, absent: bool = False):
         self.root = root
         self.absent = absent  # whether they need not be there
-        self.depth = 1  # of the last file below the root, where the next one is looked for first
+        self.folders = cache(self._folders)
 
     def __call__(self, file: str) -> Path:
         if not file:
@@ -171,11 +171,15 @@ class FeatureFinder:
                 "--feature-root where the features are"
             )
         parts = [part for part in re.split(r"[/\\]", file) if part]
-        if ".." not in parts:
-            for depth in (self.depth, *range(len(parts), 0, -1)):
-                if os.path.isfile(path := Path(self.root, *parts[-depth:])):
-                    self.depth = depth
+        if parts and ".." not in parts:
+            for folder in self.folders(*parts[:-1]):
+                if os.path.isfile(path := folder / parts[-1]):
                     return path
         if self.absent:
             return Path(file)
         raise UserError(f"feature file {file} not found under --feature-root {self.root}")
+
+    def _folders(self, *folders: str) -> list[Path]:
+        """Those under the root that a row's folders end in, the longest tail first."""
+        tails = (Path(self.root, *folders[i:]) for i in range(len(folders) + 1))
+        return [tail for tail in tails if os.path.isdir(tail)]

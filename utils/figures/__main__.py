@@ -26,7 +26,7 @@ options are those of the test script.
 
 from pathlib import Path
 
-from utils.both_datasets import DATASETS
+from utils.both_datasets import DATASETS, recipe_of, with_recipe
 from utils.labels import dataset_of
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
@@ -48,7 +48,7 @@ def make_parser() -> OneLineParser:
         metavar="figure",
         help="one of those above, or all",
     )
-    add("dataset", choices=DATASETS, help="that was tested on")
+    add("dataset", metavar="{ucf,xd,FILE.yml}", help="that was tested on")
     add("--out", type=Path, metavar="DIR", help="folder (default: figures in --output-dir)")
     add("--videos", nargs="+", metavar="NAME", help="to draw scores of (default: some chosen)")
     add("--methods", nargs="+", metavar="NAME=FILE.npz", help="predictions to compare")
@@ -57,10 +57,11 @@ def make_parser() -> OneLineParser:
 
 @command
 def main(argv=None):
-    own, options = make_parser().parse_known_args(argv)
-    options_parser, facts = DATASETS[own.dataset]
-    args = options_parser.parse_args(options)
-    facts = dataset_of(args, facts)
+    own, options = make_parser().parse_known_args(with_recipe(argv, place=1))
+    recipe, named = recipe_of(own.dataset)
+    parser, usual = DATASETS[recipe]
+    args = parser.parse_args([*named, *options])
+    facts = dataset_of(args, usual)
     folder = own.out or Path(args.output_dir) / "figures"
     kinds = KINDS if own.figure == "all" else (own.figure,)
     require_writable(*(folder / f"{kind}.png" for kind in kinds))

@@ -87,11 +87,14 @@ class Checkpoints:
 
     def save(self, state: RunState) -> None:
         """Write it in the main process; the others wait, because who ends first ends all."""
+        best = state.best_metrics
         kept = {
             **vars(state),
             "model_state_dict": checkpoint.without_text(checkpoint.cpu_state(self.model)),
             "optimizer_state_dict": self.optimization.state_dict(),
             "random_states": random_states(),
+            "ap": best
+            and best.get(self.fixed["select_by"]),  # called so in the official checkpoints
             "options": self.fixed,
             "made_with": self.made_with,
         }
