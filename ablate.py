@@ -21,14 +21,14 @@ from utils.ablation.table import csv_table, result_of, summary
 from utils.ablation.text import latex_table, markdown_table
 from utils.both_datasets import DATASETS
 from utils.metric_names import ALL_METRICS
-from utils.options.kinds import count, positive_int
+from utils.options.kinds import nonnegative_int, positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
 from utils.system.files import require_writable, write_text
 
 
-def script_of(dataset: str) -> Path:
-    return PROJECT / f"{dataset}_train.py"
+def script_of(recipe: str) -> Path:
+    return PROJECT / f"{recipe}_train.py"
 
 
 @command
@@ -41,7 +41,7 @@ def main(argv=None):
     parser.add_argument("grid", help="YAML file, see configs/README.md")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table")
     parser.add_argument("--jobs", type=positive_int, default=1, help="runs at the same time")
-    parser.add_argument("--seeds", type=count, nargs="+", help="instead of the file's")
+    parser.add_argument("--seeds", type=nonnegative_int, nargs="+", help="instead of the file's")
     parser.add_argument("--recipe", choices=DATASETS, help="whose training script, instead of the "
         "file's")  # fmt: skip
     parser.add_argument("--dataset", metavar="{ucf,xd,FILE.yml}", help="the same, or a data set of "
@@ -74,7 +74,7 @@ def main(argv=None):
         figures = summary(grid, results[cell.row.name, cell.seed])
         say(f"[{len(results)}/{len(cells)}] {cell.name}: {figures} ({seconds:.0f} s{left})")
 
-    script = script_of(grid.dataset)
+    script = script_of(grid.recipe)
     failures = run_cells(missing, script, args.jobs, not args.drop_weights, tell)
     table = markdown_table(grid, results, failures)
     texts = {"md": table, "csv": csv_table(grid, results), "tex": latex_table(grid, results)}

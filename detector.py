@@ -31,7 +31,7 @@ from utils.system.device import set_up_device
 from utils.system.errors import UserError
 
 
-class Scored(NamedTuple):
+class DetectorResult(NamedTuple):
     """What is said of a video of T rows of features.
 
     Attributes:
@@ -140,7 +140,7 @@ class Detector:
         length: float | None = None,
         min_confidence: float = MIN_CONFIDENCE,
         min_seconds: float = MIN_SECONDS,
-    ) -> Scored:
+    ) -> DetectorResult:
         """
         Args:
             features: (T, D) of a video, T ≥ 1, any floating type.
@@ -169,4 +169,4 @@ class Detector:
         )
         least = min_confidence, min_seconds
         events = find_events(found, self.facts, timeline, *least, self.scoring.temperature)
-        return Scored(found.score, found.probabilities, events, timeline.edges)
+        return DetectorResult(found.score, found.probabilities, events, timeline.edges)

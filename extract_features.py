@@ -112,7 +112,7 @@ def main(argv=None):
     clip = weights_identity(args.clip_weights, args.backbone)
     recipe = Recipe(clip, args.pool, args.precision, args.dtype, args.snippet_frames)
     same = {"crops": args.crops, **recipe._asdict(), "inputs": summary(videos)}
-    parallel.require_same(same)
+    parallel.require_equal_settings(same)
     unrecorded = parallel.from_main(
         lambda: require_made_alike(videos, args.out, args.crops, recipe)
     )

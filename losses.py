@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from utils.network.batch import Outputs, padding_mask
+from utils.network.batch import Outputs, valid_mask
 
 SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
 SMOOTHING = 0.1  # label smoothing ε of event and background
@@ -43,9 +43,9 @@ def topk_mean(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     lengths = lengths.to(values.device)
     k = lengths // SNIPPETS_PER_VOTE + 1
     most = values.shape[1] // SNIPPETS_PER_VOTE + 1
-    valid = padding_mask(lengths, values.shape[1])[..., None]
+    valid = valid_mask(lengths, values.shape[1])[..., None]
     top = values.masked_fill(~valid, float("-inf")).topk(most, dim=1).values
-    voting = padding_mask(k, most)[..., None]
+    voting = valid_mask(k, most)[..., None]
     return top.masked_fill(~voting, 0.0).sum(dim=1) / k[:, None]
 
 
@@ -103,7 +103,7 @@ def consistency_loss(outputs: Outputs, lengths: torch.Tensor) -> torch.Tensor:
     Mean squared difference over all valid snippets of the batch, pooled; both sides learn.
     """
     scores = outputs.logits1.squeeze(-1).sigmoid()
-    valid = padding_mask(lengths.to(scores.device), scores.shape[1])
+    valid = valid_mask(lengths.to(scores.device), scores.shape[1])
     error = (scores - reconstruction_error(outputs)) ** 2
     return error.masked_fill(~valid, 0.0).sum() / valid.sum()
 

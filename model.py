@@ -24,7 +24,7 @@ from text_prompt import LearnablePrompt
 from utils.datasets.class_texts import class_texts
 from utils.labels import Dataset
 from utils.network.backbone import BACKBONES, WIDTH
-from utils.network.batch import Filled, Outputs, padding_mask
+from utils.network.batch import Filled, Outputs, valid_mask
 from utils.network.clip_text import TextTransformer, load_text_transformer, tokenize
 from utils.network.layers import (
     DistanceAdjacency,
@@ -35,7 +35,7 @@ from utils.network.layers import (
     quick_gelu_mlp,
     similarity_adjacency,
 )
-from utils.network.undrawn import Undrawn
+from utils.network.skip_init import SkipInit
 from utils.system.console import dashed
 from utils.system.device import in_float32
 from utils.system.errors import UserError
@@ -149,7 +149,7 @@ class DSANet(nn.Module):
         x = self.temporal(features + position, filled, empty=position)
         similarity = similarity_adjacency(x, lengths)
         distance = self.disAdj(n)
-        padding = ~padding_mask(lengths, n)[..., None] if self.mask_padding else None  # [B, N, 1]
+        padding = ~valid_mask(lengths, n)[..., None] if self.mask_padding else None  # [B, N, 1]
         x = masked(x, padding)
         x1 = masked(quick_gelu(self.gc1(x, similarity)), padding)
         x1 = quick_gelu(self.gc2(x1, similarity))
@@ -199,7 +199,7 @@ class DSANet(nn.Module):
         self, v: torch.Tensor, scores: torch.Tensor, text: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """DCSA: (B, N, D), S_det (B, N), text, (B,) -> logits3, logits4 (B, 1, C)."""
-        valid = padding_mask(lengths, v.shape[1]) if self.pool_own_snippets else None
+        valid = valid_mask(lengths, v.shape[1]) if self.pool_own_snippets else None
         event, background = dcsa_logits(v, scores, text, self.complement_background, valid)
         return self._best(event), self._best(background)
 
@@ -304,7 +304,7 @@ def build_model(
         attention = {"kappa": args.tsa_kappa, "cap": args.tsa_cap, "estimator": args.tsa_estimator}
         model = CLIPTSA(features, args.crops, **attention)
     else:
-        with nullcontext() if with_clip else Undrawn():
+        with nullcontext() if with_clip else SkipInit():
             model = _build_dsanet(args, dataset, args.clip_weights if with_clip else None)
     if args.compile:
         model.compile(dynamic=True)  # the number of valid snippets differs from batch to batch

@@ -27,7 +27,7 @@ from utils.both_datasets import DATASETS
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.sources import find_sources, require_apart
 from utils.labels import Dataset, dataset_of
-from utils.options.kinds import nonnegative_float, positive_float, share
+from utils.options.kinds import fraction, nonnegative_float, positive_float
 from utils.options.methods import METHODS
 from utils.row_time import FRAMES
 from utils.system.command import EXIT_BAD_INPUT, OneLineParser, command
@@ -61,7 +61,7 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         "for its page: H.264, at most 480 lines")  # fmt: skip
     add("--fps", type=positive_float, metavar="F", help="frames a second, of feature files "
         f"(default: the data set's, or {FPS:g})")  # fmt: skip
-    add("--min-confidence", type=share, default=MIN_CONFIDENCE, metavar="C", help="of an event: "
+    add("--min-confidence", type=fraction, default=MIN_CONFIDENCE, metavar="C", help="of an event: "
         "its highest score (default: %(default)s)")  # fmt: skip
     add("--min-seconds", type=nonnegative_float, default=MIN_SECONDS, metavar="S", help="of an "
         "event: its length (default: %(default)s)")  # fmt: skip

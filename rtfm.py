@@ -19,7 +19,7 @@ from utils.system.device import in_float32
 
 DILATIONS = (1, 2, 4)
 DROPOUT = 0.7
-VOTES_OF = 10  # one segment in so many speaks for the video
+SEGMENTS_PER_VOTE = 10  # one segment in so many speaks for the video
 MARGIN = 100.0  # magnitude of an anomalous video
 MAGNITUDE_WEIGHT = 1e-4
 SMOOTHNESS_WEIGHT = 8e-4
@@ -236,5 +236,5 @@ def choose_segments(features: torch.Tensor, mask: torch.Tensor | None = None) ->
     magnitudes = features.detach().norm(dim=-1).mean(dim=1)
     if mask is not None:
         magnitudes = magnitudes * mask
-    votes = max(1, magnitudes.shape[1] // VOTES_OF)
+    votes = max(1, magnitudes.shape[1] // SEGMENTS_PER_VOTE)
     return magnitudes.topk(votes, dim=1).indices.sort(dim=1).values

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from utils.network.batch import Filled, padding_mask
+from utils.network.batch import Filled, valid_mask
 from utils.network.layers import quick_gelu_mlp
 from utils.system.device import in_float32
 from utils.system.parallel import summed
@@ -135,7 +135,7 @@ def scores_by_distance(
     """(B, N, D), (B, N), (B,), (B,) -> (B, N), instead of the scores −cos of each snippet to the
     mean direction of the normal videos' snippets; the scores if none of the videos is normal."""
     visual = F.normalize(visual, dim=-1)
-    counted = padding_mask(lengths, visual.shape[1]) & is_normal[:, None]
+    counted = valid_mask(lengths, visual.shape[1]) & is_normal[:, None]
     mean = summed(visual.masked_fill(~counted[:, :, None], 0.0).sum(dim=(0, 1)))
     return torch.where(mean.any(), -(visual @ F.normalize(mean, dim=0)), scores)
 
@@ -230,9 +230,9 @@ class SGNM(nn.Module):
             count = n
             scores = scores_by_distance(visual, scores, lengths, is_normal)
         if self.own_snippets_only or is_normal is not None:
-            scores = scores.masked_fill(~padding_mask(lengths, n), float("inf"))
+            scores = scores.masked_fill(~valid_mask(lengths, n), float("inf"))
             # topk sorts: a video's lowest come first
-            mask = padding_mask(normal_counts(lengths, ratio, is_normal), count)
+            mask = valid_mask(normal_counts(lengths, ratio, is_normal), count)
         index = scores.topk(count, dim=1, largest=False).indices  # [B, M]
         return visual.take_along_dim(index[:, :, None], dim=1), mask
 

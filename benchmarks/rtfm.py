@@ -65,8 +65,8 @@ def noise_of_estimators(device: torch.device) -> dict[str, float]:
     k = attention.most(scores.shape[1])
     weights = topk_weights(scores, k, attention.draw(visual)).requires_grad_()
     features, logits = RTFM.network(model, weights[..., None] * visual)
-    scored = logits.squeeze(-1).sigmoid()
-    rtfm_losses(features, scored, normal=len(scored) // 2)["total"].backward()
+    segment_scores = logits.squeeze(-1).sigmoid()
+    rtfm_losses(features, segment_scores, normal=len(segment_scores) // 2)["total"].backward()
     found = {}
     for estimator in ESTIMATORS:
         gradients = []

@@ -34,10 +34,11 @@ from utils.datasets.lists import Row
 from utils.datasets.order import Shuffled
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
-from utils.evaluation.bootstrap import RESAMPLES, intervals, resamples
+from utils.evaluation.bootstrap import intervals, resample_weights
 from utils.evaluation.metrics import Evaluation, frame_metrics
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.network.batch import Filled
+from utils.options.kinds import RESAMPLES
 from utils.system.device import set_up_device
 from utils.system.machine import CORES
 
@@ -231,11 +232,11 @@ def bootstrap(settings) -> list[Result]:
     results = []
     for dataset in ("ucf",) if settings.quick else ("ucf", "xd"):
         scored = scored_videos(dataset)
-        weights = resamples(scored.videos, RESAMPLES)
+        weights = resample_weights(scored.num_videos, RESAMPLES)
         slow = partial(plain.resampled, scored, weights[:RESAMPLES_OF_PLAIN], IOU_THRESHOLDS)
         times = best_times({"plain": slow, "ours": partial(all_resamples, scored)}, CPU, 1)
         of_all = times["plain"] * RESAMPLES / RESAMPLES_OF_PLAIN
-        what = f"{RESAMPLES:,} resamples of {scored.videos} {scored.facts.title} videos"
+        what = f"{RESAMPLES:,} resamples of {scored.num_videos} {scored.facts.title} videos"
         results.append(Result(f"{what} (plain: of {RESAMPLES_OF_PLAIN})", of_all, times["ours"]))
     return results
 

@@ -12,7 +12,7 @@ from helpers.scripts import SMALL
 from model import build_model
 from utils.engine import score, train_one_epoch
 from utils.labels import UCF_CRIME
-from utils.network.batch import padding_mask
+from utils.network.batch import valid_mask
 from utils.optim import dsanet_optimization, make_optimization
 from utils.system.errors import UserError
 
@@ -30,7 +30,7 @@ def test_a_training_step_never_waits_for_the_device(options, batch):
     args = ucf_option.parser.parse_args([*SMALL, *options])
     model = build_model(args, UCF_CRIME)
     visual, lengths = batch
-    snippets = visual[padding_mask(lengths, 32)]
+    snippets = visual[valid_mask(lengths, 32)]
     labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
     optimization = make_optimization(model, args, planned_steps=4)
     steps = train_one_epoch(model, [(snippets, labels, lengths)] * 2, optimization, args)
@@ -45,7 +45,7 @@ def test_a_training_step_never_waits_for_the_device(options, batch):
 def test_a_gpu_is_never_waited_for(ucf_args, batch):
     model = build_model(ucf_args, UCF_CRIME, "cuda")
     visual, lengths = batch
-    data = visual[padding_mask(lengths, 32)], torch.eye(14)[:3], lengths
+    data = visual[valid_mask(lengths, 32)], torch.eye(14)[:3], lengths
     optimization = dsanet_optimization(model, lr=1e-5, epochs=1, planned_steps=4)
     steps = train_one_epoch(model, [data] * 2, optimization, ucf_args)
     next(steps)

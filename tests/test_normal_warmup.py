@@ -10,7 +10,7 @@ from model import build_model
 from sgnm import SGNM
 from utils.engine import train_one_epoch
 from utils.labels import UCF_CRIME
-from utils.network.batch import padding_mask
+from utils.network.batch import valid_mask
 from utils.optim import make_optimization
 from utils.system.errors import UserError
 
@@ -74,7 +74,7 @@ def test_it_ends_after_so_many_steps_of_the_run(taken, batch, monkeypatch):
     monkeypatch.setattr(SGNM, "select_normal", spy)
     visual, lengths = batch
     labels = torch.stack([UCF_CRIME.encode(name) for name in ("Normal", "Abuse", "Arson")])
-    data = visual[padding_mask(lengths, 32)], labels, lengths
+    data = visual[valid_mask(lengths, 32)], labels, lengths
     optimization = make_optimization(model, args, planned_steps=4)
     optimization.load_state_dict(optimization.state_dict() | {"steps": taken})
     losses = [*train_one_epoch(model, [data] * 3, optimization, args)]

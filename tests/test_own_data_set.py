@@ -164,7 +164,7 @@ def test_an_event_of_another_class_than_its_video_is_said(own, capsys):
         "\n".join([table[0], f"{video},{start},{end},{other}", *table[2:]])
     )
     check_data.main(["ucf", *options(own)])
-    assert "of a class that is not their video's" in capsys.readouterr().err
+    assert "with a class that the video's label lacks" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

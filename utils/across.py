@@ -30,13 +30,17 @@ from utils.evaluation.across import Across, read_same
 from utils.labels import Dataset, dataset_of
 from utils.network.backbone import RANDOM
 from utils.options.parser import as_arguments
-from utils.runs.made_with import FREE, OF_WEIGHTS
+from utils.runs.made_with import MAY_DIFFER_IN_TEST, OF_WEIGHTS
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import dashed, say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_text
 
-OF_EACH = ("weights", "config", "feature_root")  # options that are said for each data set
+PER_DATASET_OPTIONS = (
+    "weights",
+    "config",
+    "feature_root",
+)  # options that are said for each data set
 
 
 class Place(NamedTuple):
@@ -73,7 +77,7 @@ def make_parser() -> OneLineParser:
 @command
 def main(argv=None):
     own, options = make_parser().parse_known_args(argv)
-    given = {option: by_name(getattr(own, option), option) for option in OF_EACH}
+    given = {option: by_name(getattr(own, option), option) for option in PER_DATASET_OPTIONS}
     places = [place_of(text, given, options) for text in own.datasets]
     names = [place.name for place in places]
     if len({*names}) < 2 or len({*names}) < len(names):
@@ -180,7 +184,7 @@ def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
     folder = out / f"{trained_on}_on_{place.name}"
     files = {"model-path": weights, "output-dir": folder, "predictions": folder / "predictions.npz"}
     script = PROJECT / f"{place.recipe}_test.py"
-    theirs = {*OF_WEIGHTS, "config"} - {*FREE}
+    theirs = {*OF_WEIGHTS, "config"} - {*MAY_DIFFER_IN_TEST}
     options = {n: getattr(place.parsed, n) for n in place.parsed.given if n not in theirs}
     test = [sys.executable, script, *as_arguments(options | files)]
     ended = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)

@@ -18,7 +18,7 @@ from utils.system.untrusted import load_tensors
 # The official files carry CLIP's visual tower, which no score needs, and all of CLIP twice; those
 # of CLIP-TSA two layers that nothing uses.
 LEFT_OUT = ("clipmodel.visual.", "clip_adapter.clipmodel.", "mlp.")
-OF_SEVERAL_GPUS = "module."  # which DataParallel writes before every name
+DATA_PARALLEL_PREFIX = "module."  # which DataParallel writes before every name
 TEXT = "clipmodel."
 # Of a tensor. A small file may give any shape to few numbers, and networks are made as large as
 # shapes say; the largest of any CLIP is five times smaller.
@@ -102,7 +102,7 @@ def weights_of(value: dict, path) -> dict[str, torch.Tensor]:
     state = value.get("model_state_dict", value)
     if not isinstance(state, dict) or not state or not all(map(_is_weight, state.items())):
         raise UserError(f"{path} holds no state dict of tensors of numbers")
-    state = {name.removeprefix(OF_SEVERAL_GPUS): tensor for name, tensor in state.items()}
+    state = {name.removeprefix(DATA_PARALLEL_PREFIX): tensor for name, tensor in state.items()}
     if method_shown(state) is None:
         first = next(iter(state))
         *most, last = (METHODS[method].title for method in MARKS)

@@ -13,9 +13,8 @@ resamples A leads.
 
 from pathlib import Path
 
-from utils.evaluation.bootstrap import RESAMPLES
 from utils.evaluation.comparison import Comparison, read_runs, table_of
-from utils.options.kinds import resamples
+from utils.options.kinds import RESAMPLES, resample_count
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import printable, say
 from utils.system.errors import UserError
@@ -28,7 +27,7 @@ def make_parser() -> OneLineParser:
     add("a", type=Path, metavar="A", help="scores (.npz), or a folder of runs")
     add("b", type=Path, metavar="B", help="the same, of another method")
     add("--names", nargs=2, metavar=("A", "B"), help="what to call them (default: the files)")
-    add("--bootstrap", type=resamples, default=RESAMPLES, metavar="N", help="resamples "
+    add("--bootstrap", type=resample_count, default=RESAMPLES, metavar="N", help="resamples "
         "(default: %(default)s)")  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="folder of the differences and figures "
         "(default: runs/comparison)")  # fmt: skip

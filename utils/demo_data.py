@@ -23,7 +23,7 @@ from utils.demo_videos import (
 )
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.make_lists import build_ucf, build_xd
-from utils.options.kinds import count, positive_int
+from utils.options.kinds import nonnegative_int, positive_int
 from utils.system.command import OneLineParser, command
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
@@ -103,7 +103,7 @@ def main(argv=None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--train-videos", type=positive_int, help=f"how many ({TRAIN_VIDEOS})")
     parser.add_argument("--test-videos", type=positive_int, help=f"how many ({TEST_VIDEOS})")
-    parser.add_argument("--seed", type=count, default=0, help="same seed, same files")
+    parser.add_argument("--seed", type=nonnegative_int, default=0, help="same seed, same files")
     parser.add_argument("--long-events", action="store_true", help="half of the anomalous videos "
         "are abnormal for most of their time")  # fmt: skip
     parser.add_argument("--full-size", action="store_true", help="as many videos as the data set "

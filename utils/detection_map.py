@@ -69,18 +69,11 @@ def find_proposals(
 
     top = np.maximum.reduceat(curves, first, axis=1)  # (C, V)
     bottom = np.minimum.reduceat(curves, first, axis=1)
-    above = curves > (top - DEPTH * (top - bottom))[:, video]
-    joined = above[:, 1:] & above[:, :-1]  # with the snippet before
-    joined[:, first[1:] - 1] = False  # which is another video's
-    edge = np.zeros((len(curves), 1), dtype=bool)
-    starts = np.flatnonzero(above & ~np.hstack([edge, joined]))
-    ends = np.flatnonzero(above & ~np.hstack([joined, edge])) + 1
-    whole = np.concatenate(durations)
-    if whole.dtype.kind == "i":  # frames
-        reached = np.tile(whole, len(curves)).cumsum()
-        long_enough = reached[ends - 1] - reached[starts] + whole[starts % len(whole)] >= MIN_FRAMES
-        starts, ends = starts[long_enough], ends[long_enough]
+    starts, ends = _runs_above(curves > (top - DEPTH * (top - bottom))[:, video], first)
+    kept = _long_enough(starts, ends, np.concatenate(durations))
+    starts, ends = starts[kept], ends[kept]
 
+    # Every second interval between the bounds is a run; the 0 lets the last run end at the end.
     bounds = np.stack([starts, ends], axis=1).reshape(-1)
     peaks = np.maximum.reduceat(np.append(curves, 0.0), bounds)[::2] if len(starts) else np.empty(0)
     by_video = zip(np.split(curves, first[1:], axis=1), durations, strict=True)
@@ -92,6 +85,25 @@ def find_proposals(
     runs = Runs(owner, label, start, start + ends - starts)
     order = np.lexsort((-scores, label))  # stable
     return Runs(*(column[order] for column in runs)), scores[order]
+
+
+def _runs_above(above: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of True in the rows of (C, S): where they start and end (exclusive) in the flattened
+    array. A run ends where its video does; `first` (V,) are the videos' first columns."""
+    continued = above[:, 1:] & above[:, :-1]
+    continued[:, first[1:] - 1] = False
+    edge = np.zeros((len(above), 1), dtype=bool)
+    starts = np.flatnonzero(above & ~np.hstack([edge, continued]))
+    ends = np.flatnonzero(above & ~np.hstack([continued, edge])) + 1
+    return starts, ends
+
+
+def _long_enough(starts: np.ndarray, ends: np.ndarray, durations: np.ndarray) -> np.ndarray:
+    """Which runs have two frames or more, by the durations (S,) of the rows; of seconds, all."""
+    if durations.dtype.kind != "i":
+        return np.ones(len(starts), dtype=bool)
+    rows, before = len(durations), np.append(0, durations.cumsum())
+    return before[(ends - 1) % rows + 1] - before[starts % rows] >= MIN_FRAMES
 
 
 def timed(runs: Runs, edges: list[np.ndarray]) -> Runs:

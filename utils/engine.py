@@ -193,7 +193,7 @@ def eval_mode(model: nn.Module):
         model.train(training)
 
 
-def scored(model: DSANet, test: Videos, text: torch.Tensor | None = None):
+def forward_chunks(model: DSANet, test: Videos, text: torch.Tensor | None = None):
     """Put chunks of videos through the model, which is in eval mode (`eval_mode`).
 
     Args:
@@ -239,10 +239,10 @@ def per_video(batches: list[list[torch.Tensor]], test: Videos) -> list[tuple[np.
 
 
 def score(model: DSANet, test: Videos, text: torch.Tensor | None = None) -> list[Prediction]:
-    """Score every video, in order. `text` as in `scored`."""
+    """Score every video, in order. `text` as in `forward_chunks`."""
     batches = []
     with eval_mode(model):
-        for outputs, _, filled in scored(model, test, text):
+        for outputs, _, filled in forward_chunks(model, test, text):
             values = [detection_scores(outputs, test.scoring)]  # [S, N, 1]
             if outputs.logits2 is not None:
                 values.append(class_probabilities(outputs, test.scoring))  # [S, N, C]

@@ -28,7 +28,7 @@ from utils.datasets.ground_truth import rasterize
 from utils.datasets.lists import COLUMNS, video_name
 from utils.datasets.own_lists import build_own, with_places
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
-from utils.options.kinds import count, part
+from utils.options.kinds import fraction_below_1, nonnegative_int
 from utils.system.command import OneLineParser, command
 from utils.system.console import say
 from utils.system.errors import UserError
@@ -224,12 +224,14 @@ def main(argv=None) -> None:
         "annotations.txt annotations_multiclasses.txt for xd")  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="folder to write to (default: list; --dataset: the "
         "file's)")  # fmt: skip
-    add("--test-crop", type=count, metavar="K", help="crop in the test list (ucf 5, xd 0)")
-    add("--test-share", type=part, default=TEST_SHARE, metavar="X", help="--dataset: share of the "
-        "videos to test on where the table of videos has no split; 0: none (default: "
-        "%(default)s)")  # fmt: skip
-    add("--seed", type=count, default=0, metavar="N", help="--dataset: of that split (default: "
-        "%(default)s)")  # fmt: skip
+    add(
+        "--test-crop", type=nonnegative_int, metavar="K", help="crop in the test list (ucf 5, xd 0)"
+    )
+    add("--test-share", type=fraction_below_1, default=TEST_SHARE, metavar="X", help="--dataset: "
+        "share of the videos to test on where the table of videos has no split; 0: none "
+        "(default: %(default)s)")  # fmt: skip
+    add("--seed", type=nonnegative_int, default=0, metavar="N", help="--dataset: of that split "
+        "(default: %(default)s)")  # fmt: skip
     args = parser.parse_args(argv)
     if (args.dataset is None) == (args.file is None):
         parser.error("name one data set: ucf, xd, or --dataset FILE.yml")

@@ -53,16 +53,16 @@ def test_overlapping_events_of_one_class_are_merged_and_said_to_be(truth_of, cap
     assert truth.segments[0] == [(4, 8)]
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "3 events overlap another of their video and class, first that of" in said
-    assert "events.csv, line 8: merged" in said
+    assert "3 overlapping events of one video and class merged, first that of" in said
+    assert "events.csv, line 8\n" in said
 
 
 def test_an_anomalous_video_without_an_event_is_said_to_be_normal(truth_of, capsys):
     truth = truth_of("a,8,24,fire", "b,,,")
     assert truth.segments[1:] == [[], [(0, 64)]]
     assert truth.abnormal[4:].sum() == 0
-    assert "1 anomalous test videos have no event in" in (said := capsys.readouterr().err)
-    assert "first b: all of their time counts as normal" in said
+    assert "1 anomalous test video without an event in" in (said := capsys.readouterr().err)
+    assert "first b: all of that time counts as normal" in said
 
 
 @pytest.mark.parametrize(

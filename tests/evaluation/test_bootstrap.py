@@ -6,7 +6,7 @@ from helpers.own import described
 from helpers.scored import scored_videos
 from ucf_option import parser
 from utils.datasets.lists import read_list
-from utils.evaluation.bootstrap import interval, intervals, resamples
+from utils.evaluation.bootstrap import interval, intervals, resample_weights
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.over_list import scored_by
 from utils.labels import UCF_CRIME
@@ -23,16 +23,16 @@ def evaluation(rng, tmp_path) -> Evaluation:
 
 
 def test_every_resample_has_as_many_videos():
-    drawn = resamples(7, 100)
+    drawn = resample_weights(7, 100)
     assert (drawn.sum(axis=1) == 7).all()
-    assert np.array_equal(drawn, resamples(7, 100))
+    assert np.array_equal(drawn, resample_weights(7, 100))
     assert drawn.std() > 0
 
 
 def test_means_of_resamples_are_the_figures_within_their_error(evaluation):
     """Of ratios up to a bias of the order 1 / videos; what depends on a threshold moves in steps,
     a mean of distances grows with noise, and a median jumps."""
-    metrics, figures = evaluation.metrics(), evaluation.values(resamples(VIDEOS, 1000))
+    metrics, figures = evaluation.metrics(), evaluation.values(resample_weights(VIDEOS, 1000))
     for name in METRICS:
         plain = value_of(metrics, name)
         if plain is None or name.startswith("median"):
@@ -53,7 +53,7 @@ def test_intervals_hold_the_figures_and_have_their_layout(evaluation):
 
 
 def test_weightings_at_once_or_a_few_at_a_time_are_the_same(evaluation, monkeypatch):
-    weights = resamples(VIDEOS, 20)
+    weights = resample_weights(VIDEOS, 20)
     expected = evaluation.values(weights)
     monkeypatch.setattr("utils.evaluation.metrics.AT_ONCE", 1)
     found = evaluation.values(weights)

@@ -11,7 +11,7 @@ from helpers.own import described
 from helpers.scored import scored_videos
 from utils.datasets.ground_truth import GroundTruth
 from utils.detection_map import IOU_THRESHOLDS, average_precisions
-from utils.evaluation.alarms import find_all
+from utils.evaluation.alarms import all_events
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.report import deployment_lines, report_lines
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
@@ -140,7 +140,7 @@ def test_rows_that_have_no_frame_are_no_events(tmp_path):
     facts = described(tmp_path, classes={"normal": "a", "fire": "b"}, row="share")
     video = scored_videos(np.random.default_rng(0), facts, (6, 6, 6), (3, 3, 3))
     scores = np.array([0.6, 1, 0.3, 0.9, 0.6, 0.2])
-    found = find_all(replace(video, predictions=[Prediction(scores)] * 3))
+    found = all_events(replace(video, predictions=[Prediction(scores)] * 3))
     lasting = np.flatnonzero(np.diff(video.edges[0]))
     assert found.confidence.max() == scores[lasting].max()
 
@@ -191,7 +191,7 @@ UNDEFINED = {
 @pytest.mark.parametrize("case", UNDEFINED)
 def test_what_is_not_defined_is_said_and_the_rest_goes_on(scored, case):
     kept, missing, there = UNDEFINED[case]
-    counts = [int(kept(i)) for i in range(scored.videos)]
+    counts = [int(kept(i)) for i in range(scored.num_videos)]
     metrics = Evaluation(naive.written_out(scored, counts)).metrics()
     values = {**metrics, **metrics["deployment"]}
     for name in missing:

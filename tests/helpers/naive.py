@@ -12,7 +12,7 @@ from utils.evaluation.scored_videos import ScoredVideos
 
 def written_out(scored: ScoredVideos, counts) -> ScoredVideos:
     """Each video as often as it counts."""
-    order = np.repeat(np.arange(scored.videos), counts).tolist()
+    order = np.repeat(np.arange(scored.num_videos), counts).tolist()
     truth = scored.truth
     parts = truth.edges, truth.spans, truth.segments, truth.labels
     return ScoredVideos(
@@ -25,7 +25,7 @@ def written_out(scored: ScoredVideos, counts) -> ScoredVideos:
 
 def by_frame(scored: ScoredVideos) -> tuple[np.ndarray, np.ndarray]:
     """Scores and truth of every frame."""
-    return np.repeat(scored.score, scored.truth.durations), frames_of(scored.truth)
+    return np.repeat(scored.flat_scores, scored.truth.durations), frames_of(scored.truth)
 
 
 def areas(scored: ScoredVideos) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ import torch
 from losses import dsanet_losses
 from utils.labels import UCF_CRIME
 from utils.network import batch as batch_module
-from utils.network.batch import Filled, padding_mask
+from utils.network.batch import Filled, valid_mask
 from utils.network.layers import WindowTransformer
 
 
@@ -41,7 +41,7 @@ def test_pack_and_unpack(batch):
     visual, lengths = batch
     filled = filled_of(lengths)
     packed = filled.pack(visual)
-    assert torch.equal(packed, visual[padding_mask(lengths, 32)])
+    assert torch.equal(packed, visual[valid_mask(lengths, 32)])
     assert torch.equal(filled.unpack(packed), visual)
     assert torch.equal(filled.unpack(filled.pack_rows(visual)), visual)
 
@@ -60,11 +60,11 @@ def test_windows_of_padding_are_shared(n, window, videos, rounded):
     encoder = WindowTransformer(16, 2, 1, window)
     lengths = torch.tensor([n, 17, 3]).repeat(3)[:videos]
     empty = torch.randn(n, 16)
-    x = torch.where(padding_mask(lengths, n)[..., None], torch.randn(videos, n, 16), empty)
+    x = torch.where(valid_mask(lengths, n)[..., None], torch.randn(videos, n, 16), empty)
     x.requires_grad_()
     found, expected = encoder(x, filled_of(lengths, n, window), empty), encoder(x)
     torch.testing.assert_close(found, expected)
-    weights = torch.randn_like(x) * padding_mask(lengths, n)[..., None]
+    weights = torch.randn_like(x) * valid_mask(lengths, n)[..., None]
     gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (found, expected)]
     torch.testing.assert_close(*gradients)
 
@@ -86,7 +86,7 @@ def test_training_and_testing_are_the_same_without_the_padding(ucf_model, batch,
 
     filled = filled_of(lengths)
     (plain, losses, gradients, testing), found = run(None), run(filled)
-    padding = ~padding_mask(lengths, 32)
+    padding = ~valid_mask(lengths, 32)
     assert plain.reconstructed_features[padding].abs().max() > 0
     assert found[0].reconstructed_features[padding].abs().max() == 0
     expected = plain._replace(

@@ -69,7 +69,7 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
     Raises:
         UserError: a list is missing.
     """
-    of_rows = [identity(row, grid.dataset) for row in grid.rows]
+    of_rows = [identity(row, grid.recipe) for row in grid.rows]
     cells = []
     for seed in grid.seeds:
         for row, of_row in zip(grid.rows, of_rows, strict=True):
@@ -86,17 +86,17 @@ def make_cells(grid: Grid, out: Path, options: list[str]) -> list[Cell]:
     return cells
 
 
-def identity(row: Variant, dataset: str) -> dict:
+def identity(row: Variant, recipe: str) -> dict:
     """What decides a row's results, whatever the seed.
 
     Raises:
         UserError: a list, or a file of CLIP's weights, is missing.
     """
-    facts = dataset_of(row.parsed, DATASETS[dataset][1])
+    facts = dataset_of(row.parsed, DATASETS[recipe][1])
     options = {k: v for k, v in vars(row.parsed).items() if k not in {*MAY_CHANGE, "seed"}}
     try:
         files = {**list_hashes(row.parsed, facts, train=True), **clip_hash(row.parsed)}
-        return {"dataset": dataset, **options, **files}
+        return {"recipe": recipe, **options, **files}
     except OSError as error:
         raise UserError(
             f"row '{row.name}': {error.filename} cannot be read: {error.strerror}"

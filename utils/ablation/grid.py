@@ -10,7 +10,7 @@ from typing import NamedTuple
 from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
 from utils.metric_names import ALL_METRICS
-from utils.options.datasets import SELECTABLE
+from utils.options.datasets import SELECTABLE_WITHOUT_EVENTS
 from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
@@ -46,7 +46,7 @@ class Grid(NamedTuple):
     """A table: every row is trained with every seed. The note explains the paper's figures."""
 
     title: str
-    dataset: str
+    recipe: str  # ucf or xd, whose training script and defaults it takes
     metrics: list[str]
     seeds: list[int]
     rows: list[Variant]
@@ -55,7 +55,7 @@ class Grid(NamedTuple):
 
 def read_grid(
     path: str,
-    dataset: str | None,
+    recipe: str | None,
     seeds: list[int] | None,
     options: list[str],
     metrics: list[str] | None = None,
@@ -66,7 +66,7 @@ def read_grid(
         path: YAML with `title`, `note`, `dataset`, `seeds`, `metrics`, common `options`, and either
             `rows` (name -> options and the paper's figures) or `grid` (option -> values, every
             combination of which is a row).
-        dataset, seeds: instead of the file's; the paper's figures hold for the file's only.
+        recipe, seeds: instead of the file's; the paper's figures hold for the file's only.
         options: further arguments of the training script.
         metrics: instead of the file's.
 
@@ -77,31 +77,35 @@ def read_grid(
     with _at(f"grid {path}"):
         said = _said(written)
     _different_numbers(seeds or [])
-    name = dataset or said["dataset"]
+    recipe = recipe or said["dataset"]
     # Before the rows, so that what is wrong on the command line is not a row's.
     _require_free(o.partition("=")[0].lstrip("-") for o in options if o.startswith("--"))
-    DATASETS[name][0].read(options)
+    DATASETS[recipe][0].read(options)
     with _at(f"grid {path}"):
-        rows = [_variant(title, row, said["options"], options, name) for title, row in _rows(said)]
+        rows = [
+            _variant(title, row, said["options"], options, recipe) for title, row in _rows(said)
+        ]
         slugs = [row.slug for row in rows]
         if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
             raise UserError(f"rows '{twice[0]}' and '{twice[1]}' need different names")
-    chosen, metrics = metrics, said["metrics"] or [MAIN_METRIC[name], "average_map"]
-    if name != said["dataset"]:
-        metrics = [MAIN_METRIC[name] if m in MAIN_METRIC.values() else m for m in metrics]
+    chosen, metrics = metrics, said["metrics"] or [MAIN_METRIC[recipe], "average_map"]
+    if recipe != said["dataset"]:
+        metrics = [MAIN_METRIC[recipe] if m in MAIN_METRIC.values() else m for m in metrics]
         rows = [row._replace(paper={}) for row in rows]
-    facts = dataset_of(rows[0].parsed, DATASETS[name][1])
+    facts = dataset_of(rows[0].parsed, DATASETS[recipe][1])
     for row in rows:
         with _at(f"grid {path}: row '{row.name}'"):
             facts.left_out(row.parsed)
     if facts.is_own:
         rows = [row._replace(paper={}) for row in rows]
     if not facts.has_events:
-        metrics = [m for m in metrics if m in SELECTABLE] or [*SELECTABLE]
+        metrics = [m for m in metrics if m in SELECTABLE_WITHOUT_EVENTS] or [
+            *SELECTABLE_WITHOUT_EVENTS
+        ]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     metrics = list(dict.fromkeys(chosen or metrics))
     note = said["note"] if any(m in row.paper for row in rows for m in metrics) else ""
-    return Grid(title, name, metrics, seeds or said["seeds"], rows, note)
+    return Grid(title, recipe, metrics, seeds or said["seeds"], rows, note)
 
 
 @contextmanager
@@ -186,7 +190,7 @@ def _rows(said: dict) -> list[tuple[str, dict]]:
     return rows
 
 
-def _variant(name: str, row: dict, common: dict, options: list[str], dataset: str) -> Variant:
+def _variant(name: str, row: dict, common: dict, options: list[str], recipe: str) -> Variant:
     """A row as it is trained.
 
     Args:
@@ -194,7 +198,7 @@ def _variant(name: str, row: dict, common: dict, options: list[str], dataset: st
         row: what is written of it: `options` and `paper`.
         common: options of every row, below its own.
         options: of the command line, below both.
-        dataset: whose training script.
+        recipe: whose training script.
     """
     own = common | _of_kind(dict, row.get("options") or {}, f"options of row '{name}'")
     paper = _of_kind(dict, row.get("paper") or {}, f"paper of row '{name}'")
@@ -208,7 +212,7 @@ def _variant(name: str, row: dict, common: dict, options: list[str], dataset: st
         spelled = [str(option).replace("-", "_") for option in own]
         if twice := [option for option in spelled if spelled.count(option) > 1]:
             raise UserError(f"{twice[0]} is there twice")
-        parsed = DATASETS[dataset][0].read([*options, *as_arguments(own)])
+        parsed = DATASETS[recipe][0].read([*options, *as_arguments(own)])
     slug = re.sub(r"[^a-z0-9.]+", "_", name.lower()).strip("_.")[:LONGEST_NAME] or "row"
     return Variant(name, slug, own, paper, parsed)
 

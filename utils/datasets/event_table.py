@@ -8,7 +8,7 @@ from utils.datasets.lists import Row
 from utils.datasets.video_table import known_videos
 from utils.labels import Dataset
 from utils.row_time import FRAMES
-from utils.system.console import note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 
 COLUMNS = ("video", "start", "end", "class")
@@ -58,7 +58,7 @@ def read_event_table(path: Path | str) -> list[TableEvent]:
     return events
 
 
-class Span(NamedTuple):
+class DatasetEvent(NamedTuple):
     """An event in the unit of its data set."""
 
     start: float
@@ -69,7 +69,7 @@ class Span(NamedTuple):
 
 def events_of(
     rows: list[Row], ends: list[float], facts: Dataset, others: set[str] | None = None
-) -> list[list[Span]]:
+) -> list[list[DatasetEvent]]:
     """The events of videos, by time. Events of one class that overlap are merged, and said to be.
 
     Args:
@@ -84,7 +84,7 @@ def events_of(
         UserError: the table cannot be read, or has an event of an unknown video or class, of a
             normal video, or outside its video.
     """
-    found: dict[str, list[Span]] = {row.video: [] for row in rows}
+    found: dict[str, list[DatasetEvent]] = {row.video: [] for row in rows}
     by_video = {row.video: (row, end) for row, end in zip(rows, ends, strict=True)}
     for event in read_event_table(facts.events):
         if event.video not in found:
@@ -92,37 +92,44 @@ def events_of(
             if event.video not in others:
                 raise UserError(f"{event.place}: {event.video} is in no list of {facts.title}")
         elif event.start is not None:
-            found[event.video].append(_span(event, *by_video[event.video], facts))
-    spans, merged = [], []
-    for of_video in found.values():
-        spans.append(_merge(sorted(of_video), merged))
+            found[event.video].append(_event_in_unit(event, *by_video[event.video], facts))
+    merged: list[str] = []
+    events = [_merge(sorted(of_video), merged) for of_video in found.values()]
+    _tell_oddities(rows, events, merged, facts)
+    return events
+
+
+def _tell_oddities(
+    rows: list[Row], events: list[list[DatasetEvent]], merged: list[str], facts: Dataset
+) -> None:
+    """Notes of what was merged, of events whose class their video's label lacks, and of anomalous
+    videos without an event."""
     if merged:
         note(
-            f"{len(merged)} events overlap another of their video and class, first that of "
-            f"{merged[0]}: merged"
+            f"{plural(len(merged), 'overlapping event')} of one video and class merged, first that "
+            f"of {merged[0]}"
         )
     odd = [
-        (span, row)
-        for row, of_video in zip(rows, spans, strict=True)
-        for span in of_video
-        if not row.label[facts.classes.index(span.code)]
+        (event, row)
+        for row, of_video in zip(rows, events, strict=True)
+        for event in of_video
+        if not row.label[facts.classes.index(event.code)]
     ]
     if odd:
-        (span, row), count = odd[0], len(odd)
+        event, row = odd[0]
         note(
-            f"{count} events are of a class that is not their video's, first {span.code} of "
-            f"{row.video} ({span.place}): see which of the two tables is right"
+            f"{plural(len(odd), 'event')} with a class that the video's label lacks, first "
+            f"{event.code} of {row.video} ({event.place}): see which of the two tables is right"
         )
-    empty = [row.video for row, s in zip(rows, spans, strict=True) if not (s or row.normal)]
+    empty = [row.video for row, e in zip(rows, events, strict=True) if not (e or row.normal)]
     if empty:
         note(
-            f"{len(empty)} anomalous test videos have no event in {facts.events}, first {empty[0]}"
-            ": all of their time counts as normal"
+            f"{plural(len(empty), 'anomalous test video')} without an event in {facts.events}, "
+            f"first {empty[0]}: all of that time counts as normal"
         )
-    return spans
 
 
-def _span(event: TableEvent, row: Row, end: float, facts: Dataset) -> Span:
+def _event_in_unit(event: TableEvent, row: Row, end: float, facts: Dataset) -> DatasetEvent:
     """An event of a test video, in the unit of the data set."""
     if row.normal:
         raise UserError(f"{event.place}: {row.video} is normal in {row.place}, yet has an event")
@@ -142,19 +149,19 @@ def _span(event: TableEvent, row: Row, end: float, facts: Dataset) -> Span:
             f"{event.place}: the event is from {start:.10g} to {finish:.10g}, but {row.video} "
             f"has {known:.10g} {facts.row.unit}"
         )
-    return Span(start, finish, facts.classes[named.pop()], event.place)
+    return DatasetEvent(start, finish, facts.classes[named.pop()], event.place)
 
 
-def _merge(spans: list[Span], merged: list[str]) -> list[Span]:
-    """Sorted spans -> those without overlap within a class; places of what was merged are added."""
-    whole: list[Span] = []
+def _merge(events: list[DatasetEvent], merged: list[str]) -> list[DatasetEvent]:
+    """Sorted events -> those without overlap within a class; adds the places of what was merged."""
+    whole: list[DatasetEvent] = []
     last: dict[str, int] = {}  # of each class, its last one's index
-    for span in spans:
-        i = last.get(span.code)
-        if i is not None and span.start < whole[i].end:
-            whole[i] = whole[i]._replace(end=max(whole[i].end, span.end))
-            merged.append(span.place)
+    for event in events:
+        i = last.get(event.code)
+        if i is not None and event.start < whole[i].end:
+            whole[i] = whole[i]._replace(end=max(whole[i].end, event.end))
+            merged.append(event.place)
         else:
-            last[span.code] = len(whole)
-            whole.append(span)
+            last[event.code] = len(whole)
+            whole.append(event)
     return whole

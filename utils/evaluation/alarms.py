@@ -18,46 +18,50 @@ from utils.detection_map import (
     timed,
 )
 from utils.evaluation.scored_videos import HOUR, ScoredVideos
-from utils.evaluation.weighted import Part, Values, by
+from utils.evaluation.weighted import MetricFunction, Values, by
 from utils.event_defaults import MIN_CONFIDENCE, MIN_SECONDS
 
 ALARM = 0.5  # above it, a frame of a normal video is a false alarm
 
 
-def of_normal_videos(scored: ScoredVideos, events: "Events") -> Part:
-    """False alarms, of videos in which all alarms are. The events are those of all videos."""
+def metrics_of_normal_videos(scored: ScoredVideos, events: "Events") -> MetricFunction:
+    """False alarms: in a normal video every alarm is one. `events` are those of all videos."""
     normal = ~scored.anomalous
-    durations = np.concatenate([np.diff(edges) for edges in scored.edges])
-    alarmed, lasting = (
-        normal * np.bincount(scored.video, weights=amounts, minlength=scored.videos)
-        for amounts in (durations * (scored.score > ALARM), durations)
-    )
-    hours = hours_of_normal_videos(scored)
-    count = normal * np.bincount(events.confident().video, minlength=scored.videos)
 
-    def part(weights: np.ndarray) -> Values:
+    def per_normal_video(amounts: np.ndarray) -> np.ndarray:
+        """(Σ T,) -> (V,), 0 for anomalous videos."""
+        return normal * np.bincount(scored.video_of_row, amounts, minlength=scored.num_videos)
+
+    durations = np.concatenate([np.diff(edges) for edges in scored.edges])
+    alarmed = per_normal_video(durations * (scored.flat_scores > ALARM))
+    lasting = per_normal_video(durations)
+    hours = hours_of_normal_videos(scored)
+    count = normal * np.bincount(events.confident().video, minlength=scored.num_videos)
+
+    def metrics(weights: np.ndarray) -> Values:
         return {
             "false_alarm_rate": weights @ alarmed / (weights @ lasting),
             "false_alarms_per_hour": weights @ count / (weights @ hours),
         }
 
-    return part
+    return metrics
 
 
 def hours_of_normal_videos(scored: ScoredVideos) -> np.ndarray:
-    """(V,), 0 of anomalous ones."""
+    """(V,), 0 for anomalous videos."""
     return ~scored.anomalous * np.array([e[-1] - e[0] for e in scored.seconds]) / HOUR
 
 
-def of_events(scored: ScoredVideos, events: "Events") -> Part:
-    """Of events as predict.py finds them, at each temporal IoU and on average."""
+def metrics_of_events(scored: ScoredVideos, events: "Events") -> MetricFunction:
+    """Precision, recall and F1 of the events that predict.py would show, at each temporal IoU and
+    on average."""
     events = events.confident()
-    count = np.bincount(events.video, minlength=scored.videos)
+    count = np.bincount(events.video, minlength=scored.num_videos)
     known = np.array([len(of_video) for of_video in scored.spans])
-    hits = right(events, scored.spans)  # [IoUs, events]
-    of_videos = np.array([np.bincount(events.video[h], minlength=scored.videos) for h in hits])
+    hits = correct_events(events, scored.spans)  # [IoUs, events]
+    of_videos = np.array([np.bincount(events.video[h], minlength=scored.num_videos) for h in hits])
 
-    def part(weights: np.ndarray) -> Values:
+    def metrics(weights: np.ndarray) -> Values:
         found, annotated, correct = weights @ count, weights @ known, of_videos @ weights.T
         values = {
             "event_precision": correct / found,
@@ -67,7 +71,7 @@ def of_events(scored: ScoredVideos, events: "Events") -> Part:
         by_iou = {name: by(map(str, IOU_THRESHOLDS), f.T) for name, f in values.items()}
         return by_iou | {f"average_{name}": f.mean(axis=0) for name, f in values.items()}
 
-    return part
+    return metrics
 
 
 class Events(NamedTuple):
@@ -92,8 +96,8 @@ class Events(NamedTuple):
         return Events(*(values[kept] for values in self))
 
 
-def find_all(scored: ScoredVideos) -> Events:
-    """By the rule of `find_events`, however low their scores."""
+def all_events(scored: ScoredVideos) -> Events:
+    """All events by the rule of `find_events`, whatever their confidence."""
     scores, edges = lasting_rows(scored.scores, scored.seconds)
     runs = event_runs(scores, edges)
     times = timed(runs, edges)
@@ -119,8 +123,8 @@ def event_runs(scores: list[np.ndarray], edges: list[np.ndarray]) -> Runs:
     return Runs(*map(np.concatenate, zip(runs, whole, strict=True)))
 
 
-def right(events: Events, spans) -> np.ndarray:
-    """(IoUs, E) whether each event is right: it overlaps an annotated one that no event of higher
+def correct_events(events: Events, spans) -> np.ndarray:
+    """(IoUs, E) whether each event is correct: it overlaps an annotated one that no event of higher
     score took. Each takes the one that it overlaps most.
 
     Args:

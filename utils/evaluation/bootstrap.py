@@ -5,22 +5,21 @@ import numpy as np
 from utils.evaluation.metrics import Evaluation, in_blocks
 from utils.evaluation.weighted import mapped
 
-RESAMPLES = 1000
 SEED = 0
 LEVEL = 0.95  # of an interval
 TAIL = 100 * (1 - LEVEL) / 2
 ENDS = TAIL, 100 - TAIL  # percentiles
 
 
-def resamples(videos: int, count: int) -> np.ndarray:
+def resample_weights(videos: int, count: int) -> np.ndarray:
     """(count, V) how often each video is in a resample: V are drawn with replacement."""
     chances = np.full(videos, 1 / videos)
     return np.random.default_rng(SEED).multinomial(videos, chances, size=count)
 
 
 def interval(values: np.ndarray) -> list[float] | None:
-    """The percentiles between which 95 % of the resamples lie, of those in which it is
-    defined; None where it is not in most of them."""
+    """95 % percentile interval over the resamples in which the metric is defined; None if those are
+    fewer than half."""
     defined = values[np.isfinite(values)]
     if not len(defined) or 2 * len(defined) < len(values):
         return None
@@ -29,12 +28,12 @@ def interval(values: np.ndarray) -> list[float] | None:
 
 def intervals(evaluation: Evaluation, count: int) -> dict:
     """An interval of every metric, laid out as `Evaluation.metrics` are."""
-    values = evaluation.values(resamples(evaluation.scored.videos, count))
+    values = evaluation.values(resample_weights(evaluation.scored.num_videos, count))
     return {"resamples": count, "level": LEVEL} | in_blocks(mapped(interval, values))
 
 
 def results_of(evaluation: Evaluation, count: int) -> dict:
-    """What `results.json` says of scores: `Evaluation.metrics` and, under `intervals`, theirs of so
-    many resamples; None of none."""
+    """What `results.json` says of scores: `Evaluation.metrics` and, under `intervals`, their
+    intervals over `count` resamples; None without resamples."""
     found = intervals(evaluation, count) if count else None
     return {**evaluation.metrics(), "intervals": found}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import Part, Values
+from utils.evaluation.weighted import MetricFunction, Values
 
 BINS = 15
 LOWEST, HIGHEST = 0.02, 50.0  # temperatures
@@ -11,14 +11,14 @@ SURE = 1e-7  # closer to 0 and 1 a score says no more
 
 
 def calibration_sums(scored: ScoredVideos, scores: np.ndarray) -> np.ndarray:
-    """Of each video and each of 15 equal bins of scores (Σ T,): the frames in it, the sum of their
-    scores, and how many are abnormal, (V, 3, 15)."""
+    """Per video and score bin: frames, summed scores and abnormal frames, (V, 3, 15). There are 15
+    equal bins of the scores (Σ T,)."""
     truth = scored.truth
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
-    sums = np.zeros((scored.videos, 3, BINS))
+    sums = np.zeros((scored.num_videos, 3, BINS))
     amounts = truth.durations, truth.durations * scores.astype(float), truth.abnormal
     for i, of_rows in enumerate(amounts):
-        np.add.at(sums, (scored.video, i, bins), of_rows)
+        np.add.at(sums, (scored.video_of_row, i, bins), of_rows)
     return sums
 
 
@@ -29,20 +29,22 @@ def calibration_error(sums: np.ndarray) -> np.ndarray:
     return np.abs(scores - abnormal).sum(axis=1) / frames.sum(axis=1)
 
 
-def of_calibration(scored: ScoredVideos, temperature: float | None = None) -> Part:
-    """Of S_det as a probability, and with a temperature where there is one."""
-    sums = {"calibration_error": calibration_sums(scored, scored.score)}
+def metrics_of_calibration(
+    scored: ScoredVideos, temperature: float | None = None
+) -> MetricFunction:
+    """Calibration error of S_det, and that after temperature scaling if there is a temperature."""
+    sums = {"calibration_error": calibration_sums(scored, scored.flat_scores)}
     if temperature:
-        cooled = with_temperature(scored.score, temperature)
+        cooled = with_temperature(scored.flat_scores, temperature)
         sums["calibrated_error"] = calibration_sums(scored, cooled)
 
-    def part(weights: np.ndarray) -> Values:
+    def metrics(weights: np.ndarray) -> Values:
         return {
             name: calibration_error(np.tensordot(weights, of_videos, axes=1))
             for name, of_videos in sums.items()
         }
 
-    return part
+    return metrics
 
 
 def logit(scores: np.ndarray) -> np.ndarray:

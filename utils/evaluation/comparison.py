@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.evaluation.bootstrap import SEED, interval, resamples
+from utils.evaluation.bootstrap import SEED, interval, resample_weights
 from utils.evaluation.metrics import Evaluation
-from utils.evaluation.predictions import load_scored, require_same
+from utils.evaluation.predictions import load_scored, require_same_videos
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import combined
 from utils.metric_names import METRICS
@@ -47,7 +47,7 @@ def read_runs(a: Path, b: Path) -> tuple[list[ScoredVideos], list[ScoredVideos]]
     first = scored[0][0]
     for paths, (one, other) in zip(pairs, zip(*scored, strict=True), strict=True):
         for path, run in zip(paths, (one, other), strict=True):
-            require_same(first, pairs[0][0], run, path)
+            require_same_videos(first, pairs[0][0], run, path)
     return scored[0], scored[1]
 
 
@@ -82,8 +82,8 @@ class Comparison:
     def __init__(self, a: list[ScoredVideos], b: list[ScoredVideos], count: int):
         self.runs = a, b
         self.count = count
-        self.videos = a[0].videos
-        drawn = resamples(self.videos, count)
+        self.videos = a[0].num_videos
+        drawn = resample_weights(self.videos, count)
         weights = np.vstack([np.ones((1, self.videos), dtype=int), drawn])
         self.values = [
             combined(np.stack, [Evaluation(run).values(weights) for run in runs]) for runs in (a, b)

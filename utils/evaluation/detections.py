@@ -8,18 +8,19 @@ import numpy as np
 from utils.detection_map import IOU_THRESHOLDS, Matched, matched
 from utils.evaluation.ranking import counted
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import Part, Values, by, mean_of_defined
+from utils.evaluation.weighted import MetricFunction, Values, by, mean_of_defined
 
 
-def of_detections(scored: ScoredVideos) -> Part:
-    """Of class probabilities; over all classes, over the anomaly classes, and of each."""
+def metrics_of_detections(scored: ScoredVideos) -> MetricFunction:
+    """mAP of the class probabilities over all classes and over the anomaly classes, and the AP of
+    each class."""
     truth, codes = scored.truth, scored.facts.classes
     probabilities = [p.probabilities for p in scored.predictions]
     found = matched(probabilities, truth.segments, truth.labels, codes, truth.edges)
-    detections = Detections(found, scored.videos, len(codes))
+    detections = Detections(found, scored.num_videos, len(codes))
     ious = [*map(str, IOU_THRESHOLDS)]
 
-    def part(weights: np.ndarray) -> Values:
+    def metrics(weights: np.ndarray) -> Values:
         ap = detections.precisions(weights)  # [B, IoUs, C]
         values = {}
         for name, of_classes in (("map", ap), ("anomaly_map", ap[..., 1:])):
@@ -27,11 +28,12 @@ def of_detections(scored: ScoredVideos) -> Part:
             values |= {name: by(ious, mean), f"average_{name}": mean.mean(axis=1)}
         return values | {"per_class_ap": {c: by(ious, ap[..., i]) for i, c in enumerate(codes)}}
 
-    return part
+    return metrics
 
 
 class Detections:
-    """
+    """Matched proposals, from which AP is computed for any weighting of the videos.
+
     Args:
         found: proposals and segments of all videos.
         videos: V.
@@ -63,11 +65,15 @@ class Detections:
 
 
 class _Hits:
-    """The right ones among the proposals of one class.
+    """The true positives among the proposals of one class, which are ranked by falling score.
+
+    With proposals p0 … p5 of which p1 and p3 are hits, the proposals fall into three groups by how
+    many hits stand at or above them: (p0), (p1, p2), (p3, p4, p5). A hit has all groups before its
+    own above it: p1 one proposal, p3 three.
 
     Args:
         start, end: the first proposal of the class, and that behind its last.
-        hits: right proposals of all classes.
+        hits: true positives of all classes.
         video: of every proposal.
         videos: V.
     """
@@ -75,16 +81,16 @@ class _Hits:
     def __init__(self, start: int, end: int, hits: np.ndarray, video: np.ndarray, videos: int):
         hits = hits[(start <= hits) & (hits < end)]
         self._video = video[hits]
-        before = np.searchsorted(hits, np.arange(start, end), side="right")  # hits, itself included
+        group = np.searchsorted(hits, np.arange(start, end), side="right")
         ones = np.ones(end - start)
-        self._between = counted(video[start:end], before, ones, videos, len(hits) + 1)
+        self._groups = counted(video[start:end], group, ones, videos, len(hits) + 1)
 
     def precisions(self, weights: np.ndarray) -> np.ndarray:
-        """(B, V) weights -> (B,), precision summed over the hits. Of a hit that counts w times,
-        behind r proposals of which n are right, it is w·(n + 1) / (r + 1): its copies do not see
-        one another. If they did, each would raise the others' precision, and AP would be too high
-        on resamples."""
-        times = weights[:, self._video].T  # [hits, B]
-        rank = np.cumsum(self._between @ weights.T, axis=0)[:-1]
-        right = np.cumsum(times, axis=0) - times
-        return (times * (right + 1) / (rank + 1)).sum(axis=0)
+        """(B, V) weights -> (B,), precision summed over the hits. A hit that counts w times, with r
+        proposals above it of which n are hits, adds w·(n + 1) / (r + 1): its copies do not see one
+        another. If they did, each would raise the others' precision, and AP would be too high on
+        resamples."""
+        times = weights[:, self._video].T  # w, [hits, B]
+        above = np.cumsum(self._groups @ weights.T, axis=0)[:-1]  # r
+        hits_above = np.cumsum(times, axis=0) - times  # n
+        return (times * (hits_above + 1) / (above + 1)).sum(axis=0)

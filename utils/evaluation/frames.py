@@ -5,29 +5,32 @@ import numpy as np
 from utils.evaluation.alarms import Delays, found_and_median
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import Part, Values, by
+from utils.evaluation.weighted import MetricFunction, Values, by
 from utils.metric_names import RATES
 
 BY_CLASS = "5"  # that at which each class is looked at
 
 
 def ranking_of(scored: ScoredVideos, scores: np.ndarray, within=slice(None)) -> Ranking:
-    """By frame, of the rows within."""
+    """Ranking of the frames of the rows `within`."""
     truth = scored.truth
     counts = truth.abnormal[within], truth.durations[within]
-    return Ranking(scores[within], *counts, scored.video[within], scored.videos)
+    return Ranking(scores[within], *counts, scored.video_of_row[within], scored.num_videos)
 
 
-def of_frames(scored: ScoredVideos) -> Part:
-    """Of S_det: areas, and at each false-positive rate the recall of frames and the delay of
+def metrics_of_frames(scored: ScoredVideos) -> MetricFunction:
+    """AUC and AP of S_det, and at each false-positive rate the recall of frames and the delay of
     events."""
-    ranking = ranking_of(scored, scored.score)
+    ranking = ranking_of(scored, scored.flat_scores)
     delays = Delays(scored.scores, scored.seconds, scored.spans)
     codes = scored.facts.classes[1:]
     shown = scored.truth.shown(codes)
-    classes = [ClassRecall(ranking, scored.score, of_class, scored.video) for of_class in shown.T]
+    classes = [
+        ClassRecall(ranking, scored.flat_scores, of_class, scored.video_of_row)
+        for of_class in shown.T
+    ]
 
-    def part(weights: np.ndarray) -> Values:
+    def metrics(weights: np.ndarray) -> Values:
         curves = ranking.curves(weights)
         values = {"auc1": curves.auc(), "ap1": curves.ap(), "pr_auc": curves.pr_auc()}
         for percent, rate in RATES.items():
@@ -43,7 +46,7 @@ def of_frames(scored: ScoredVideos) -> Part:
                 values[f"recall_at_{percent}_by_class"] = by(codes, recall)
         return values
 
-    return part
+    return metrics
 
 
 class ClassRecall:
@@ -70,39 +73,39 @@ class ClassRecall:
         return np.take_along_axis(amounts, alarmed[:, None], axis=1)[:, 0] / amounts[:, -1]
 
 
-def of_normal_class(scored: ScoredVideos) -> Part:
-    """Of 1 − P(normal)."""
+def metrics_of_normal_class(scored: ScoredVideos) -> MetricFunction:
+    """AUC2 and AP2: those of 1 − P(normal)."""
     anomaly = np.concatenate([1 - p.probabilities[:, 0] for p in scored.predictions])
     ranking = ranking_of(scored, anomaly)
 
-    def part(weights: np.ndarray) -> Values:
+    def metrics(weights: np.ndarray) -> Values:
         curves = ranking.curves(weights)
         return {"auc2": curves.auc(), "ap2": curves.ap()}
 
-    return part
+    return metrics
 
 
-def of_anomalous_videos(scored: ScoredVideos) -> Part:
-    """Of S_det in anomalous videos: in all of them, and on average in each."""
-    ranking = ranking_of(scored, scored.score, scored.anomalous[scored.video])
+def metrics_of_anomalous_videos(scored: ScoredVideos) -> MetricFunction:
+    """AUC of S_det within anomalous videos: over all of them together, and averaged per video."""
+    ranking = ranking_of(scored, scored.flat_scores, scored.anomalous[scored.video_of_row])
     of_each = auc_of_each(scored) * np.where(scored.anomalous, 1, np.nan)
     known = np.isfinite(of_each)
     of_each = np.where(known, of_each, 0)
 
-    def part(weights: np.ndarray) -> Values:
+    def metrics(weights: np.ndarray) -> Values:
         return {
             "ano_auc": ranking.curves(weights).auc(),
             "ano_auc_per_video": weights @ of_each / (weights @ known),
         }
 
-    return part
+    return metrics
 
 
 def auc_of_each(scored: ScoredVideos) -> np.ndarray:
     """(V,) area under the ROC curve of each video, NaN where its frames are of one kind."""
     truth = scored.truth
     ends = np.cumsum([len(s) for s in scored.scores])[:-1]
-    found = np.full(scored.videos, np.nan)
+    found = np.full(scored.num_videos, np.nan)
     abnormal, durations = np.split(truth.abnormal, ends), np.split(truth.durations, ends)
     for v, score in enumerate(scored.scores):
         if 0 < abnormal[v].sum() < durations[v].sum():

@@ -5,15 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.evaluation.alarms import find_all, of_events, of_normal_videos
-from utils.evaluation.calibration import of_calibration
-from utils.evaluation.detections import of_detections
-from utils.evaluation.frames import of_anomalous_videos, of_frames, of_normal_class
+from utils.evaluation.alarms import all_events, metrics_of_events, metrics_of_normal_videos
+from utils.evaluation.calibration import metrics_of_calibration
+from utils.evaluation.detections import metrics_of_detections
+from utils.evaluation.frames import (
+    metrics_of_anomalous_videos,
+    metrics_of_frames,
+    metrics_of_normal_class,
+)
 from utils.evaluation.open_world import OpenWorld
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.undefined import undefined
-from utils.evaluation.videos import of_videos
+from utils.evaluation.videos import metrics_of_videos
 from utils.evaluation.weighted import Values, combined, mapped
 from utils.metric_names import DEPLOYMENT, METRICS, OF_DEPLOYMENT, OPEN_WORLD
 
@@ -62,17 +66,18 @@ class Evaluation:
     def __init__(self, scored: ScoredVideos, temperature: float | None = None):
         self.scored = scored
         self.temperature = temperature
-        of_any_videos = [of_videos(scored)]  # whichever classes they show
+        of_any_videos = [metrics_of_videos(scored)]  # whichever classes they show
         if scored.truth:
-            of_any_videos += [of_frames(scored), of_anomalous_videos(scored)]
-        self._parts = [*of_any_videos]
+            of_any_videos += [metrics_of_frames(scored), metrics_of_anomalous_videos(scored)]
+        self._functions = [*of_any_videos]
         if scored.are_probabilities and scored.edges is not None:
-            events = find_all(scored)
-            self._parts.append(of_normal_videos(scored, events))
+            events = all_events(scored)
+            self._functions.append(metrics_of_normal_videos(scored, events))
             if scored.truth:
-                self._parts += [of_events(scored, events), of_calibration(scored, temperature)]
+                self._functions.append(metrics_of_events(scored, events))
+                self._functions.append(metrics_of_calibration(scored, temperature))
         if scored.truth and scored.tells_classes:
-            self._parts += [of_normal_class(scored), of_detections(scored)]
+            self._functions += [metrics_of_normal_class(scored), metrics_of_detections(scored)]
         self._open_world = OpenWorld(scored, of_any_videos) if scored.left_out else None
 
     def values(self, weights: np.ndarray) -> Values:
@@ -83,15 +88,15 @@ class Evaluation:
         Returns:
             by name, see `Values`, as far as there can be any.
         """
-        step = max(1, AT_ONCE // len(self.scored.score))
+        step = max(1, AT_ONCE // len(self.scored.flat_scores))
         chunks = [weights[start : start + step] for start in range(0, len(weights), step)]
         with np.errstate(invalid="ignore", divide="ignore"):  # what is undefined becomes NaN
             return combined(np.concatenate, [self._of_chunk(chunk) for chunk in chunks])
 
     def _of_chunk(self, weights: np.ndarray) -> Values:
         values: Values = {}
-        for part in self._parts:
-            values |= part(weights)
+        for metrics in self._functions:
+            values |= metrics(weights)
         if self._open_world:
             values[OPEN_WORLD] = self._open_world.values(weights, values)
         return values
@@ -104,7 +109,7 @@ class Evaluation:
             the block `deployment` the deployment metrics, and, where classes were left out, in the
             block `open_world` those of the classes that were `seen` and `unseen`.
         """
-        values = self.values(np.ones((1, self.scored.videos)))
+        values = self.values(np.ones((1, self.scored.num_videos)))
         metrics = dict.fromkeys([*METRICS, *TABLES, *DEPLOYMENT_TABLES]) | mapped(_plain, values)
         why = {n: undefined(n, self.scored) for n, value in metrics.items() if value is None}
         metrics = in_blocks(metrics)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import Part, Values, mean_of_defined
+from utils.evaluation.weighted import MetricFunction, Values, mean_of_defined
 from utils.metric_names import OF_PARTS, PARTS
 
 
@@ -14,11 +14,11 @@ class OpenWorld:
 
     Args:
         scored: videos, of which it is known what was `left_out`.
-        parts: of the metrics that are made for fewer videos.
+        functions: of the metrics that are made for fewer videos.
     """
 
-    def __init__(self, scored: ScoredVideos, parts: list[Part]):
-        self.parts = parts
+    def __init__(self, scored: ScoredVideos, functions: list[MetricFunction]):
+        self.functions = functions
         codes = scored.facts.classes[1:]
         unseen = np.isin(codes, scored.left_out)
         self.classes = {
@@ -39,8 +39,8 @@ class OpenWorld:
 
     def _of_part(self, name: str, weights: np.ndarray, of_all: Values) -> Values:
         found: Values = {}
-        for part in self.parts:
-            found |= part(weights * self.videos[name])
+        for metrics in self.functions:
+            found |= metrics(weights * self.videos[name])
         found = {metric: value for metric, value in found.items() if metric in OF_PARTS}
         if by_class := of_all.get("per_class_ap"):
             ap = np.array([[*by_class[code].values()] for code in self.classes[name]])  # [c, I, B]

@@ -12,7 +12,7 @@ import numpy as np
 
 from utils.datasets.ground_truth import TruthFiles, read_frames, read_ground_truth, read_segments
 from utils.datasets.lists import Row
-from utils.evaluation.ranking import JUST
+from utils.evaluation.ranking import TOLERANCE
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.evaluation.scores import VideoScores, read_scores
 from utils.labels import Dataset
@@ -51,7 +51,7 @@ def scored_by(
     if per == FRAME and facts.row.unit != FRAMES:
         raise UserError(f"--per frame: the rows of {facts.title} are counted in {facts.row.unit}")
     per = per or per_what(of_rows, ends, facts, path)
-    laid = _Laid(path, facts, per)
+    laid = _Aligner(path, facts, per)
     predictions, edges = zip(*map(laid.over, of_rows, rows, ends), strict=True)
     laid.tell(args, [of_video[-1] for of_video in edges])
     truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts, edges=[*edges])
@@ -97,7 +97,7 @@ def per_what(
     return FRAME if abs(count - frames) < abs(count - snippets) else SNIPPET
 
 
-class _Laid:
+class _Aligner:
     """Lays scores over the time of their videos, and counts what had to be taken as it is."""
 
     def __init__(self, path: Path, facts: Dataset, per: str):
@@ -121,7 +121,7 @@ class _Laid:
             edges = self.facts.row.edges(count, end if unfinished else None)
         if end is None:
             self.unknown.append(row.video)
-        elif abs(edges[-1] - end) > size * JUST:
+        elif abs(edges[-1] - end) > size * TOLERANCE:
             self.wrong.append(
                 f"{row.video} has {count} scores of {self.per}s, which last {edges[-1]:.10g} "
                 f"{self.facts.row.unit}, but is {end:.10g} long"

@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.datasets.ground_truth import GroundTruth, flat
 from utils.datasets.lists import Row
-from utils.evaluation.ranking import JUST
+from utils.evaluation.ranking import TOLERANCE
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.event_defaults import FPS
 from utils.labels import Dataset
@@ -47,7 +47,7 @@ def save_predictions(path: str, scored: ScoredVideos) -> None:
             file,
             videos=np.array([row.video for row in scored.rows]),
             lengths=np.array([len(s) for s in scored.scores]),
-            scores=scored.score,
+            scores=scored.flat_scores,
             classes=np.array(facts.classes),
             dataset=np.array(json.dumps(facts.described())),
             labels=np.array([np.asarray(row.label) for row in scored.rows], dtype=np.uint8),
@@ -227,7 +227,9 @@ def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[
     return predictions
 
 
-def require_same(first: ScoredVideos, path: str, other: ScoredVideos, other_path: str) -> None:
+def require_same_videos(
+    first: ScoredVideos, path: str, other: ScoredVideos, other_path: str
+) -> None:
     """See that two files are of the same videos, and know the same of them.
 
     Raises:
@@ -263,7 +265,7 @@ def _same_truth(first: ScoredVideos, other: ScoredVideos, video: int) -> bool:
         return first.edges is other.edges
     ends = [float(run.edges[video][-1]) for run in (first, other)]
     row = first.facts.row.size
-    if abs(ends[0] - ends[1]) > (0 if row is None else row * JUST):
+    if abs(ends[0] - ends[1]) > (0 if row is None else row * TOLERANCE):
         return False
     if first.truth is None:
         return True

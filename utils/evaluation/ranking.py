@@ -1,9 +1,13 @@
 """Curves and their areas from sorted counts, for one weighting of the videos or a thousand.
 
-A snippet's frames share its score, so it counts once, with so many abnormal frames and so many
-normal ones. Between two scores that abnormal frames have, it does not matter how normal ones are
-sorted: they are counted in one bin. So the rows are sorted once, and each weighting of the videos
-takes two sums over bins instead of a sort.
+A snippet's frames share its score, so it counts once, with so many abnormal frames (positives) and
+so many normal ones (negatives). Between two scores that positives have, it does not matter how the
+negatives are sorted: they are counted in one bin. So the rows are sorted once, and each weighting
+of the videos takes two sums over bins instead of a sort.
+
+Example, with the scores of positives 0.9 and 0.4, and of negatives 0.95, 0.6, 0.5 and 0.4: the
+positives are counted in the bins (0.9) and (0.4), one each; the negatives in the bins above 0.9,
+(0.9), between, (0.4) and below: 1, 0, 2, 1, 0.
 """
 
 from dataclasses import dataclass
@@ -11,84 +15,82 @@ from functools import cached_property
 
 import numpy as np
 
-JUST = 1 + 1e-9  # a limit that is met but for rounding is met
+TOLERANCE = 1 + 1e-9  # limits are met up to rounding
 
 
 @dataclass
 class Curves:
-    """Sums of one or more weightings of the videos, (B, K): for each of the K scores that abnormal
-    frames have, falling, the frames that have it or more.
+    """Cumulative counts for B weightings of the videos, (B, K): for each of the K scores that
+    positives have, falling, what counts if that score is the threshold.
 
     Attributes:
-        hits: abnormal frames that have it or more.
-        hits_above: abnormal frames that have more.
-        false: normal frames that have it or more.
-        false_above: normal frames that have more.
-        abnormal, normal: all frames, (B, 1).
+        tp, fp: true and false positives, the frames with that score or more.
+        tp_above, fp_above: those with more.
+        positives, negatives: all abnormal and all normal frames, (B, 1).
     """
 
-    hits: np.ndarray
-    hits_above: np.ndarray
-    false: np.ndarray
-    false_above: np.ndarray
-    abnormal: np.ndarray
-    normal: np.ndarray
+    tp: np.ndarray
+    tp_above: np.ndarray
+    fp: np.ndarray
+    fp_above: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
 
     @cached_property
     def defined(self) -> np.ndarray:
         """(B,) whether there are frames of both kinds."""
-        return ((self.abnormal > 0) & (self.normal > 0))[:, 0]
+        return ((self.positives > 0) & (self.negatives > 0))[:, 0]
 
     def _where_defined(self, values: np.ndarray) -> np.ndarray:
         return np.where(self.defined, values, np.nan)
 
     @cached_property
-    def share(self) -> np.ndarray:
-        """(B, K) share of the abnormal frames that have just this score."""
-        return (self.hits - self.hits_above) / self.abnormal
+    def recall_step(self) -> np.ndarray:
+        """(B, K) by how much recall grows at this score."""
+        return (self.tp - self.tp_above) / self.positives
 
     @cached_property
     def precision(self) -> np.ndarray:
         """(B, K); 1 where no frame has the score or more."""
-        return _ratio(self.hits, self.hits + self.false)
+        return _ratio(self.tp, self.tp + self.fp)
 
     def auc(self) -> np.ndarray:
         """(B,) area under the ROC curve: how often an abnormal frame has a higher score than a
         normal one, an equal one counting half."""
-        lower = self.normal - (self.false + self.false_above) / 2
-        return self._where_defined((self.share * lower / self.normal).sum(axis=1))
+        lower = self.negatives - (self.fp + self.fp_above) / 2
+        return self._where_defined((self.recall_step * lower / self.negatives).sum(axis=1))
 
     def ap(self) -> np.ndarray:
         """(B,) area under the precision-recall curve by steps."""
-        return self._where_defined((self.share * self.precision).sum(axis=1))
+        return self._where_defined((self.recall_step * self.precision).sum(axis=1))
 
     def pr_auc(self) -> np.ndarray:
         """(B,) the same by trapezoids, from precision 1 on."""
-        above = _ratio(self.hits_above, self.hits_above + self.false_above)
-        return self._where_defined((self.share * (self.precision + above) / 2).sum(axis=1))
+        above = _ratio(self.tp_above, self.tp_above + self.fp_above)
+        return self._where_defined((self.recall_step * (self.precision + above) / 2).sum(axis=1))
 
     def count_within(self, rate: float) -> np.ndarray:
         """(B,) how many of the K scores can be a threshold at which the false-positive rate is at
         most this."""
-        return (self.false <= rate * self.normal * JUST).sum(axis=1)
+        return (self.fp <= rate * self.negatives * TOLERANCE).sum(axis=1)
 
     def recall_of(self, count: np.ndarray) -> np.ndarray:
         """(B,) share of the abnormal frames that have one of the `count` (B,) highest scores."""
-        hits = np.take_along_axis(self.hits, np.maximum(count - 1, 0)[:, None], axis=1)
-        return self._where_defined(np.where(count > 0, (hits / self.abnormal)[:, 0], 0))
+        tp = np.take_along_axis(self.tp, np.maximum(count - 1, 0)[:, None], axis=1)
+        return self._where_defined(np.where(count > 0, (tp / self.positives)[:, 0], 0))
 
     def roc(self, rates: np.ndarray) -> np.ndarray:
         """(B, rates) the ROC curve: recall at false-positive rates, on a straight line between the
         thresholds, whose area `auc` is."""
-        x = np.stack([self.false_above, self.false], axis=2).reshape(len(self.false), -1)
-        y = np.stack([self.hits_above, self.hits], axis=2).reshape(len(self.hits), -1)
-        points = zip(x / self.normal, y / self.abnormal, strict=True)
+        x = np.stack([self.fp_above, self.fp], axis=2).reshape(len(self.fp), -1)
+        y = np.stack([self.tp_above, self.tp], axis=2).reshape(len(self.tp), -1)
+        points = zip(x / self.negatives, y / self.positives, strict=True)
         return np.stack([np.interp(rates, [0, *a, 1], [0, *b, 1]) for a, b in points])
 
     def precision_at(self, recall: float) -> np.ndarray:
         """(B,) precision at the highest threshold whose recall is at least this."""
-        reached = (self.hits * JUST < recall * self.abnormal).sum(axis=1)
-        reached = np.minimum(reached, self.hits.shape[1] - 1)
+        reached = (self.tp * TOLERANCE < recall * self.positives).sum(axis=1)
+        reached = np.minimum(reached, self.tp.shape[1] - 1)
         return np.take_along_axis(self.precision, reached[:, None], axis=1)[:, 0]
 
 
@@ -120,8 +122,8 @@ class Ranking:
         higher, count = self.higher(scores), len(rising)
         # Rows of the k-th score are in bin 2k + 1, those between it and the one above in 2k.
         equal = np.append(rising[::-1], np.nan)[higher] == scores
-        self._hits = counted(video, higher, abnormal, videos, count)
-        self._false = counted(video, 2 * higher + equal, normal, videos, 2 * count + 1)
+        self._positives = counted(video, higher, abnormal, videos, count)
+        self._negatives = counted(video, 2 * higher + equal, normal, videos, 2 * count + 1)
 
     def higher(self, scores: np.ndarray) -> np.ndarray:
         """How many of the K scores are higher than each of these."""
@@ -132,15 +134,15 @@ class Ranking:
         return np.append(np.inf, self.scores)[count]
 
     def curves(self, weights: np.ndarray) -> Curves:
-        """The sums of weightings of the videos.
+        """The cumulative counts for weightings of the videos.
 
         Args:
             weights: (B, V) how often each video counts.
         """
-        hits = np.cumsum((self._hits @ weights.T).T, axis=1)
-        false = np.cumsum((self._false @ weights.T).T, axis=1)
-        above = np.hstack([np.zeros_like(false[:, :1]), hits[:, :-1]])
-        return Curves(hits, above, false[:, 1::2], false[:, :-1:2], hits[:, -1:], false[:, -1:])
+        tp = np.cumsum((self._positives @ weights.T).T, axis=1)
+        fp = np.cumsum((self._negatives @ weights.T).T, axis=1)  # behind every bin
+        above = np.hstack([np.zeros_like(fp[:, :1]), tp[:, :-1]])
+        return Curves(tp, above, fp[:, 1::2], fp[:, :-1:2], tp[:, -1:], fp[:, -1:])
 
 
 def counted(video, bins, amounts, videos: int, count: int):

@@ -51,7 +51,7 @@ class ScoredVideos:
             self.edges = self._edges_of_rows()
 
     @property
-    def videos(self) -> int:
+    def num_videos(self) -> int:
         return len(self.rows)
 
     @property
@@ -61,7 +61,7 @@ class ScoredVideos:
     @cached_property
     def are_probabilities(self) -> bool:
         """Whether all scores lie in 0…1."""
-        return bool(self.score.min() >= 0 and self.score.max() <= 1)
+        return bool(self.flat_scores.min() >= 0 and self.flat_scores.max() <= 1)
 
     @property
     def scores(self) -> list[np.ndarray]:
@@ -69,14 +69,14 @@ class ScoredVideos:
         return [p.score for p in self.predictions]
 
     @cached_property
-    def score(self) -> np.ndarray:
+    def flat_scores(self) -> np.ndarray:
         """(Σ T,)."""
         return np.concatenate(self.scores)
 
     @cached_property
-    def video(self) -> np.ndarray:
+    def video_of_row(self) -> np.ndarray:
         """(Σ T,) to which video each snippet belongs."""
-        return np.repeat(np.arange(self.videos), [len(s) for s in self.scores])
+        return np.repeat(np.arange(self.num_videos), [len(s) for s in self.scores])
 
     @cached_property
     def anomalous(self) -> np.ndarray:
@@ -108,7 +108,7 @@ class ScoredVideos:
     def described(self) -> dict:
         """How much there is to test on: `videos`, `anomalous` ones, `hours` of all; where events
         are known, how many `events`, and the share of `abnormal` time."""
-        found = {"videos": self.videos, "anomalous": int(self.anomalous.sum())}
+        found = {"videos": self.num_videos, "anomalous": int(self.anomalous.sum())}
         if self.edges is not None:
             found["hours"] = float(sum(e[-1] - e[0] for e in self.seconds) / HOUR)
         if self.truth:

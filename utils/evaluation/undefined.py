@@ -2,12 +2,14 @@
 
 from utils.evaluation.scored_videos import ScoredVideos
 
-OF_CLASSES = ("auc2", "ap2", "average_map", "average_anomaly_map", "map", "anomaly_map",
-    "per_class_ap", "class_accuracy", "per_class_accuracy")  # fmt: skip
-OF_TOLD_CLASSES = ("class_accuracy", "per_class_accuracy")
-OF_NORMAL_VIDEOS = ("false_alarm_rate", "false_alarms_per_hour")
-OF_KINDS_OF_VIDEOS = ("video_auc", "video_ap")
-OF_TEMPERATURE = "calibrated_error"
+NEED_CLASS_PROBABILITIES = (
+    "auc2", "ap2", "average_map", "average_anomaly_map", "map", "anomaly_map", "per_class_ap",
+    "class_accuracy", "per_class_accuracy",
+)  # fmt: skip
+NEED_TOLD_CLASSES = ("class_accuracy", "per_class_accuracy")
+NEED_NORMAL_VIDEOS = ("false_alarm_rate", "false_alarms_per_hour")
+NEED_BOTH_KINDS_OF_VIDEOS = ("video_auc", "video_ap")
+NEEDS_TEMPERATURE = "calibrated_error"
 NO_CLASSES = "the method tells no classes"
 NO_EVENTS = "it is not known when something happens (no table of events)"
 
@@ -18,22 +20,22 @@ def undefined(name: str, scored: ScoredVideos) -> str:
     of_events = name.startswith(("event_", "average_event_"))
     of_probabilities = of_events or name.startswith(("false_alarm", "calibrat"))
     if of_probabilities and not scored.are_probabilities:
-        low, high = scored.score.min(), scored.score.max()
+        low, high = scored.flat_scores.min(), scored.flat_scores.max()
         return f"scores lie in {low:.4g} … {high:.4g} and are no probabilities"
-    if name in OF_CLASSES and not scored.tells_classes:
+    if name in NEED_CLASS_PROBABILITIES and not scored.tells_classes:
         return NO_CLASSES
-    if name in OF_TOLD_CLASSES:
+    if name in NEED_TOLD_CLASSES:
         few = len(scored.facts.classes) < 3
         return "there is one anomaly class" if few else "there is no anomalous video"
-    if name in OF_NORMAL_VIDEOS:
+    if name in NEED_NORMAL_VIDEOS:
         if anomalous.all():
             return "there is no normal video"
         return "rows are shares of their video, and its length is not known"
-    if name in OF_KINDS_OF_VIDEOS:
+    if name in NEED_BOTH_KINDS_OF_VIDEOS:
         return f"all videos are {'anomalous' if anomalous.all() else 'normal'}"
     if scored.truth is None:
         return NO_EVENTS
-    if name == OF_TEMPERATURE:
+    if name == NEEDS_TEMPERATURE:
         return "there are no validation videos (--validation)"
     if of_events:
         return "no event is found" if name.endswith("precision") else "no event is annotated"

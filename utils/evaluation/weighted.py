@@ -11,7 +11,7 @@ import numpy as np
 # By name (B,), or by name and what it is of, a class or an IoU. NaN where it is not defined.
 Values = dict[str, "np.ndarray | Values"]
 # (B, V), how often each video counts, in whole numbers -> metrics.
-Part = Callable[[np.ndarray], Values]
+MetricFunction = Callable[[np.ndarray], Values]
 
 
 def by(names: Iterable[str], values: np.ndarray) -> Values:
@@ -26,7 +26,7 @@ def mean_of_defined(values: np.ndarray, axis: int = 0) -> np.ndarray:
 
 
 def combined(function, values: list[Values]) -> Values:
-    """What a function makes of a list of values, one from each, of every metric that all have."""
+    """Apply a function to the list of values, one from each, of every metric that all have."""
     return {
         name: combined(function, [of_one[name] for of_one in values])
         if isinstance(value, dict)
@@ -37,7 +37,7 @@ def combined(function, values: list[Values]) -> Values:
 
 
 def mapped(function, values: Values) -> dict:
-    """What a function makes of the values of every metric."""
+    """Apply a function to the values of every metric."""
     return {
         name: mapped(function, value) if isinstance(value, dict) else function(value)
         for name, value in values.items()

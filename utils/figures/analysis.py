@@ -8,7 +8,7 @@ import torch
 from sgnm import nearest_prototype_distance
 from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
-from utils.engine import EvaluationSet, eval_mode, per_video, scored
+from utils.engine import EvaluationSet, eval_mode, forward_chunks, per_video
 from utils.options.methods import METHODS
 from utils.system.errors import UserError
 
@@ -64,7 +64,7 @@ def require_prototypes(method: str, with_sgnm: bool) -> None:
 def visual_features(model, test: EvaluationSet) -> np.ndarray:
     """(Σ T, D) of the snippets of all test videos."""
     with eval_mode(model):
-        batches = [[filled.pack(o.visual_features)] for o, _, filled in scored(model, test)]
+        batches = [[filled.pack(o.visual_features)] for o, _, filled in forward_chunks(model, test)]
     return np.concatenate([v for (v,) in per_video(batches, test)])
 
 
@@ -78,7 +78,7 @@ def prototype_distances(model, test: EvaluationSet) -> np.ndarray:
     sgnm = model.video_anomaly_refiner
     batches = []
     with eval_mode(model):
-        for outputs, lengths, filled in scored(model, test):
+        for outputs, lengths, filled in forward_chunks(model, test):
             v, scores = outputs.visual_features, outputs.logits1.squeeze(-1).sigmoid()
             prototypes = sgnm.gather_prototypes(*sgnm.select_normal(v, scores, lengths))
             batches.append([filled.pack(nearest_prototype_distance(v, prototypes)[..., None])])

@@ -8,11 +8,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from utils.detection_map import IOU_THRESHOLDS
-from utils.evaluation.alarms import Delays, find_all, hours_of_normal_videos, in_order, right
-from utils.evaluation.bootstrap import ENDS, resamples
+from utils.evaluation.alarms import (
+    Delays,
+    all_events,
+    correct_events,
+    hours_of_normal_videos,
+    in_order,
+)  # fmt: skip
+from utils.evaluation.bootstrap import ENDS, resample_weights
 from utils.evaluation.calibration import BINS, calibration_sums
 from utils.evaluation.frames import ranking_of
-from utils.evaluation.ranking import JUST, Ranking
+from utils.evaluation.ranking import TOLERANCE, Ranking
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.figures.style import LINES, PALETTE, QUIET, new_figure
 from utils.metric_names import RATES
@@ -38,7 +44,7 @@ def draw(panels: list[tuple], values: Values, videos: int, **style) -> None:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         plain = values(np.ones((1, videos)))
-        weights = resamples(videos, RESAMPLES)
+        weights = resample_weights(videos, RESAMPLES)
         parts = [values(weights[i : i + AT_ONCE]) for i in range(0, RESAMPLES, AT_ONCE)]
     for (axis, x), (curve,), resampled in zip(panels, plain, zip(*parts, strict=True), strict=True):
         with warnings.catch_warnings():
@@ -69,10 +75,10 @@ def finish(figure: Figure, axes) -> Figure:
 def roc_and_pr(methods: dict[str, list[ScoredVideos]]) -> Figure:
     """By frame, of S_det; of several runs of a method the mean."""
     figure = new_figure(9, 4)
-    left, right_ = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2)
     x = np.linspace(0, 1, POINTS)
     for runs, style in zip(methods.values(), styles(methods), strict=True):
-        rankings = [ranking_of(scored, scored.score) for scored in runs]
+        rankings = [ranking_of(scored, scored.flat_scores) for scored in runs]
 
         def recall_and_precision(weights, rankings=rankings):
             curves = [ranking.curves(weights) for ranking in rankings]
@@ -80,16 +86,16 @@ def roc_and_pr(methods: dict[str, list[ScoredVideos]]) -> Figure:
             precision = [[of_run.precision_at(r) for r in x[1:]] for of_run in curves]
             return [recall, np.mean(precision, axis=0).T]
 
-        draw([(left, x), (right_, x[1:])], recall_and_precision, runs[0].videos, **style)
+        draw([(left, x), (right, x[1:])], recall_and_precision, runs[0].num_videos, **style)
     truth = runs[0].truth
     share = truth.abnormal.sum() / truth.durations.sum()
     left.plot([0, 1], [0, 1], color=QUIET, lw=0.8, ls=":")
-    right_.axhline(share, color=QUIET, lw=0.8, ls=":")
+    right.axhline(share, color=QUIET, lw=0.8, ls=":")
     left.set(xlabel="false-positive rate", ylabel="recall (true-positive rate)")
-    right_.set(xlabel="recall", ylabel="precision")
-    for axis in (left, right_):
+    right.set(xlabel="recall", ylabel="precision")
+    for axis in (left, right):
         axis.set(xlim=(0, 1), ylim=(0, 1.01))
-    return finish(figure, (left, right_))
+    return finish(figure, (left, right))
 
 
 def recall_over_alarms(methods: dict[str, ScoredVideos]) -> Figure:
@@ -103,11 +109,11 @@ def recall_over_alarms(methods: dict[str, ScoredVideos]) -> Figure:
     axis = figure.subplots()
     curves, most = [], 1.0
     for scored in methods.values():
-        events = find_all(scored)
-        hits = right(events, scored.spans)[0]
+        events = all_events(scored)
+        hits = correct_events(events, scored.spans)[0]
         false = ~scored.anomalous[events.video]
         ranking = Ranking(events.confidence, 1.0 * hits, 1.0 * (hits | false), events.video,
-            scored.videos)  # fmt: skip
+            scored.num_videos)  # fmt: skip
         hours, annotated = hours_of_normal_videos(scored), [len(s) for s in scored.spans]
         curves.append((scored, ranking, hours, np.array(annotated)))
         most = max(most, false.sum() / hours.sum())
@@ -116,14 +122,14 @@ def recall_over_alarms(methods: dict[str, ScoredVideos]) -> Figure:
 
         def recall(weights, ranking=ranking, hours=hours, annotated=annotated):
             sums, per_hour = ranking.curves(weights), weights @ hours
-            hits = np.hstack([np.zeros((len(weights), 1)), sums.hits])
-            rates = x * per_hour[:, None] * JUST
+            tp = np.hstack([np.zeros((len(weights), 1)), sums.tp])
+            rates = x * per_hour[:, None] * TOLERANCE
             count = np.stack(
-                [np.searchsorted(f, r, "right") for f, r in zip(sums.false, rates, strict=True)]
+                [np.searchsorted(f, r, "right") for f, r in zip(sums.fp, rates, strict=True)]
             )
-            return [np.take_along_axis(hits, count, axis=1) / (weights @ annotated)[:, None]]
+            return [np.take_along_axis(tp, count, axis=1) / (weights @ annotated)[:, None]]
 
-        draw([(axis, x)], recall, scored.videos, **style)
+        draw([(axis, x)], recall, scored.num_videos, **style)
     axis.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, 1.01))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set(xlabel="false alarms per hour of normal video", ylabel=f"annotated events found "
@@ -137,10 +143,10 @@ def delay_curves(methods: dict[str, ScoredVideos]) -> Figure:
     axes = figure.subplots(1, len(RATES), sharey=True)
     counted, longest = [], SHORTEST
     for scored in methods.values():
-        ranking = ranking_of(scored, scored.score)
+        ranking = ranking_of(scored, scored.flat_scores)
         delays = Delays(scored.scores, scored.seconds, scored.spans)
         counted.append((scored, ranking, delays))
-        count = ranking.curves(np.ones((1, scored.videos))).count_within(max(RATES.values()))
+        count = ranking.curves(np.ones((1, scored.num_videos))).count_within(max(RATES.values()))
         after = delays.at(ranking.threshold(count))
         longest = max(longest, after[np.isfinite(after)].max(initial=0))
     x = np.linspace(0, longest, POINTS)
@@ -157,7 +163,7 @@ def delay_curves(methods: dict[str, ScoredVideos]) -> Figure:
                 shares.append(of_rate / times.sum(axis=1)[:, None])
             return shares
 
-        draw([(axis, x) for axis in axes], alarmed, scored.videos, **style)
+        draw([(axis, x) for axis in axes], alarmed, scored.num_videos, **style)
     for axis, percent in zip(axes, RATES, strict=True):
         axis.set_title(f"{percent} % false positives", fontsize=10)
         axis.set(xlabel="seconds since the event began", xlim=(0, longest), ylim=(0, 1.01))
@@ -182,13 +188,13 @@ def reliability(methods: dict[str, ScoredVideos]) -> Figure:
     width = 0.9 / BINS / len(methods)
     for i, (scored, style) in enumerate(zip(methods.values(), styles(methods), strict=True)):
         require_probabilities(style["label"], scored)
-        sums = calibration_sums(scored, scored.score)
+        sums = calibration_sums(scored, scored.flat_scores)
 
         def share(weights, sums=sums):
             frames, _, abnormal = np.moveaxis(np.tensordot(weights, sums, axes=1), 1, 0)
             return [abnormal / frames]
 
-        draw([(axis, middle)], share, scored.videos, marker="o", ms=3, **style)
+        draw([(axis, middle)], share, scored.num_videos, marker="o", ms=3, **style)
         frames = sums[:, 0].sum(axis=0)
         place = middle + width * (i - (len(methods) - 1) / 2)
         counts.bar(place, frames / frames.sum(), width, color=style["color"])

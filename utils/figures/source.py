@@ -9,7 +9,7 @@ from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import (
     load_predictions_of,
     load_scored,
-    require_same,
+    require_same_videos,
 )
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.figures.analysis import (
@@ -105,7 +105,7 @@ class Source:
                 f"{path} is of {scored.facts.title}, not of {self.facts.title}: name its data set"
             )
         self.first = self.first or (scored, path)
-        require_same(*self.first, scored, path)
+        require_same_videos(*self.first, scored, path)
         return scored
 
     @property
@@ -138,7 +138,7 @@ class Source:
         return Detector.of(args, self.facts, device)
 
     @cached_property
-    def scored(self) -> EvaluationSet:
+    def detector_test(self) -> EvaluationSet:
         """The test videos as the weights score them."""
         if self.detector.scoring == self.test.scoring:
             return self.test
@@ -179,12 +179,12 @@ class Source:
         args = self.detector.args
         require_prototypes(args.method, args.DNP_use)
         abnormal = snippet_classes(self.test) > 0
-        distances = prototype_distances(self.detector.model, self.scored)
+        distances = prototype_distances(self.detector.model, self.detector_test)
         return distance_histogram(distances, abnormal, published=not self.facts.is_own)
 
     def confusion(self):
         require_class_texts(self.detector.args.method)
-        found = semantics(self.detector.model, self.scored)
+        found = semantics(self.detector.model, self.detector_test)
         return confusion_matrices(self.test.rows, found, self.facts)
 
     def tsne(self):
@@ -192,5 +192,5 @@ class Source:
         classes = snippet_classes(self.test)
         chosen = sample(classes)
         before = clip_features(self.test)
-        after = visual_features(self.detector.model, self.scored)
+        after = visual_features(self.detector.model, self.detector_test)
         return snippet_maps(before[chosen], after[chosen], classes[chosen], self.facts), None

@@ -11,7 +11,7 @@ PARTS = 64  # of a large batch; see `Filled.rows`
 LARGE = 4096  # snippets of a batch, B·N
 
 
-def padding_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
+def valid_mask(lengths: torch.Tensor, n: int) -> torch.Tensor:
     """(B,) valid snippets -> (B, n) bool, True where a snippet is valid."""
     return torch.arange(n, device=lengths.device) < lengths[:, None]
 
@@ -49,7 +49,7 @@ class Filled(NamedTuple):
     @classmethod
     def of(cls, lengths: torch.Tensor, n: int, window: int, device: torch.device = CPU) -> "Filled":
         """From (B,) lengths on the CPU, so that nothing has to be asked of the device."""
-        masks = padding_mask(lengths, n), padding_mask(-(-lengths // window), n // window)
+        masks = valid_mask(lengths, n), valid_mask(-(-lengths // window), n // window)
         indices = [mask.flatten().nonzero().squeeze(1) for mask in masks]
         rounded = indices
         if len(lengths) * n >= LARGE:

@@ -17,7 +17,7 @@ from utils.network.backbone import (
 from utils.network.clip_file import weights_file
 from utils.network.clip_weights import random_weights, read_clip
 from utils.network.openai_clip import clip_model, package_module
-from utils.network.undrawn import Undrawn
+from utils.network.skip_init import SkipInit
 from utils.system.errors import UserError
 
 # Entries of an official weight file that are no parameters of the text side.
@@ -143,7 +143,7 @@ def load_text_transformer(source: str | None, backbone: str = CLIP_NAME) -> Text
     Raises:
         UserError: the weights cannot be had, or are another CLIP's.
     """
-    with Undrawn():  # weights come next
+    with SkipInit():  # weights come next
         text = TextTransformer(BACKBONES[backbone])
     if source not in (None, RANDOM):
         path = weights_file(source)

@@ -7,7 +7,7 @@ from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM, Backbone
 from utils.network.clip_file import weights_file
 from utils.network.clip_weights import random_weights, read_clip
 from utils.network.openai_clip import clip_model
-from utils.network.undrawn import Undrawn
+from utils.network.skip_init import SkipInit
 from utils.system.device import autocast, to_device
 from utils.system.errors import UserError
 
@@ -46,7 +46,7 @@ class VisualTower(nn.Module):
         else:
             path = weights_file(source)
             state = read_clip(path, backbone, lambda name: name.startswith(PREFIX))
-            with torch.random.fork_rng(devices=[]), Undrawn():  # weights come next
+            with torch.random.fork_rng(devices=[]), SkipInit():  # weights come next
                 self.tower = _tower(shape)
             try:
                 self.tower.load_state_dict(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from utils.network.batch import Filled, padding_mask
+from utils.network.batch import Filled, valid_mask
 from utils.network.openai_clip import clip_model
 from utils.system.device import in_float32
 
@@ -115,7 +115,7 @@ def similarity_adjacency(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor
     norm = x.norm(dim=-1, keepdim=True)
     similarity = x @ x.transpose(1, 2) / (norm @ norm.transpose(1, 2) + 1e-20)
     similarity = F.threshold(similarity, SIMILARITY_THRESHOLD, 0.0)
-    valid = padding_mask(lengths, x.shape[1])
+    valid = valid_mask(lengths, x.shape[1])
     rows = similarity.masked_fill(~valid[:, None, :], float("-inf")).softmax(dim=-1)
     return rows.masked_fill(~valid[:, :, None], 0.0)
 

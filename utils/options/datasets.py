@@ -7,7 +7,7 @@ from utils.metric_names import METRICS, OF_VIDEOS
 from utils.system.errors import UserError
 
 # Metrics that weights can be selected by without events.
-SELECTABLE = tuple(name for name in OF_VIDEOS if METRICS[name].selectable)
+SELECTABLE_WITHOUT_EVENTS = tuple(name for name in OF_VIDEOS if METRICS[name].selectable)
 
 
 def files_of(name: str, method: str) -> dict[str, str]:
@@ -38,7 +38,7 @@ def defaults_of(path: str, method: str) -> dict:
         "test_list": str(facts.lists / facts.test_list),
         **{option: str(facts.lists / name) for option, name in truth.items() if name},
         **files_of(facts.name, method),
-        **({} if facts.has_events else {"select_by": SELECTABLE[0]}),
+        **({} if facts.has_events else {"select_by": SELECTABLE_WITHOUT_EVENTS[0]}),
     }
 
 
@@ -59,16 +59,17 @@ def check_selection(parsed: argparse.Namespace) -> None:
     on_validation = parsed.select_on == "validation"
     if on_validation and not parsed.validation:
         raise UserError("--select-on validation: say with --validation 0.1 which share to hold out")
-    if on_validation and parsed.select == "best" and parsed.select_by not in SELECTABLE:
+    needs_events = parsed.select == "best" and parsed.select_by not in SELECTABLE_WITHOUT_EVENTS
+    if on_validation and needs_events:
         if "select_by" in parsed.given:
             raise UserError(
                 f"--select-by {parsed.select_by} needs events, and validation videos have none: "
-                f"choose {' or '.join(SELECTABLE)}"
+                f"choose {' or '.join(SELECTABLE_WITHOUT_EVENTS)}"
             )
-        parsed.select_by = SELECTABLE[0]
+        parsed.select_by, needs_events = SELECTABLE_WITHOUT_EVENTS[0], False
     no_events = parsed.dataset and not read_dataset(parsed.dataset).has_events
-    if no_events and parsed.select == "best" and parsed.select_by not in SELECTABLE:
+    if no_events and needs_events:
         raise UserError(
             f"--select-by {parsed.select_by} needs events, and {parsed.dataset} names none: choose "
-            f"{' or '.join(SELECTABLE)}"
+            f"{' or '.join(SELECTABLE_WITHOUT_EVENTS)}"
         )

@@ -10,14 +10,15 @@ from utils.metric_names import METRICS
 from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM, TEXT_LAYERS
 from utils.options.datasets import files_of
 from utils.options.kinds import (
+    RESAMPLES,
     boolean,
-    count,
+    fraction,
+    fraction_below_1,
+    nonnegative_int,
     number,
-    part,
+    positive_fraction,
     positive_int,
-    ratio,
-    resamples,
-    share,
+    resample_count,
     whole,
 )
 from utils.options.methods import METHODS
@@ -107,7 +108,7 @@ def add_model(parser: OptionParser) -> None:
         help="class texts: adapters in CLIP; CLIP frozen; frozen, with hand-written sentences; or "
         "learnable prompts")  # fmt: skip
     more("--text-adapt-until", type=whole(0, TEXT_LAYERS), help="CLIP text blocks with an adapter")
-    more("--t-w", type=share, help="share of the adapter's output in such a block")
+    more("--t-w", type=fraction, help="share of the adapter's output in such a block")
     more("--texts", metavar="FILE.yml", help="one or several descriptions of every class, instead "
          "of its name; --text-tuning manual: instead of configs/manual_texts.yml")  # fmt: skip
     more("--text-pool", choices=("mean", "max"), default="mean", help="several descriptions of a "
@@ -127,23 +128,23 @@ def add_model(parser: OptionParser) -> None:
     add("--DNP-use", type=boolean, default=True, help="train with SG-NM")
     more("--num-prototypes", type=snippets, default=16, help="SG-NM: normal prototypes of a "
          "video, K")  # fmt: skip
-    more("--normal-selection-ratio", type=ratio, default=0.8, help="SG-NM: share of the snippets "
-         "that counts as normal")  # fmt: skip
+    more("--normal-selection-ratio", type=positive_fraction, default=0.8, help="SG-NM: share of "
+         "the snippets that counts as normal")  # fmt: skip
     more("--select-normal", choices=("clip", "video"), default="clip", help="SG-NM: among all N "
          "positions, padding included, as in the official code, or among the video's own, as in "
          "the paper")  # fmt: skip
-    more("--normal-warmup", type=count, default=0, metavar="STEPS", help="SG-NM: choose normal "
-         "snippets without the scores in the first STEPS optimizer steps: all of normal videos, of "
-         "anomalous ones those that are nearest to these")  # fmt: skip
+    more("--normal-warmup", type=nonnegative_int, default=0, metavar="STEPS", help="SG-NM: "
+         "choose normal snippets without the scores in the first STEPS optimizer steps: all of "
+         "normal videos, of anomalous ones those that are nearest to these")  # fmt: skip
     more("--decoder-depth", type=blocks, default=8, help="SG-NM: decoder blocks")
     more("--decoder-residual", type=boolean, default=False, help="SG-NM: a residual around the "
          "attention of every decoder block but the first, as in the paper; the official code has "
          "none")  # fmt: skip
 
-    more("--tsa-kappa", type=ratio, help="CLIP-TSA: share of the snippets that its attention "
-         "keeps, κ")  # fmt: skip
-    more("--tsa-cap", type=count, default=1000, help="CLIP-TSA: most snippets that it keeps of a "
-         "test video, as in the official code; 0: no limit")  # fmt: skip
+    more("--tsa-kappa", type=positive_fraction, help="CLIP-TSA: share of the snippets that its "
+         "attention keeps, κ")  # fmt: skip
+    more("--tsa-cap", type=nonnegative_int, default=1000, help="CLIP-TSA: most snippets that it "
+         "keeps of a test video, as in the official code; 0: no limit")  # fmt: skip
     more("--tsa-estimator", choices=("centred", "standard", "official"), default="centred",
          help="CLIP-TSA: how the gradient of the choice is estimated; all mean the same, centred "
          "is the least noisy")  # fmt: skip
@@ -151,7 +152,8 @@ def add_model(parser: OptionParser) -> None:
 
 def add_training(parser: OptionParser) -> None:
     add, more = parser.add_section("training")
-    add("--seed", type=count, default=234, help="of the initial weights and the order of videos")
+    add("--seed", type=nonnegative_int, default=234, help="of the initial weights and of the order "
+        "of videos")  # fmt: skip
     add("--max-epoch", type=positive_int, default=10, help="epochs")
     add("--max-steps", type=positive_int, metavar="N", help="optimizer steps in all, instead of "
         "--max-epoch")  # fmt: skip
@@ -174,22 +176,23 @@ def add_training(parser: OptionParser) -> None:
     more("--separation-weight", type=weight, default=1.0, help="weight of the "
          "separation loss")  # fmt: skip
     more("--log-every", type=positive_int, default=10, help="optimizer steps between log lines")
-    add("--eval-every", type=count, help="optimizer steps between evaluations within an epoch; "
-        "0: at its end only")  # fmt: skip
-    more("--eval-from", type=count, default=0, help="optimizer steps of the run before which "
-         "nothing is evaluated within an epoch, and no weights are the best if later ones are "
-         "evaluated")  # fmt: skip
-    add("--select", choices=("best", "last"), default="best", help="weights to keep: best on the "
-        "test set, as in the official code, or those of the last step")  # fmt: skip
-    add("--validation", type=part, default=0.0, help="share of the training videos to hold out; "
-        "weights are then chosen by video_auc on these, and not on the test set")  # fmt: skip
+    add("--eval-every", type=nonnegative_int, help="optimizer steps between evaluations within "
+        "an epoch; 0: at its end only")  # fmt: skip
+    more("--eval-from", type=nonnegative_int, default=0, help="optimizer step of the run before "
+         "which nothing is evaluated within an epoch; the best weights from before it are replaced "
+         "at the next evaluation")  # fmt: skip
+    add("--select", choices=("best", "last"), default="best", help="weights to keep: the best, by "
+        "--select-by on --select-on, or those of the last step")  # fmt: skip
+    add("--validation", type=fraction_below_1, default=0.0, help="share of the training videos "
+        "to hold out; weights are then chosen by video_auc on these, and not on the test "
+        "set")  # fmt: skip
     more("--select-on", choices=("test", "validation"), help="videos that say which weights are "
          "best (default: validation where there is some, else test)")  # fmt: skip
     selectable = [name for name, metric in METRICS.items() if metric.selectable]
     more("--select-by", choices=selectable, help="metric that says which weights are best")
     add("--checkpoint-path", metavar="FILE", help="state of the run, to resume it from")
-    more("--checkpoint-every", type=count, default=50, help="optimizer steps between checkpoints "
-         "within an epoch; 0: at its end only")  # fmt: skip
+    more("--checkpoint-every", type=nonnegative_int, default=50, help="optimizer steps between "
+         "checkpoints within an epoch; 0: at its end only")  # fmt: skip
     add("--use-checkpoint", "--resume", type=boolean, nargs="?", const=True, default=False,
         help="go on from --checkpoint-path")  # fmt: skip
 
@@ -199,13 +202,13 @@ def add_testing(parser: OptionParser) -> None:
     more("--eval-batch", type=positive_int, default=32, help="chunks of N snippets scored at "
          "once; more need more memory (rtfm and clip-tsa score a video at once)")  # fmt: skip
     add("--temp", type=number(1e-3, 1e3), help="temperature β of the class probabilities")
-    more("--score-residual", type=share, default=0.0, metavar="W", help="SG-NM in tests, too: the "
-         "score is (1 - W) times the detection score and W times the reconstruction error; class "
-         "probabilities stay")  # fmt: skip
+    more("--score-residual", type=fraction, default=0.0, metavar="W", help="SG-NM in tests, too: "
+         "the score is (1 - W) times the detection score and W times the reconstruction error; "
+         "class probabilities stay")  # fmt: skip
     add("--predictions", metavar="FILE.npz", help="write the scores of every test snippet to this "
         "file")  # fmt: skip
-    add("--bootstrap", type=resamples, default=1000, metavar="N", help="resamples of the test "
-        "videos for the 95 %% intervals of a test; 0: none")  # fmt: skip
+    add("--bootstrap", type=resample_count, default=RESAMPLES, metavar="N", help="resamples of "
+        "the test videos for the 95 %% intervals of a test; 0: none")  # fmt: skip
 
 
 def add_run(parser: OptionParser) -> None:

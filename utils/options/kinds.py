@@ -6,7 +6,7 @@ whole number value". Bounds are where no run makes sense any more, or none would
 
 from argparse import ArgumentTypeError
 
-FEWEST_RESAMPLES, MOST_RESAMPLES = 100, 100_000
+RESAMPLES, FEWEST_RESAMPLES, MOST_RESAMPLES = 1000, 100, 100_000
 
 
 def called(name: str, metavar: str):
@@ -48,16 +48,16 @@ def number(least: float, most: float, without_least: bool = False, without_most:
 
 
 positive_int = whole(1, 2**31 - 1)
-count = whole(0, 2**31 - 1)
+nonnegative_int = whole(0, 2**31 - 1)
 positive_float = number(0, 1e9, without_least=True)
 nonnegative_float = number(0, 1e9)
-ratio = number(0, 1, without_least=True)
-part = number(0, 1, without_most=True)
-share = number(0, 1)
+positive_fraction = number(0, 1, without_least=True)
+fraction_below_1 = number(0, 1, without_most=True)
+fraction = number(0, 1)
 
 
 @called("whole number", "N")
-def resamples(text: str) -> int:
+def resample_count(text: str) -> int:
     if (value := int(text)) and not FEWEST_RESAMPLES <= value <= MOST_RESAMPLES:
         raise ArgumentTypeError(f"{text} is neither 0 nor in {FEWEST_RESAMPLES}…{MOST_RESAMPLES}")
     return value

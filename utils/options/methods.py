@@ -76,12 +76,12 @@ METHODS = {
 
 OF_RTFM = ("rtfm", "clip-tsa")  # whose losses and optimizer are RTFM's
 # Defaults of a baseline that an option file written for DSANet should not change unnoticed.
-OF_METHODS = (
+NOTED_IN_FILES = (
     "lr", "visual_length", "separation_weight", "select_by", "batch_size", "max_steps",
     "eval_every",
 )  # fmt: skip
 OF_TEXTS = {"text_tuning": "adapter", "texts": None, "text_pool": "mean"}  # with their defaults
-OF_CLASSES = ("auc2", "ap2")  # metrics of class probabilities that weights can be selected by
+CLASS_METRICS = ("auc2", "ap2")  # metrics of class probabilities that weights can be selected by
 
 
 def method_of(options: dict) -> str:
@@ -106,7 +106,7 @@ def check_file(parsed: argparse.Namespace, file: dict, own: dict) -> None:
             f"{parsed.config} holds the options of --method {file['method']}, and {parsed.method} "
             "has others: leave --method out, or the file"
         )
-    for name in OF_METHODS if "method" not in file else ():
+    for name in NOTED_IN_FILES if "method" not in file else ():
         if name in file and name in own and file[name] == getattr(parsed, name) != own[name]:
             note(
                 f"{name} is {file[name]} in {parsed.config}; --method {parsed.method} has "
@@ -147,7 +147,7 @@ def check_method(parsed: argparse.Namespace) -> None:
             raise UserError(
                 f"--method {parsed.method} reads no texts: leave out {dashed(name)} {value}"
             )
-    if not method.tells_classes and parsed.select_by in OF_CLASSES:
+    if not method.tells_classes and parsed.select_by in CLASS_METRICS:
         raise UserError(
             f"--select-by {parsed.select_by}: --method {parsed.method} tells no classes; choose "
             "auc1, ap1 or pr_auc"

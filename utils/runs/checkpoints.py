@@ -19,7 +19,7 @@ from utils.system.errors import UserError
 from utils.system.files import previous, remove_left_behind, set_aside
 from utils.system.seeds import random_states, set_random_states
 
-OF_ODD_VALUES = (
+FROM_DAMAGED_FILES = (
     ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -113,7 +113,7 @@ class Checkpoints:
         """
         path, kept = parallel.from_main(lambda: checkpoint.load_last(self.path))
         try:
-            self._require_same(kept["options"], path)
+            self._require_same_options(kept["options"], path)
             require_sound(kept, self.model, self.optimization, self.fixed, self.terms)
             checkpoint.fit(self.model, checkpoint.weights_of(kept, path), path)
             self.optimization.load_state_dict(kept["optimizer_state_dict"])
@@ -121,7 +121,7 @@ class Checkpoints:
             set_random_states(kept["random_states"])
         except UserError:
             raise
-        except OF_ODD_VALUES as error:
+        except FROM_DAMAGED_FILES as error:
             raise UserError(
                 f"{path} is no training checkpoint of this version (at {error}): leave out "
                 "--resume to start anew"
@@ -130,7 +130,7 @@ class Checkpoints:
         say(f"resuming {path}, after {state.place}")
         return state
 
-    def _require_same(self, before: dict, path: Path) -> None:
+    def _require_same_options(self, before: dict, path: Path) -> None:
         for name in {**before, **self.fixed}:  # either may know of one that the other does not
             then, now = before.get(name), self.fixed.get(name)
             if then != now:

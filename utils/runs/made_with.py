@@ -14,20 +14,20 @@ from utils.runs.identity import fixed_options
 from utils.system.errors import UserError
 
 # Options that decide what the weights compute in a test: of every method, of those that tell
-# classes, and of CLIP-TSA. Another one that is `FREE` may be given.
-OF_ALL = ("method", "backbone", "visual_length")
-OF_CLASSES = (
+# classes, and of CLIP-TSA. Another one that is `MAY_DIFFER_IN_TEST` may be given.
+METHOD_OPTIONS = ("method", "backbone", "visual_length")
+CLASS_METHOD_OPTIONS = (
     "text_tuning", "text_pool", "text_adapt_until", "t_w", "prompt_prefix", "prompt_postfix",
     "visual_layers", "visual_head", "attn_window", "DNP_use", "DCSA_use", "DCSA_pool",
     "background_weights",
     "num_prototypes", "normal_selection_ratio", "select_normal", "decoder_depth",
     "decoder_residual", "mask_padding", "score_residual", "temp",
 )  # fmt: skip
-OF_CLIP_TSA = ("tsa_kappa", "tsa_cap")
-OF_WEIGHTS = OF_ALL + OF_CLASSES + OF_CLIP_TSA
-FREE = ("temp", "score_residual", "tsa_cap")
+CLIP_TSA_OPTIONS = ("tsa_kappa", "tsa_cap")
+OF_WEIGHTS = METHOD_OPTIONS + CLASS_METHOD_OPTIONS + CLIP_TSA_OPTIONS
+MAY_DIFFER_IN_TEST = ("temp", "score_residual", "tsa_cap")
 # Of these, what the weights' shapes show, which alone decides how large a network is made.
-SHOWN = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
+VISIBLE_IN_SHAPES = ("visual_length", "visual_layers", "num_prototypes", "decoder_depth")
 VERSION = 1
 
 
@@ -100,8 +100,8 @@ def _options(said: dict, method: str) -> dict:
     # DSANet knows them all; weights of another method may have some that mean nothing to it.
     of_dsanet = as_arguments(options | {"method": "dsanet"})
     found = vars(DATASETS["ucf"][0].read(of_dsanet)) | {"method": options["method"]}
-    names = [*OF_ALL, *(OF_CLIP_TSA if method == "clip-tsa" else ())]
-    names += OF_CLASSES if METHODS[method].tells_classes else ()
+    names = [*METHOD_OPTIONS, *(CLIP_TSA_OPTIONS if method == "clip-tsa" else ())]
+    names += CLASS_METHOD_OPTIONS if METHODS[method].tells_classes else ()
     return {name: found[name] for name in names}
 
 

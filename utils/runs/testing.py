@@ -41,7 +41,9 @@ def run_test(args, facts: Dataset) -> None:
     test = EvaluationSet(args, facts)
     require_memory(args, detector.model, test.most_at_once, training=False)
     hashes = {**list_hashes(args, facts, train=False), "model_path": hashed.result()}
-    parallel.require_same({**fixed_options(args), "eval_batch": args.eval_batch, **hashes})
+    parallel.require_equal_settings(
+        {**fixed_options(args), "eval_batch": args.eval_batch, **hashes}
+    )
     say(f"testing {args.model_path}: {len(test.rows)} videos, {where(device, args.precision)}")
     scored = test.scored(score(detector.model, test))
     temperature = temperature_of(detector)
@@ -82,5 +84,5 @@ def temperature_of(detector: Detector) -> float | None:
     except UserError as error:
         note(f"{error}: no temperature is fitted")
         return None
-    scored = [p.score.max() for p in score(detector.model, videos)]
-    return fit_temperature(np.array(scored), np.array([not row.normal for row in held_out]))
+    highest = [p.score.max() for p in score(detector.model, videos)]
+    return fit_temperature(np.array(highest), np.array([not row.normal for row in held_out]))

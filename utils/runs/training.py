@@ -107,7 +107,7 @@ class Run:
                 f"--method {self.args.method} trains in one process: {self.method.one_process}"
             )
         alike = {name: getattr(self.args, name) for name in MUST_AGREE}
-        parallel.require_same({**self.checkpoints.fixed, **alike})
+        parallel.require_equal_settings({**self.checkpoints.fixed, **alike})
         args = self.args
         self._require_memory()
         written = args.model_path, args.checkpoint_path, self.record.log_path, args.predictions

@@ -19,7 +19,7 @@ from utils.network.backbone import RANDOM, WIDTH
 from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
 from utils.runs.identity import clip_hash
-from utils.runs.made_with import FREE, SHOWN, MadeWith
+from utils.runs.made_with import MAY_DIFFER_IN_TEST, VISIBLE_IN_SHAPES, MadeWith
 from utils.system.console import dashed, note
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
@@ -70,7 +70,7 @@ class Weights(NamedTuple):
             ) from None
         options = made.options
         if METHODS[method].tells_classes:
-            options = {k: v for k, v in options.items() if k not in SHOWN}
+            options = {k: v for k, v in options.items() if k not in VISIBLE_IN_SHAPES}
         return cls(path, state, **made._replace(options=options | shown_options(state))._asdict())
 
     @property
@@ -106,7 +106,7 @@ class Weights(NamedTuple):
             own = vars(DATASETS[self.recipe][0].read([f"--method={self._method(args)}"]))
             usual = {n: own[n] for n in ("attn_window", "t_w", "temp") if n not in args.given}
             theirs = usual | theirs
-        free, method = FREE, METHODS[self._method(args)]
+        free, method = MAY_DIFFER_IN_TEST, METHODS[self._method(args)]
         if not method.tells_classes:
             # N shapes none of these networks: it is the window of a live source.
             free += ("visual_length",)

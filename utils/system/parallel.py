@@ -98,7 +98,7 @@ def from_main(make):
     return value
 
 
-def require_same(facts: dict) -> None:
+def require_equal_settings(facts: dict) -> None:
     """See that all processes were started alike.
 
     Raises:

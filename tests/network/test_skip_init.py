@@ -7,11 +7,11 @@ import torch
 from model import build_model
 from utils import PROJECT, checkpoint
 from utils.labels import UCF_CRIME
-from utils.network.undrawn import Undrawn
+from utils.network.skip_init import SkipInit
 
 
 @pytest.fixture
-def undrawn(ucf_args):
+def skip_init(ucf_args):
     """A network whose weights come next."""
     with torch.random.fork_rng(devices=[]):
         return build_model(ucf_args, UCF_CRIME, with_clip=False)
@@ -23,7 +23,7 @@ def undrawn(ucf_args):
 )
 def test_nothing_is_drawn(draw):
     x, before = torch.full((300, 3), 0.5), torch.get_rng_state()
-    with Undrawn():
+    with SkipInit():
         assert getattr(torch.nn.init, draw)(x) is x
     assert torch.equal(torch.get_rng_state(), before)
     assert len(x.unique()) == 1
@@ -33,23 +33,23 @@ def test_nothing_is_drawn(draw):
 
 @pytest.mark.parametrize("take", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_weights_overwrite_all_that_was_not_drawn(ucf_model, undrawn, take, dtype):
-    for p in undrawn.parameters():
+def test_weights_overwrite_all_that_was_not_drawn(ucf_model, skip_init, take, dtype):
+    for p in skip_init.parameters():
         p.data.fill_(float("nan"))
     state = {name: value.to(dtype) for name, value in ucf_model.state_dict().items()}
     learns = {name for name, p in ucf_model.named_parameters() if p.requires_grad}
-    checkpoint.fit(undrawn, dict(state), "w.pth", take)
+    checkpoint.fit(skip_init, dict(state), "w.pth", take)
     expected = {name: value.float() for name, value in state.items()}
-    torch.testing.assert_close(dict(undrawn.state_dict()), expected, rtol=0, atol=0)
-    assert {name for name, p in undrawn.named_parameters() if p.requires_grad} == learns
-    buffers = [dict(model.named_buffers()) for model in (undrawn, ucf_model)]
+    torch.testing.assert_close(dict(skip_init.state_dict()), expected, rtol=0, atol=0)
+    assert {name for name, p in skip_init.named_parameters() if p.requires_grad} == learns
+    buffers = [dict(model.named_buffers()) for model in (skip_init, ucf_model)]
     torch.testing.assert_close(*buffers, rtol=0, atol=0)
 
 
-def test_taken_weights_are_not_copied(ucf_model, undrawn):
+def test_taken_weights_are_not_copied(ucf_model, skip_init):
     state = {name: value.clone() for name, value in ucf_model.state_dict().items()}
-    checkpoint.fit(undrawn, dict(state), "w.pth", take=True)
-    assert all(v.data_ptr() == state[n].data_ptr() for n, v in undrawn.state_dict().items())
+    checkpoint.fit(skip_init, dict(state), "w.pth", take=True)
+    assert all(v.data_ptr() == state[n].data_ptr() for n, v in skip_init.state_dict().items())
 
 
 MAKE = """

@@ -4,7 +4,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 
-class Undrawn(TorchFunctionMode):
+class SkipInit(TorchFunctionMode):
     """Meanwhile no weight is drawn: it is 0, or what its memory holds.
 
     For a network whose weights are loaded next. To draw them takes longer than to load them, and to
