@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from utils.network.batch import Outputs, valid_mask
 
-SNIPPETS_PER_VOTE = 16  # one more snippet votes for a video per so many valid ones
+SNIPPETS_PER_VOTE = 16  # k = ⌊len / 16⌋ + 1 snippets vote for a video
 SMOOTHING = 0.1  # label smoothing ε of event and background
 # In the official log these are loss1 to loss5, consistency_loss and g_loss.
 LOSSES = ("mil", "align", "separation", "event", "background", "consistency", "compactness")
@@ -19,8 +19,9 @@ BACKGROUND_LEAK = 0.01  # target of the anomaly classes for the background
 
 
 class Share(NamedTuple):
-    """How much weighs this process's mean, over each kind of thing, in the mean over all: its
-    number of these, times the processes, over that of all."""
+    """Weights that turn the means of one process into its part of the mean over the whole batch:
+    for each kind of item, processes × its own count / count of all. (DistributedDataParallel then
+    averages over the processes.)"""
 
     videos: float
     snippets: float
@@ -63,8 +64,8 @@ def smoothed_cross_entropy(logits: torch.Tensor, weights: torch.Tensor) -> torch
 
 def video_cross_entropy(scores: torch.Tensor, anomalous: torch.Tensor) -> torch.Tensor:
     """Binary cross-entropy of (B,) scores of videos, mean over B."""
-    # NaN scores shall give a NaN loss, as they do elsewhere: left to the function they end the
-    # process on the CPU, and on a GPU with nothing that names the cause.
+    # NaN scores must give a NaN loss. binary_cross_entropy would raise on the CPU instead, and end
+    # in an assertion on a GPU that does not name the cause.
     return F.binary_cross_entropy(scores.nan_to_num(), anomalous) + 0 * scores.sum()
 
 
@@ -124,8 +125,8 @@ def dsanet_losses(
         lengths: (B,) valid snippets.
         loss2_weight: weight of the align term (UCF-Crime 1.1, XD-Violence 5.0).
         separation_weight: weight of the separation term (VadCLIP: 0.1 and 1e-4).
-        share: of the videos and snippets of a step that several processes share; the means of their
-            losses are then those of all together.
+        share: this process's, if a step is split over several; the averaged losses are then those
+            of the whole batch.
 
     Returns:
         scalars by name; `total` is what to minimise. Without DCSA `event` and `background` are 0.

@@ -1,9 +1,8 @@
 """The multiple-instance ranking baseline (Sultani et al., CVPR 2018), on the same CLIP features.
 
 The clip's N snippets are the segments of MIL (32 in the paper). A small network scores each of
-them alone; the highest-scored segment of an anomalous
-video must rank above that of every normal one. It says when, and cannot say what. Chosen by
-`--method mil`.
+them alone; the highest-scored segment of an anomalous video must rank above that of every normal
+one. It says when, and cannot say what. Chosen by `--method mil`.
 """
 
 import torch
@@ -45,12 +44,14 @@ class MILRanking(nn.Module):
     def encode_text(self) -> None:
         """It reads no text."""
 
-    def forward(self, visual: torch.Tensor, lengths: torch.Tensor, *_, **__) -> Outputs:
+    def forward(
+        self, visual: torch.Tensor, lengths: torch.Tensor, text_features=None, filled=None
+    ) -> Outputs:
         """(B, N, D) features -> Outputs whose logits1 (B, N, 1) alone is there.
 
         In training the N rows are MIL's segments of a video; in testing each snippet is one.
         """
-        return Outputs(None, self.score(visual), *[None] * 6)
+        return Outputs.of_detection(self.score(visual))
 
     @in_float32
     def score(self, visual: torch.Tensor) -> torch.Tensor:

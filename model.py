@@ -49,9 +49,9 @@ class DSANet(nn.Module):
         texts: the descriptions of each class.
         text_pool: `mean`: a class is the average of its descriptions; `max`: to every snippet it is
             the one that fits best.
-        text_tuner: makes what tunes CLIP's text side: a ClipTextAdapter, as in the paper, or a
-            LearnablePrompt. None leaves CLIP as it is.
-        refiner: makes the SGNM. None: the network has none.
+        text_tuner: builds the module that tunes CLIP's text side: ClipTextAdapter (paper) or
+            LearnablePrompt (VadCLIP); None: CLIP as it is.
+        refiner: builds SG-NM; None: no SG-NM.
         feature_width: of the features that go in. Where it is not the network's, CLIP's, a learned
             linear layer comes first.
         visual_length: N, snippets of a clip.
@@ -118,7 +118,7 @@ class DSANet(nn.Module):
         self.mlp2 = quick_gelu_mlp(width)
         self.classifier = nn.Linear(width, 1)
 
-        # The parts are made here, so that a seed gives the same numbers whatever they are.
+        # Built last, so that what is above starts from the same weights whichever parts are chosen.
         self.clipmodel = clip.requires_grad_(False)
         tuner = text_tuner and text_tuner()
         self.clip_adapter = tuner if isinstance(tuner, ClipTextAdapter) else None
@@ -131,7 +131,8 @@ class DSANet(nn.Module):
         # (C, P): row c averages the descriptions of class c.
         mean = torch.block_diag(*(torch.full((1, n), 1 / n) for n in self.descriptions))
         self.register_buffer("description_mean", mean, persistent=False)
-        self.register_buffer("seen", seen and torch.tensor(seen), persistent=False)
+        of_seen = None if seen is None else torch.tensor(seen)
+        self.register_buffer("seen", of_seen, persistent=False)
 
     def encode_video(
         self, features: torch.Tensor, lengths: torch.Tensor, filled: Filled | None = None
@@ -149,13 +150,13 @@ class DSANet(nn.Module):
         x = self.temporal(features + position, filled, empty=position)
         similarity = similarity_adjacency(x, lengths)
         distance = self.disAdj(n)
-        padding = ~valid_mask(lengths, n)[..., None] if self.mask_padding else None  # [B, N, 1]
-        x = masked(x, padding)
-        x1 = masked(quick_gelu(self.gc1(x, similarity)), padding)
+        valid = valid_mask(lengths, n)[..., None] if self.mask_padding else None  # [B, N, 1]
+        x = zero_padding(x, valid)
+        x1 = zero_padding(quick_gelu(self.gc1(x, similarity)), valid)
         x1 = quick_gelu(self.gc2(x1, similarity))
-        x2 = masked(quick_gelu(self.gc3(x, distance)), padding)
+        x2 = zero_padding(quick_gelu(self.gc3(x, distance)), valid)
         x2 = quick_gelu(self.gc4(x2, distance))
-        return masked(self.linear(torch.cat([x1, x2], dim=-1)), padding).to(dtype)
+        return zero_padding(self.linear(torch.cat([x1, x2], dim=-1)), valid).to(dtype)
 
     @in_float32
     def detect(self, features: torch.Tensor) -> torch.Tensor:
@@ -164,21 +165,23 @@ class DSANet(nn.Module):
 
     @in_float32
     def encode_text(self) -> torch.Tensor:
-        """The class texts through CLIP and what tunes it -> (C, D), or (P, D) of all descriptions
-        where the best of them counts; unit rows but with prompts."""
+        """Text features: one per class (C, D), or with `text_pool` max one per description (P, D);
+        of length 1, except with VadCLIP's prompts."""
         tuner = self.clip_adapter or self.text_prompt_embeddings
         descriptions = tuner(self.clipmodel, self.tokens) if tuner else self.clipmodel(self.tokens)
-        return self._unit(descriptions if self.text_pool == "max" else self._mean(descriptions))
+        if self.text_pool == "mean":
+            descriptions = self._mean_over_descriptions(descriptions)
+        return self._normalise_text(descriptions)
 
-    def _mean(self, descriptions: torch.Tensor) -> torch.Tensor:
+    def _mean_over_descriptions(self, text: torch.Tensor) -> torch.Tensor:
         """(P, D) -> (C, D)."""
-        return self.description_mean @ descriptions
+        return self.description_mean @ text
 
-    def _unit(self, text: torch.Tensor) -> torch.Tensor:
+    def _normalise_text(self, text: torch.Tensor) -> torch.Tensor:
         """Rows of length 1; VadCLIP, with its prompts, does not normalise."""
         return text if self.text_prompt_embeddings else F.normalize(text, dim=-1)
 
-    def _best(self, logits: torch.Tensor) -> torch.Tensor:
+    def _max_over_descriptions(self, logits: torch.Tensor) -> torch.Tensor:
         """(…, P) of all descriptions -> (…, C), of each class's the highest; (…, C) as it is."""
         if self.text_pool == "mean":
             return logits
@@ -193,7 +196,7 @@ class DSANet(nn.Module):
         """
         video = F.normalize(logits1.transpose(1, 2) @ v, dim=-1)  # [B, 1, N] @ [B, N, D]
         text = text + video  # [C, D] + [B, 1, D] -> [B, C, D]
-        return self._best(cosine_logits(v, text + self.mlp1(text)))
+        return self._max_over_descriptions(cosine_logits(v, text + self.mlp1(text)))
 
     def align_parts(
         self, v: torch.Tensor, scores: torch.Tensor, text: torch.Tensor, lengths: torch.Tensor
@@ -201,7 +204,7 @@ class DSANet(nn.Module):
         """DCSA: (B, N, D), S_det (B, N), text, (B,) -> logits3, logits4 (B, 1, C)."""
         valid = valid_mask(lengths, v.shape[1]) if self.pool_own_snippets else None
         event, background = dcsa_logits(v, scores, text, self.complement_background, valid)
-        return self._best(event), self._best(background)
+        return self._max_over_descriptions(event), self._max_over_descriptions(background)
 
     def forward(
         self,
@@ -217,10 +220,10 @@ class DSANet(nn.Module):
             visual: (B, N, feature_width) features, zero behind each video's end.
             lengths: (B,) valid snippets of each, at least 1.
             text_features: from `encode_text`, where the caller has them already.
-            filled: the same lengths as indices. With them the padding is left out of everything
-                that does not depend on it, and `reconstructed_features` is 0 there; no score and no
-                loss changes. The padding of `visual` must then be zero indeed.
-            is_normal: (B,) which videos are, for SG-NM (`--normal-warmup`).
+            filled: the same lengths as indices. With them the padding is skipped where that changes
+                no score and no loss; `reconstructed_features` is 0 there. `visual` must be exactly
+                0 in the padding.
+            is_normal: (B,) which videos are normal, for SG-NM (`--normal-warmup`).
         """
         lengths = lengths.to(visual.device)
         v = self.encode_video(visual, lengths, filled)
@@ -236,16 +239,25 @@ class DSANet(nn.Module):
                 v, scores, lengths, filled, is_normal
             )
         if self.text_pool == "max":
-            text = self._unit(self._mean(text))
-        outputs = Outputs(text, logits1, logits2, logits3, logits4, v, reconstructed, compactness)
+            text = self._normalise_text(self._mean_over_descriptions(text))
+        outputs = Outputs(
+            text_features=text,
+            logits1=logits1,
+            logits2=logits2,
+            logits3=logits3,
+            logits4=logits4,
+            visual_features=v,
+            reconstructed_features=reconstructed,
+            compactness=compactness,
+        )
         if self.training and self.seen is not None:
             return outputs.of_classes(self.seen)
         return outputs
 
 
-def masked(x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
-    """(B, N, X) with zeros where there is padding, (B, N, 1); as it is for None."""
-    return x if padding is None else x.masked_fill(padding, 0.0)
+def zero_padding(x: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """(B, N, X) with zeros where no snippet is valid, (B, N, 1); as it is for None."""
+    return x if valid is None else x.masked_fill(~valid, 0.0)
 
 
 def hierarchical_belief_modulation(
@@ -277,8 +289,8 @@ def build_model(
         args: what `ucf_option.parser` or `xd_option.parser` returned.
         dataset: the facts of the data set.
         device: where the model goes.
-        with_clip: False where the caller loads weights next that hold CLIP's text side. Then CLIP's
-            own file is not needed, and the network's weights are left as their memory is.
+        with_clip: False if the caller loads weights that include CLIP's text side: CLIP's own file
+            is not needed then, and the network's weights are left uninitialised.
 
     Raises:
         UserError: options contradict the data set, or texts or CLIP's weights cannot be had.
@@ -312,7 +324,7 @@ def build_model(
 
 
 def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
-    """Options become parts."""
+    """DSANet or VadCLIP from parsed options; `clip_weights` None leaves CLIP uninitialised."""
     clip = load_text_transformer(clip_weights, args.backbone)
     text_width = clip.transformer.width
     tuners = {
@@ -331,7 +343,7 @@ def _build_dsanet(args, dataset: Dataset, clip_weights: str | None) -> DSANet:
         width=clip.width,
         num_prototypes=args.num_prototypes,
         normal_selection_ratio=args.normal_selection_ratio,
-        select_normal=args.select_normal,
+        own_snippets_only=args.select_normal == "video",
         decoder_depth=args.decoder_depth,
         decoder_residual=args.decoder_residual,
     )

@@ -8,6 +8,8 @@ is to be 0 where the video is normal and 100 where it is not. It says when, and 
 Chosen by `--method rtfm`; clip_tsa.py puts CLIP-TSA's attention in front.
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -30,7 +32,7 @@ LOSSES = ("classification", "magnitude", "smoothness", "sparsity")
 class NonLocal(nn.Module):
     """Every position sees every other one: x + W((θᵀφ / T) g), without a softmax.
 
-    So the product may begin with φ and g, and costs T instead of T². It starts as the identity.
+    So φ and g can be multiplied first, at a cost linear in T. It starts as the identity.
 
     Args:
         width: q, channels.
@@ -85,7 +87,7 @@ class MultiScaleTemporalNetwork(nn.Module):
 
 
 class RTFM(nn.Module):
-    """The network. Parameter names are those of the weight files that are around.
+    """The network. Parameter names match the published weight files.
 
     Args:
         width: D, of the features.
@@ -129,7 +131,11 @@ class RTFM(nn.Module):
         return of_videos(visual.shape, *self.network(visual.flatten(0, -3)))
 
     def forward(
-        self, visual: torch.Tensor, lengths: torch.Tensor, _=None, filled: Filled | None = None
+        self,
+        visual: torch.Tensor,
+        lengths: torch.Tensor,
+        text_features: None = None,
+        filled: Filled | None = None,
     ) -> Outputs:
         """`encode` as the scripts call it.
 
@@ -144,16 +150,16 @@ class RTFM(nn.Module):
         """
         if self.training:
             features, logits = self.network(stretch(visual, lengths.to(visual.device)))
-        elif filled is not None and len(filled.snippets) == visual[..., 0].numel():
+        elif filled is not None and len(filled.snippets) == math.prod(filled.shape):  # no padding
             features, logits = self.network(visual)
-        else:
+        else:  # padded batches, which no script makes
             videos = zip(visual, lengths.tolist(), strict=True)
             whole = [self.network(video[None, :t]) for video, t in videos]
             features, logits = (
                 torch.cat([F.pad(x, (0, 0, 0, visual.shape[1] - x.shape[1])) for x in part])
                 for part in zip(*whole, strict=True)
             )
-        return Outputs(None, logits, None, None, None, features, None, None)
+        return Outputs.of_detection(logits, features)
 
     def losses(self, outputs: Outputs) -> dict[str, torch.Tensor]:
         """`rtfm_losses` of a training step, normal videos first. A segment may be chosen where

@@ -2,8 +2,8 @@
 
 A video's own most normal snippets are condensed into a few dynamic normal prototypes, and every
 snippet is reconstructed from these alone. What is abnormal cannot be rebuilt from normality, so the
-reconstruction's error must agree with the detection score (the consistency loss). Training only:
-no score needs this branch, but with `--score-residual`.
+reconstruction's error must agree with the detection score (the consistency loss). Used in training
+only; with `--score-residual` in tests, too.
 """
 
 import torch
@@ -122,8 +122,8 @@ class Block(nn.Module):
 def normal_counts(
     lengths: torch.Tensor, ratio: float, is_normal: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """(B,) valid snippets -> (B,), how many of each video's own count as normal: ⌊len·ratio⌋, of
-    those that are known to be normal (B,) all."""
+    """(B,) valid snippets -> (B,), how many of them count as normal: ⌊len·ratio⌋, at least 1; all
+    of a video that is known to be normal, `is_normal` (B,)."""
     counts = (lengths * ratio).long().clamp(min=1)
     return counts if is_normal is None else torch.where(is_normal, lengths, counts)
 
@@ -132,8 +132,8 @@ def normal_counts(
 def scores_by_distance(
     visual: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor, is_normal: torch.Tensor
 ) -> torch.Tensor:
-    """(B, N, D), (B, N), (B,), (B,) -> (B, N), instead of the scores −cos of each snippet to the
-    mean direction of the normal videos' snippets; the scores if none of the videos is normal."""
+    """Scores for the warm-up: −cos of each snippet to the mean direction of the normal videos'
+    snippets, (B, N, D), (B, N), (B,), (B,) -> (B, N). Returns `scores` if no video is normal."""
     visual = F.normalize(visual, dim=-1)
     counted = valid_mask(lengths, visual.shape[1]) & is_normal[:, None]
     mean = summed(visual.masked_fill(~counted[:, :, None], 0.0).sum(dim=(0, 1)))
@@ -148,8 +148,8 @@ class SGNM(nn.Module):
         num_prototypes: K, prototypes per video.
         normal_selection_ratio: share of the snippets, those with the lowest scores, that counts as
             normal.
-        select_normal: among which: `clip`, all N positions, padding included, as in the official
-            code; `video`, the video's own, as in the paper.
+        own_snippets_only: whether these are chosen among the video's own snippets, as in the paper,
+            or among all N positions, padding included, as in the official code.
         decoder_depth: number of decoder blocks.
         decoder_residual: whether every decoder block but the first has a residual around its
             attention, as in the paper; the official code has none in any.
@@ -162,12 +162,12 @@ class SGNM(nn.Module):
         num_prototypes: int,
         normal_selection_ratio: float,
         decoder_depth: int,
-        select_normal: str = "clip",
+        own_snippets_only: bool = False,
         decoder_residual: bool = False,
     ):
         super().__init__()
         self.normal_selection_ratio = normal_selection_ratio
-        self.own_snippets_only = select_normal == "video"
+        self.own_snippets_only = own_snippets_only
         self.video_prototypes = nn.Parameter(torch.randn(num_prototypes, width))
         self.dnp_extractor = nn.ModuleList([Block(width, SoftmaxAttention, residual=True)])
         self.bottleneck = quick_gelu_mlp(width)
@@ -196,8 +196,8 @@ class SGNM(nn.Module):
             lengths: (B,) valid snippets.
             filled: where the clips hold snippets; with it only these are reconstructed, and the
                 reconstruction is 0 elsewhere.
-            is_normal: (B,) which videos are, as long as the choice of normal snippets shall not
-                trust the scores (`--normal-warmup`), see `select_normal`.
+            is_normal: (B,) which videos are normal; given only during `--normal-warmup`, while the
+                scores are not trusted yet.
 
         Returns:
             the reconstruction (B, N, D) and the compactness loss, a scalar.
@@ -218,23 +218,22 @@ class SGNM(nn.Module):
         lengths: torch.Tensor,
         is_normal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(B, N, D), (B, N), (B,) -> (B, M, D), the M = ⌊N·ratio⌋ snippets with the lowest scores.
+        """The snippets taken for normal (B, M, D), and which of the M count (B, M); None: all.
 
-        Among a video's own snippets it is ⌊len·ratio⌋ of them, and (B, M) says which of the M these
-        are. Where it is said which videos are normal, all snippets of these are chosen, and of the
-        others those that are nearest to them.
+        Official code: the ⌊N·ratio⌋ lowest scores of all N positions. Paper (`own_snippets_only`):
+        the ⌊len·ratio⌋ lowest of the video's own. Warm-up (`is_normal` is given): all snippets of
+        the normal videos, and of the others the ⌊len·ratio⌋ that are nearest to these.
         """
         n, ratio = visual.shape[1], self.normal_selection_ratio
-        count, mask = max(1, int(n * ratio)), None
+        most = max(1, int(n * ratio))
+        if is_normal is None and not self.own_snippets_only:
+            return lowest_scored(visual, scores, most), None
         if is_normal is not None:
-            count = n
             scores = scores_by_distance(visual, scores, lengths, is_normal)
-        if self.own_snippets_only or is_normal is not None:
-            scores = scores.masked_fill(~valid_mask(lengths, n), float("inf"))
-            # topk sorts: a video's lowest come first
-            mask = valid_mask(normal_counts(lengths, ratio, is_normal), count)
-        index = scores.topk(count, dim=1, largest=False).indices  # [B, M]
-        return visual.take_along_dim(index[:, :, None], dim=1), mask
+            most = n  # a normal video may have that many
+        scores = scores.masked_fill(~valid_mask(lengths, n), float("inf"))
+        counts = normal_counts(lengths, ratio, is_normal)
+        return lowest_scored(visual, scores, most), valid_mask(counts, most)
 
     def gather_prototypes(
         self, normal: torch.Tensor, mask: torch.Tensor | None = None
@@ -244,6 +243,12 @@ class SGNM(nn.Module):
         for block in self.dnp_extractor:
             prototypes = block(prototypes, normal, mask=mask)
         return prototypes
+
+
+def lowest_scored(visual: torch.Tensor, scores: torch.Tensor, count: int) -> torch.Tensor:
+    """(B, N, D), (B, N) -> (B, count, D), the snippets with the lowest scores, lowest first."""
+    index = scores.topk(count, dim=1, largest=False).indices
+    return visual.take_along_dim(index[:, :, None], dim=1)
 
 
 @in_float32

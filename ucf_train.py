@@ -50,16 +50,18 @@ def main(argv=None):
     rows, held_out = leave_out(rows, held_out, facts, args.leave_out)
     generator = torch.Generator()
     pairs = Paired(rows, args, generator)
-    # The official schedule of SG-NM is planned for the steps of both kinds, twice what is walked.
+    # The official code plans SG-NM's schedule for both loaders' lengths, twice the steps it takes.
     plan = Plan.of(args, steps=len(pairs), sgnm_steps=sum(map(len, pairs.parts)))
     order = Order(pairs, generator, args.seed, plan.passes, plan.most_steps)
     sets = EvaluationSets.of(args, facts, held_out)
     workers = args.num_workers
     clips = training_clips(rows, args.visual_length, args.train_list, args.cache, workers)
-    batches = training_batches(clips, Parts(order, pairs.batch_size, pairs.kinds), workers, device)
+    batches = training_batches(clips, Parts(order), workers, device)
 
     model = build_model(args, facts, device)
-    optimization = make_optimization(model, args, *plan.optimization)
+    optimization = make_optimization(
+        model, args, planned_steps=plan.sgnm_steps, epochs=plan.epochs, warmup_steps=plan.warmup
+    )
     with Run(args, model, optimization, rows, order, plan, sets) as run:
         wrapped = share_gradients(model)
         for epoch in range(run.epoch, plan.epochs):

@@ -60,10 +60,12 @@ def main(argv=None):
     sets = EvaluationSets.of(args, facts, held_out)
     workers = args.num_workers
     clips = training_clips(rows, args.visual_length, args.train_list, args.cache, workers)
-    batches = training_batches(clips, Parts(order, steps.batch_size, steps.kinds), workers, device)
+    batches = training_batches(clips, Parts(order), workers, device)
 
     model = build_model(args, facts, device)
-    optimization = make_optimization(model, args, *plan.optimization)
+    optimization = make_optimization(
+        model, args, planned_steps=plan.sgnm_steps, epochs=plan.epochs, warmup_steps=plan.warmup
+    )
     with Run(args, model, optimization, rows, order, plan, sets) as run:
         wrapped = share_gradients(model)
         for epoch in range(run.epoch, plan.epochs):

@@ -45,7 +45,7 @@ def test_train_then_test(small, tmp_path, capsys):
     for kept, scored in zip(
         load_predictions(tmp_path / "of_training.npz")[1], predictions, strict=True
     ):
-        assert np.array_equal(kept.score, scored.flat_scores)
+        assert np.array_equal(kept.score, scored.score)
     assert predictions[0].probabilities.shape == (len(predictions[0].score), len(classes))
 
     written = yaml.safe_load((tmp_path / "options.yml").read_text())

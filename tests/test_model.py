@@ -126,7 +126,7 @@ def test_normal_snippets_are_the_lowest_scores_of_all_positions_padding_included
 
 def test_normal_snippets_of_the_videos_own_are_those_of_the_video_alone():
     torch.manual_seed(0)
-    sgnm = make_sgnm(0.5, select_normal="video")
+    sgnm = make_sgnm(0.5, own_snippets_only=True)
     visual, scores, lengths = torch.randn(3, 12, 64), torch.rand(3, 12), torch.tensor([12, 7, 1])
     normal, mask = sgnm.select_normal(visual, scores, lengths)
     assert mask.sum(dim=1).tolist() == [6, 3, 1]  # ⌊len·0.5⌋, at least one

@@ -74,6 +74,23 @@ def test_a_test_set_of_seconds(own):
     assert test.truth.segments[0] == [(0.25, 1.25)]
 
 
+def test_a_test_list_has_one_row_per_video_even_without_events(own):
+    (own / "events.csv").unlink()
+    path = own / "list" / "test.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+    with pytest.raises(UserError, match=r"line 5: video c__1 is there already, see .*line 4"):
+        evaluation_set(own)
+
+
+def test_a_table_that_is_named_must_be_there(own, capsys):
+    describe(own, videos="labels.csv")
+    before = (own / "list" / "train.csv").read_bytes()
+    with pytest.raises(SystemExit):
+        make_lists.main(["--dataset", str(own / "own.yml")])
+    assert f"names the table of videos {own}/labels.csv: not found" in capsys.readouterr().err
+    assert (own / "list" / "train.csv").read_bytes() == before
+
+
 def test_a_test_set_without_events(own):
     (own / "events.csv").unlink()
     test = evaluation_set(own)

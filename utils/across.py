@@ -184,7 +184,7 @@ def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
     folder = out / f"{trained_on}_on_{place.name}"
     files = {"model-path": weights, "output-dir": folder, "predictions": folder / "predictions.npz"}
     script = PROJECT / f"{place.recipe}_test.py"
-    theirs = {*OF_WEIGHTS, "config"} - {*MAY_DIFFER_IN_TEST}
+    theirs = {*OF_WEIGHTS, "crops", "config"} - {*MAY_DIFFER_IN_TEST}
     options = {n: getattr(place.parsed, n) for n in place.parsed.given if n not in theirs}
     test = [sys.executable, script, *as_arguments(options | files)]
     ended = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)

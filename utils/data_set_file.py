@@ -8,7 +8,7 @@ from utils.row_time import FRAMES, UNITS
 from utils.system.errors import UserError
 
 NORMAL = "normal"  # the class that is the normal one unless the file names another
-RESERVED = ("snippet", "start", "end", "score")  # columns of predict.py beside the classes' own
+RESERVED = ("video", "snippet", "start", "end", "score")  # columns beside the classes' own
 MOST_WIDE = 2**16
 
 
@@ -30,7 +30,7 @@ def text(value, key: str) -> str:
     return value
 
 
-def _name(value, key: str) -> str:
+def part_of_file_names(value, key: str) -> str:
     name = text(value, key)
     if set(name) & set('/\\:*?"<>|') or name in (".", ".."):
         raise UserError(f"{key} '{name}' becomes part of files' names: use letters and digits")
@@ -73,7 +73,7 @@ def _truth(value, key: str) -> dict:
 
 
 KEYS = {  # a check, which gives the value, and the default
-    "name": (_name, None),
+    "name": (part_of_file_names, None),
     "title": (text, None),
     "classes": (lambda value, key: value, None),
     "normal": (text, None),
@@ -116,7 +116,8 @@ def values_of(written) -> dict:
 
 def parts_of(label: str) -> list[str]:
     """What stands between the hyphens of a label, whatever its case."""
-    return [part.strip() for part in label.casefold().split("-")]
+    folded = unicodedata.normalize("NFC", label.casefold())  # folders of a Mac have umlauts in two
+    return [part.strip() for part in folded.split("-")]
 
 
 def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:

@@ -30,8 +30,8 @@ from utils.system.parallel import gather, part_of, total
 def compute_losses(
     outputs: Outputs, labels, lengths, args, share: Share | None = None, model=None
 ) -> dict[str, torch.Tensor]:
-    """The loss terms of the method that the options name, and their `total`. The `model` is asked
-    where a part of them is random."""
+    """The loss terms of the method that the options name, and their `total`. RTFM and CLIP-TSA
+    compute theirs in the `model`, because they draw a dropout mask."""
     if args.method == "mil":
         return ranking_losses(outputs.logits1, labels, lengths)
     if args.method in OF_RTFM:
@@ -41,16 +41,16 @@ def compute_losses(
 
 
 def share_of(own: list[int]) -> Share:
-    """From this process's numbers of them."""
+    """Share from this process's counts, in the order of Share's fields."""
     return Share(*(processes() * a / b for a, b in zip(own, total(own), strict=True)))
 
 
 def step_share(lengths: torch.Tensor, is_normal: torch.Tensor | None, args) -> Share | None:
-    """This process's share of a step, from the valid snippets of its videos (B,), on the CPU, and
-    what SG-NM is told of them; None where it is alone."""
+    """The Share of this process's part of a step; None if it is the only process. `lengths` (B,)
+    on the CPU, `is_normal` as SG-NM gets it."""
     if processes() == 1:
         return None
-    normal = len(lengths)  # as many of each
+    normal = len(lengths)  # every clip gives equally many
     if args.select_normal == "video" or is_normal is not None:
         normal = int(normal_counts(lengths, args.normal_selection_ratio, is_normal).sum())
     return share_of([len(lengths), int(lengths.sum()), normal])
@@ -68,7 +68,7 @@ def train_one_epoch(model: DSANet, batches, optimization: Optimization, args):
     device = next(model.parameters()).device
     model.train()
     for snippets, labels, lengths in batches:
-        # From here to the yield nothing waits for the device, but for `summed` in a warm-up.
+        # Nothing from here to the yield waits for the device, except `summed` during a warm-up.
         filled = Filled.of(lengths, args.visual_length, args.attn_window, device)
         is_normal = labels[:, 0] > 0 if optimization.steps < args.normal_warmup else None
         share = step_share(lengths, is_normal, args)

@@ -30,7 +30,7 @@ from utils.labels import dataset_of
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
-from utils.system.files import require_writable, write_json
+from utils.system.files import require_different, require_writable, write_json
 
 MEANINGLESS = (
     "--predictions",
@@ -68,6 +68,7 @@ def main(argv=None):
     out = own.out or Path("runs") / f"{facts.name}_scores"
     results, predictions = out / "results.json", out / "predictions.npz"
     require_writable(results, predictions)
+    require_different(scores=own.scores, out=predictions)
 
     if not os.path.isfile(args.test_list):
         raise UserError(

@@ -100,9 +100,12 @@ def find_events(
         min_seconds: its length is at least this.
         temperature: β of the class probabilities.
     """
-    runs = event_runs([prediction.score], [timeline.edges])
+    lasting = np.diff(timeline.edges) > 0  # of a short video shared by many rows, some have no time
+    prediction = Prediction(*(v if v is None else v[lasting] for v in prediction))
+    edges = np.append(timeline.starts[lasting], timeline.edges[-1])
+    runs = event_runs([prediction.score], [edges])
     events = [
-        event_of(prediction, facts, timeline, start, end, temperature)
+        event_of(prediction, facts, edges, start, end, temperature)
         for start, end in zip(runs.start, runs.end, strict=True)
     ]
     return sorted(
@@ -115,17 +118,18 @@ def find_events(
 def event_of(
     prediction: Prediction,
     facts: Dataset,
-    timeline: Timeline,
+    edges: np.ndarray,
     start: int,
     end: int,
     temperature: float,
 ) -> Event:
-    """Snippets start … end − 1, taken for an event."""
+    """Snippets start … end − 1, taken for an event. `edges` (T + 1,) are the seconds at which
+    snippets begin and end."""
     score, probabilities = prediction
     classes = None
     if probabilities is not None:
         classes = Classes.of(probabilities[start:end], temperature)
-    begin, finish = timeline.edges[[start, end]].tolist()
+    begin, finish = edges[[start, end]].tolist()
     return named_event(begin, finish, classes, float(score[start:end].max()), facts)
 
 

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import PROJECT
-from utils.data_set_file import NORMAL, classes_of, normal_of, parts_of, values_of
+from utils.data_set_file import (
+    NORMAL,
+    classes_of,
+    normal_of,
+    part_of_file_names,
+    parts_of,
+    values_of,
+)  # fmt: skip
 from utils.network.backbone import BACKBONES
-from utils.row_time import FRAMES, MOST, SECONDS, USUAL, RowTime
+from utils.row_time import DECIMALS, FRAMES, MOST, SECONDS, USUAL, RowTime
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 DATASETS_FOLDER = PROJECT / "configs" / "datasets"
+VIDEO_TABLE = "videos.csv"
 PUBLISHED = ("ucf", "xd")  # names of the two that the paper uses
 NONE = "0"  # in labels of XD-Violence: no further class
 
@@ -78,6 +86,19 @@ class Dataset:
     def is_own(self) -> bool:
         """Whether it is neither UCF-Crime nor XD-Violence as published."""
         return self.name.casefold() not in PUBLISHED
+
+    @property
+    def has_video_table(self) -> bool:
+        """Whether there is a table of videos.
+
+        Raises:
+            UserError: the file of the data set names one that is not there.
+        """
+        if not self.videos or self.videos.is_file():
+            return self.videos is not None
+        if self.videos.name != VIDEO_TABLE:
+            raise UserError(f"{self.file} names the table of videos {self.videos}: not found")
+        return False
 
     @property
     def has_events(self) -> bool:
@@ -173,7 +194,7 @@ class Dataset:
                 f"its times are in {unit} and a row is {self.row}, in {self.row.unit}: say how "
                 "many frames a second has, 'fps: 25' for example, in the file of --dataset"
             )
-        return time / self.fps if unit == FRAMES else time * self.fps
+        return round(time / self.fps, DECIMALS) if unit == FRAMES else time * self.fps
 
     def frames_per_row(self) -> int:
         """Frames of which a row of features is made of a video that is there.
@@ -230,8 +251,11 @@ class Dataset:
         if truth and said["events"]:
             raise UserError("events and ground-truth both say when something happens: keep one")
         folder = file.parent if file else Path()
-        name = said["name"] or (file.stem if file else "")
-        lists = folder / (said["lists"] or "list")
+        name = said["name"] or (part_of_file_names(file.stem, "name") if file else "")
+
+        def place(key: str, usual: str) -> Path:
+            return Path(said[key] or usual).expanduser()
+
         return cls(
             name=name,
             title=said["title"] or name,
@@ -244,15 +268,15 @@ class Dataset:
             fps=said["fps"],
             test_crop=said["test-crop"] or 0,
             file=file,
-            lists=lists,
+            lists=folder / place("lists", "list"),
             train_list=said["train-list"] or "train.csv",
             test_list=said["test-list"] or "test.csv",
             gt=truth.get("frames"),
             gt_segment=truth.get("segments"),
             gt_label=truth.get("labels"),
             ground_truth_normal=truth.get("normal", codes[normal]),
-            features=file and folder / (said["features"] or "features"),
-            videos=file and folder / (said["videos"] or "videos.csv"),
+            features=file and folder / place("features", "features"),
+            videos=file and folder / place("videos", VIDEO_TABLE),
             events=None if truth or not file else _events(said["events"], folder),
         )
 
@@ -301,7 +325,7 @@ def _split(label: str, known: list[str]) -> set[str]:
 
 def _events(said: str | None, folder: Path) -> Path | None:
     """The table of events: that which is named, or events.csv if there is one."""
-    path = folder / (said or "events.csv")
+    path = folder / Path(said or "events.csv").expanduser()
     return path if said or path.is_file() else None
 
 

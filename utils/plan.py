@@ -6,17 +6,18 @@ from typing import NamedTuple
 
 from utils.optim import WARMUP_STEPS
 from utils.options.methods import METHODS
-from utils.system.console import note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 from utils.system.group import processes
 
-FEWEST_OF_MANY = 100  # where an epoch's end means no more than a checkpoint
-FEWEST_STEPS = 10  # of an epoch, at the end of which weights are evaluated and the best taken up
+MIN_EPOCH_STEPS = 10  # of a method that goes back to the best weights at the end of every epoch
+MIN_EPOCH_STEPS_CHECKPOINT_ONLY = 100  # of one that only saves a checkpoint there
 WARMUP_SHARE = 0.1  # of the run, at most
 
 
 class Plan(NamedTuple):
-    """
+    """How long a run is, fitted to the size of the training set.
+
     Attributes:
         passes: over the videos that make an epoch.
         epochs: of the run.
@@ -31,14 +32,9 @@ class Plan(NamedTuple):
     warmup: int
     most_steps: int | None
 
-    @property
-    def optimization(self) -> tuple[int, int, int]:
-        """What `make_optimization` has to know of it."""
-        return self.sgnm_steps, self.epochs, self.warmup
-
     @classmethod
     def of(cls, args, steps: int, sgnm_steps: int) -> "Plan":
-        """What is adapted to a small set is said.
+        """Prints a note for everything it adapts to a small training set.
 
         Args:
             args: options.
@@ -47,12 +43,14 @@ class Plan(NamedTuple):
         """
         epochs, most, warmup = args.max_epoch, args.max_steps, WARMUP_STEPS
         adapts = args.adapt
-        fewest = FEWEST_STEPS if METHODS[args.method].goes_back else FEWEST_OF_MANY
+        fewest = (
+            MIN_EPOCH_STEPS if METHODS[args.method].goes_back else MIN_EPOCH_STEPS_CHECKPOINT_ONLY
+        )
         passes = math.ceil(fewest / steps) if adapts else 1
         if passes > 1:
             note(
-                f"the training list makes {steps} steps: an epoch walks it {passes} times, and "
-                "weights are evaluated then"
+                f"a pass over the training list is {plural(steps, 'step')}: an epoch makes "
+                f"{passes} passes before weights are evaluated"
             )
         if most:
             needed = math.ceil(most / (steps * passes))

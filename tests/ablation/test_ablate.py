@@ -36,7 +36,6 @@ from utils import PROJECT
         ({"rows": {"a": {}}, "metrics": ["auc"]}, "metrics auc"),
         ({"rows": {"a": {}}, "seeds": 3}, "seeds is 3, expected a list"),
         ({"rows": {"a": {}}, "seeds": [1, 1]}, "different whole numbers"),
-        ({"rows": {"a": {}, "A": {}}}, "'a' and 'A' need different names"),
         ({"grid": {"t_w": 0.5}}, "grid, t_w is 0.5"),
         ({"rows": {"a": {"options": {"lr": "x"}}}}, "row 'a': argument --lr"),
         ({"rows": {"a": {"options": {"lrr": 1}}}}, "row 'a': unrecognized arguments"),

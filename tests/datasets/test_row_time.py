@@ -76,3 +76,10 @@ def test_text():
     assert str(RowTime.read("2.50  second")) == "2.5 seconds"
     assert RowTime.read("share", "seconds").unit == "seconds"
     assert RowTime.read("8 frames", "seconds").unit == "frames"  # the row's own unit counts
+
+
+@pytest.mark.parametrize("size", [0.1, 0.2, 0.4, 0.533])
+def test_rows_of_seconds_end_where_their_numbers_say(size):
+    """Otherwise an event from 0.3 s on would lie in the row before it, too."""
+    found = edges(f"{size} seconds", 20)
+    assert found.tolist() == [round(i * size, 4) for i in range(21)]

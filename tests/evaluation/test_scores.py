@@ -242,6 +242,11 @@ WRONG = {
     "no file": (lambda s: None, "s.npz", "--scores s.npz not found"),
     "empty folder": (lambda s: save_folder({}), "s", "holds no .npy"),
     "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "it is no .npz archive"),
+    "classes from the second line on": (
+        lambda s: table(Path("s.csv"), "video,score,normal,fire,hit-and-run", "a,0.1,,,",
+                        "a,0.1,0.2,0.3,0.5"),
+        "s.csv", "line 2: expected video,score,normal,fire,hit-and-run, found a,0.1,,,",
+    ),
 }  # fmt: skip
 
 
@@ -279,6 +284,41 @@ def test_a_score_per_frame_needs_rows_of_frames(own, row, capsys):
     with pytest.raises(SystemExit):
         evaluated("s.npz", "--per", "frame")
     assert "are counted in seconds" in capsys.readouterr().err
+
+
+def test_an_event_has_no_alarm_in_the_row_before_it(own, tmp_path):
+    describe(tmp_path, lists="list", row="0.1 seconds", event_unit="seconds")
+    text = (tmp_path / "list" / "test.csv").read_text().replace("frames", "seconds")
+    lengths = {n: 16 * t for n, t in COUNTS.items()}
+    for name, frames in lengths.items():
+        text = text.replace(f",{name},{frames}", f",{name},{COUNTS[name] / 10}")
+    (tmp_path / "list" / "test.csv").write_text(text)
+    table(tmp_path / "events.csv", "video,start,end,class", "a,0.3,0.6,fire", "b,,,")
+    own["a"][:] = [0, 0, 0.9, 0.1, 0.1, 0.1]
+    own["b"][:] = own["c"][:] = 0
+    save_npz(own)
+    found = evaluated("s.npz")["deployment"]
+    assert found["found_at_1"] == 0
+    assert found["median_delay_at_1"] is None
+
+
+def test_scores_are_not_overwritten(own, capsys):
+    Path("out").mkdir()
+    save_npz(own)
+    scores = Path("s.npz").rename("out/predictions.npz")
+    before = scores.read_bytes()
+    with pytest.raises(SystemExit):
+        evaluated(scores)
+    assert "--scores and --out are one file, out/predictions.npz" in capsys.readouterr().err
+    assert scores.read_bytes() == before
+
+
+def test_one_video_has_no_intervals(own, tmp_path):
+    (tmp_path / "events.csv").unlink()
+    lines = (tmp_path / "list" / "test.csv").read_text().splitlines()
+    table(tmp_path / "list" / "test.csv", *lines[:2])
+    save_npz(own)
+    assert evaluated("s.npz")["intervals"] is None
 
 
 def test_arrays_that_nobody_asked_about_do_no_harm(own):

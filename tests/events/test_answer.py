@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 import predict
+from helpers.own import described
 from helpers.videos import write_video
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
-from utils.evaluation.scored_videos import Prediction
+from utils.evaluation.alarms import all_events
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.events.annotated import KnownEvents, Segment
 from utils.events.answer import About, answer_for
-from utils.labels import UCF_CRIME
+from utils.find_events import Timeline, find_events
+from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.system.errors import UserError
+from utils.videos.frames import frame_times
 
 ABOUT = About("w.pth", "dsanet", min_confidence=0.5)
 
@@ -59,3 +64,43 @@ def test_other_classes_leave_the_options_as_they_were(tmp_path, capsys):
     assert vars(changed) == {"classes_num": 2, "text_tuning": "manual", "temp": 5.0}
     assert facts.classes == ("normal", "fire")
     assert "zero-shot and unmeasured" in capsys.readouterr().err
+
+
+def test_recordings_that_were_joined_are_shown_one_after_another(tmp_path):
+    data = write_video(tmp_path / "v.ts", 32).read_bytes()
+    (tmp_path / "twice.ts").write_bytes(data + data)
+    times = frame_times(tmp_path / "twice.ts")
+    assert len(times) == 64
+    assert times == pytest.approx(np.arange(64) / 25, abs=0.02)
+
+
+def test_a_stream_without_times_has_its_frame_rate(tmp_path):
+    write_video(tmp_path / "v.m4v", 32)  # MPEG-4 without a container
+    assert frame_times(tmp_path / "v.m4v") == pytest.approx(np.arange(32) / 25, abs=0.02)
+
+
+def test_rows_without_time_are_no_event_and_interrupt_none(tmp_path):
+    """Eight rows share four frames: every second row has none."""
+    facts = described(tmp_path, row="share", fps=10)
+    score = np.array([0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9])
+    timeline = Timeline(8, 10, None, facts.row, 4)
+    lasting = np.diff(timeline.edges) > 0
+    assert lasting.sum() == 4
+    events = find_events(Prediction(score), facts, timeline, 0.5, 0)
+    assert all(event.end > event.start for event in events)
+    rows = [Row(tmp_path / "v.npy", facts.encode("fire"), length=4)]
+    same = all_events(ScoredVideos([Prediction(score)], None, rows, facts))
+    assert [e[:2] for e in events] == sorted(zip(same.start, same.end, strict=True))
+
+
+def test_annotations_name_a_video_once_and_every_class_has_frames(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("v B1 0 10 B2\n")
+    with pytest.raises(UserError, match="line 1: expected class start end …, found 'B1 0 10 B2'"):
+        KnownEvents.read(path, XD_VIOLENCE)
+    path.write_text("v B1 -1 -1\n")
+    with pytest.raises(UserError, match="expected class start end"):
+        KnownEvents.read(path, XD_VIOLENCE)
+    path.write_text("v.mp4 Abuse 0 10 -1 -1\nv.mp4 Abuse 20 30 -1 -1\n")
+    with pytest.raises(UserError, match=r"a.txt, line 2: v appears twice, see .*a.txt, line 1"):
+        KnownEvents.read(path, UCF_CRIME)

@@ -14,6 +14,7 @@ from ucf_train import Paired
 from utils import plan as plan_module
 from utils.datasets.order import Order, Shuffled
 from utils.plan import Plan, batch_size_for
+from utils.runs.record import Record
 from utils.system import console, group
 from utils.system.errors import UserError
 from utils.system.group import Group
@@ -46,8 +47,19 @@ def test_an_epoch_has_at_least_ten_steps(steps, passes, capsys):
     plan = Plan.of(options(), steps, 2 * steps)
     assert plan.passes == passes
     assert plan.sgnm_steps == 10 * passes * 2 * steps
-    said = f"the training list makes {steps} steps: an epoch walks it {passes} times"
+    said = f"{console.plural(steps, 'step')}: an epoch makes {passes} passes"
     assert (said in capsys.readouterr().err) == (passes > 1)
+
+
+@pytest.mark.parametrize(
+    "given", [["--max-steps=99"], ["--max-epoch=3"], ["--max-epoch=3", "--max-steps=99"]]
+)
+def test_the_options_that_a_run_leaves_make_the_same_plan(given, tmp_path):
+    args = options("--adapt=False", *given)
+    args.output_dir = str(tmp_path)
+    Record(args, torch.device("cpu")).begin("anew", {}, None)
+    again = ucf_option.parser.parse_args([f"--config={tmp_path / 'options.yml'}"])
+    assert Plan.of(again, 2, 4) == Plan.of(args, 2, 4)
 
 
 def test_who_gives_epochs_gets_them_as_they_are(capsys):

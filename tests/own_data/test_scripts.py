@@ -98,8 +98,8 @@ def test_a_run_says_what_it_adapts(tmp_path, capsys):
     assert said == [
         f"note: {data.folder / 'list' / 'train.csv'} has 2 normal rows: --batch-size is 2 instead "
         "of 64",
-        "note: the training list makes 1 steps: an epoch walks it 10 times, and weights are "
-        "evaluated then",
+        "note: a pass over the training list is 1 step: an epoch makes 10 passes before weights "
+        "are evaluated",
         "note: the run is short: SG-NM warms up over the first 10% of it",
     ]
 

@@ -58,6 +58,17 @@ def test_one_of_every_kind_stays(seed):
     assert len(drawn([(c,) for c in range(5)], [False] * 5, 0.4, seed)) == 2
 
 
+def test_videos_of_one_name_and_two_labels_are_not_crops_of_one():
+    normal, fall = torch.eye(2)
+    rows = [Row(Path(f"{n}/{i}.npy"), label, f"l.csv, line {n}{i}") for n, label in
+            (("fall", fall), ("normal", normal)) for i in range(3)]  # fmt: skip
+    with pytest.raises(UserError) as error:
+        hold_out(rows, 0.5, 1, "l.csv")
+    assert str(error.value).startswith(
+        "l.csv, line normal0: video 0 has another label in l.csv, line fall0: the crops of a video"
+    )
+
+
 @pytest.mark.parametrize("counts, kind", [({0: 1, 1: 9}, "normal"), ({0: 9, 1: 1}, "anomalous")])
 def test_too_few_videos(counts, kind):
     with pytest.raises(UserError) as error:

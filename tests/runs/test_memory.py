@@ -79,7 +79,7 @@ def test_memory_that_cannot_be_had_is_one_line(take, capsys):
         command(take)()
     assert end.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: there is not enough memory: of --batch-size, --eval-batch")
+    assert line.startswith("error: there is not enough memory: lower --batch-size, --eval-batch")
 
 
 def test_processes_on_one_machine_share_its_memory(monkeypatch):

@@ -1,7 +1,12 @@
 """What is printed does not steer the terminal it is printed to."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from utils import PROJECT
 from utils.system.command import command
 from utils.system.console import note, printable, say
 from utils.system.errors import UserError
@@ -27,3 +32,46 @@ def test_all_ways_to_print(capsys):
     out, err = capsys.readouterr()
     assert out == f"{ESCAPED}\n"
     assert err == f"note: {ESCAPED}\nerror: {ESCAPED}\n"
+
+
+NOISY = """
+from utils.system.command import command
+from utils.system.console import note, say
+
+@command
+def main():
+    for _ in range(2000):
+        say("a line with an umlaut, ä")
+        note("a note")
+    open("ended", "w").close()
+
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "redirected", [">&-", "2>&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", "| head -n 1"]
+)
+def test_a_command_ends_well_though_nobody_hears_it(redirected, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "ascii"}
+    environment["NOISY"] = NOISY
+    line = f'"{sys.executable}" -c "$NOISY" {redirected}'
+    subprocess.run(line, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert (tmp_path / "ended").exists()
+
+
+def test_help_into_a_closed_pipe():
+    line = f'"{sys.executable}" ucf_train.py --help-all | true; exit ${{PIPESTATUS[0]}}'
+    ended = subprocess.run(["bash", "-c", line], cwd=PROJECT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_path_that_the_system_refuses_is_one_line(capsys):
+    @command
+    def main():
+        os.stat("a" * 300)
+
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: {'a' * 300}: File name too long\n"

@@ -1,10 +1,17 @@
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from utils.system.errors import UserError
-from utils.system.files import whole_file
+from utils.system.files import (
+    remove_left_behind,
+    require_different,
+    require_writable,
+    whole_file,
+)
 from utils.system.untrusted import load_object_array
 
 
@@ -42,3 +49,27 @@ def test_damaged_object_arrays(tmp_path, content):
     np.save(path, np.ones(3))
     with pytest.raises(UserError, match="refused"):
         load_object_array(path)
+
+
+def test_what_a_killed_process_left_is_removed_and_what_one_writes_is_not(tmp_path):
+    running = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    left, written = tmp_path / ".a.999999999.npy", tmp_path / f".a.{running.pid}.npy"
+    for path in (left, written):
+        path.write_text("half")
+    remove_left_behind(tmp_path / "a.npy")
+    assert os.listdir(tmp_path) == [written.name]
+    running.communicate(b"\n")
+    remove_left_behind(tmp_path / "a.npy")
+    assert not os.listdir(tmp_path)
+
+
+def test_results_must_be_different_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    require_different(model_path="a", predictions=None, checkpoint_path="b")
+    with pytest.raises(UserError, match="--model-path and --predictions are one file, a"):
+        require_different(model_path=tmp_path / "a", checkpoint_path="b", predictions="a")
+
+
+def test_the_root_is_no_file():
+    with pytest.raises(UserError, match="'/' cannot be written"):
+        require_writable("/")

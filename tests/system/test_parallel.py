@@ -254,16 +254,17 @@ def test_a_master_that_cannot_be_reached(monkeypatch):
 def test_every_video_of_a_batch_is_somebodys(kinds, rows, batch_size, monkeypatch):
     generator = torch.Generator()
     order = Order(Shuffled(range(rows), batch_size * kinds, generator), generator, seed=0)
+    order.batches.kinds = kinds
     whole = list(order)
     monkeypatch.setattr(orders, "processes", lambda: 3)
     if kinds == 1:  # the last batch has one video
-        with pytest.raises(UserError, match="has 1 videos, fewer than there are processes"):
-            Parts(order, batch_size, kinds)
+        with pytest.raises(UserError, match="has 1 video, fewer than there are processes"):
+            Parts(order)
         order.batches.smallest = 3
     parts = []
     for rank in range(3):
         monkeypatch.setattr(orders, "rank", lambda rank=rank: rank)
-        parts.append(list(Parts(order, batch_size, kinds)))
+        parts.append(list(Parts(order)))
     for batch, *of_each in zip(whole, *parts, strict=True):
         assert sorted(chain(*of_each)) == sorted(batch)
         sizes = [len(part) for part in of_each]

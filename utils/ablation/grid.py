@@ -3,7 +3,9 @@
 import argparse
 import itertools
 import re
+from collections import Counter
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,9 +87,7 @@ def read_grid(
         rows = [
             _variant(title, row, said["options"], options, recipe) for title, row in _rows(said)
         ]
-        slugs = [row.slug for row in rows]
-        if twice := [row.name for row in rows if slugs.count(row.slug) > 1]:
-            raise UserError(f"rows '{twice[0]}' and '{twice[1]}' need different names")
+    rows = _with_different_slugs(rows)
     chosen, metrics = metrics, said["metrics"] or [MAIN_METRIC[recipe], "average_map"]
     if recipe != said["dataset"]:
         metrics = [MAIN_METRIC[recipe] if m in MAIN_METRIC.values() else m for m in metrics]
@@ -213,8 +213,18 @@ def _variant(name: str, row: dict, common: dict, options: list[str], recipe: str
         if twice := [option for option in spelled if spelled.count(option) > 1]:
             raise UserError(f"{twice[0]} is there twice")
         parsed = DATASETS[recipe][0].read([*options, *as_arguments(own)])
-    slug = re.sub(r"[^a-z0-9.]+", "_", name.lower()).strip("_.")[:LONGEST_NAME] or "row"
+    slug = re.sub(r"(?:_|[^\w.])+", "_", name.lower()).strip("_.")[:LONGEST_NAME] or "row"
     return Variant(name, slug, own, paper, parsed)
+
+
+def _with_different_slugs(rows: list[Variant]) -> list[Variant]:
+    """The same rows; of those whose names make one slug, each slug ends with a hash of the name."""
+    slugs = Counter(row.slug for row in rows)
+    hashes = {row.name: sha256(row.name.encode()).hexdigest()[:6] for row in rows}
+    return [
+        row if slugs[row.slug] == 1 else row._replace(slug=f"{row.slug}_{hashes[row.name]}")
+        for row in rows
+    ]
 
 
 def _require_free(names) -> None:

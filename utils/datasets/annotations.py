@@ -25,9 +25,14 @@ def annotation_lines(path: Path):
         raise UserError(f"annotations {path} cannot be read: {error}") from None
     if not any(map(str.split, lines)):
         raise UserError(f"annotations {path} name no video: is this the right file?")
+    places: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if words := line.split():
-            yield f"{path}, line {number}", words[0].removesuffix(".mp4"), words[1:]
+            place, name = f"{path}, line {number}", words[0].removesuffix(".mp4")
+            if name in places:
+                raise UserError(f"{place}: {name} appears twice, see {places[name]}")
+            places[name] = place
+            yield place, name, words[1:]
 
 
 def frame_pairs(words: list[str], place: str) -> list[tuple[int, int]]:
@@ -78,4 +83,7 @@ def xd_class_lines(path: Path):
         labels, rest = words[::3], [w for i, w in enumerate(words) if i % 3]
         if unknown := set(labels).difference(XD_VIOLENCE.classes):
             raise UserError(f"{place}: unknown class {sorted(unknown)[0]}")
-        yield place, name, frame_pairs(rest, place), labels
+        segments = frame_pairs(rest, place)
+        if len(segments) != len(labels):
+            raise UserError(f"{place}: expected class start end …, found '{' '.join(words)}'")
+        yield place, name, segments, labels

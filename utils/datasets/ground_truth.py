@@ -183,10 +183,10 @@ def read_ground_truth(
     Raises:
         UserError: a file is missing or damaged, or does not fit the list.
     """
+    if facts.is_own or edges:
+        _require_apart(rows)
     if not facts.has_events:
         return None
-    if facts.events or edges:
-        _require_apart(rows)
     if facts.events:
         truth = from_events(rows, facts, others, edges or [edges_of(row, facts) for row in rows])
     elif edges:

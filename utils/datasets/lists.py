@@ -3,6 +3,7 @@
 
 import os
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # lists are read without PyTorch
     import torch
 
 COLUMNS = ["path", "label"]
+CROP_DIGITS = 2
 
 
 class Row(NamedTuple):
@@ -50,9 +52,11 @@ class Row(NamedTuple):
 
 def video_and_crop(stem: str) -> tuple[str, int]:
     """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0, by its name
-    without the ending."""
+    without the ending. A crop has one or two digits: `cam__20240101` is a video."""
+    stem = unicodedata.normalize("NFC", stem)  # as tables write it, and a Mac's file names do not
     video, _, crop = stem.rpartition("__")
-    return (video, int(crop)) if video and crop.isdecimal() else (stem, 0)
+    is_crop = video and crop.isdecimal() and len(crop) <= CROP_DIGITS
+    return (video, int(crop)) if is_crop else (stem, 0)
 
 
 def video_name(path: Path) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, SubsetRandomSampler
 
+from utils.system.console import plural
 from utils.system.errors import UserError
 from utils.system.group import processes, rank
 
@@ -20,8 +21,9 @@ class Shuffled(BatchSampler):
         drop_last: leave out an incomplete last batch.
 
     Attributes:
+        batch_size: videos of a kind in a batch, of all processes together.
         smallest: rows of the smallest batch.
-        kinds: of videos that follow one another in a batch.
+        kinds: how many kinds of videos follow one another in a batch.
     """
 
     kinds = 1
@@ -84,17 +86,15 @@ class Parts:
     """This process's part of each batch of an order.
 
     Args:
-        order: of the epochs.
-        batch_size: videos of a kind in a batch, of all processes together.
-        kinds: of videos that follow one another in a batch, each of which is split.
+        order: of the epochs. Every kind of video in its batches is split.
 
     Raises:
         UserError: a batch cannot be shared.
     """
 
-    def __init__(self, order: Order, batch_size: int, kinds: int = 1):
-        self.order = order
-        self.kinds = kinds
+    def __init__(self, order: Order):
+        self.order, self.kinds = order, order.batches.kinds
+        batch_size = order.batches.batch_size
         if batch_size % processes():
             raise UserError(
                 f"--batch-size {batch_size} cannot be shared evenly by {processes()} "
@@ -102,8 +102,8 @@ class Parts:
             )
         if order.batches.smallest < processes():
             raise UserError(
-                f"the last batch of an epoch has {order.batches.smallest} videos, fewer than "
-                f"there are processes ({processes()}): choose another --batch-size, or fewer"
+                f"the last batch of an epoch has {plural(order.batches.smallest, 'video')}, fewer "
+                f"than there are processes ({processes()}): choose another --batch-size, or fewer"
             )
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ from utils.datasets.video_table import SPLITS, TableVideo, read_video_table
 from utils.labels import Dataset
 from utils.network.backbone import WIDTH
 from utils.row_time import UNITS
-from utils.system.console import note, say
+from utils.system.console import note, plural, say
 from utils.system.errors import UserError
 from utils.system.files import files_below, whole_file
 
@@ -46,7 +46,7 @@ def build_own(facts: Dataset, test_share: float, seed: int) -> None:
             written then.
     """
     files = feature_files(facts.features)
-    if facts.videos.is_file():
+    if facts.has_video_table:
         videos = read_video_table(facts.videos, facts)
         crops = of_table(files, videos, facts)
     else:
@@ -62,19 +62,21 @@ def build_own(facts: Dataset, test_share: float, seed: int) -> None:
     }
     if facts.has_events and rows["test"]:
         _check_events(rows["test"], {v.video for v in parts["train"]}, facts)
+    told = []  # once all is written
     for part, name in (("train", facts.train_list), ("test", facts.test_list)):
         path = facts.lists / name
         lines = [(file, v.label, v.video, v.frames, v.seconds) for file, v in rows[part]]
         if lines:
             _write(_table(lines, ["path", "label", "video", *UNITS]), path)
-            counted = f"{len(parts[part])} videos in {len(lines)} rows"
-            say(f"{path}: {counted}, {_counts(parts[part], facts)}")
+            counted = f"{plural(len(parts[part]), 'video')} in {plural(len(lines), 'row')}"
+            told.append(f"{path}: {counted}, {_counts(parts[part], facts)}")
         elif path.is_file():
             note(f"{path} is older than the other list, which may have its videos: remove it")
     if not all(video.split for video in videos):
         lines = [(v.video, v.label, split[v.video], v.frames, v.seconds) for v in videos]
         _write(_table(lines, ["video", "label", "split", *UNITS]), facts.lists / SPLIT)
-        say(f"{facts.lists / SPLIT}: the split that was drawn with --seed {seed}")
+        told.append(f"{facts.lists / SPLIT}: the split that was drawn with --seed {seed}")
+    say(*told)
 
 
 def feature_files(folder: Path) -> list[FeatureFile]:

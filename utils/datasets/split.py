@@ -77,6 +77,12 @@ def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[
         return rows, []
     videos = crops_of_videos(rows)
     first = [rows[crops[0]] for crops in videos]
+    for one, crops in zip(first, videos, strict=True):
+        if odd := next((i for i in crops if not one.label.equal(rows[i].label)), None):
+            raise UserError(
+                f"{rows[odd].place}: video {one.video} has another label in {one.place}: the crops "
+                "of a video share its label; add a column video if these are two videos"
+            )
     kinds = [tuple(row.label.tolist()) for row in first]
     normal = [row.normal for row in first]
     for kind, count in (("normal", sum(normal)), ("anomalous", len(normal) - sum(normal))):

@@ -70,7 +70,7 @@ def _check(video: TableVideo, facts: Dataset) -> None:
 
 def known_lengths(facts: Dataset) -> dict[str, float]:
     """Lengths of videos by name, in the unit of the data set's rows, as its table has them."""
-    if not (facts.videos and facts.videos.is_file()):
+    if not facts.has_video_table:
         return {}
     videos = read_video_table(facts.videos, facts)
     lengths = {v.video: facts.length_of(v.frames, v.seconds) for v in videos}
@@ -80,7 +80,7 @@ def known_lengths(facts: Dataset) -> dict[str, float]:
 def known_videos(facts: Dataset) -> set[str]:
     """Names of the videos in the table and the training list, as far as these are there."""
     names = set()
-    if facts.videos and facts.videos.is_file():
+    if facts.has_video_table:
         names |= {video.video for video in read_video_table(facts.videos, facts)}
     path = facts.lists / facts.train_list
     if path.is_file():

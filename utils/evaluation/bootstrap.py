@@ -34,6 +34,6 @@ def intervals(evaluation: Evaluation, count: int) -> dict:
 
 def results_of(evaluation: Evaluation, count: int) -> dict:
     """What `results.json` says of scores: `Evaluation.metrics` and, under `intervals`, their
-    intervals over `count` resamples; None without resamples."""
-    found = intervals(evaluation, count) if count else None
+    intervals over `count` resamples; None without resamples, and of one video."""
+    found = intervals(evaluation, count) if count and evaluation.scored.num_videos > 1 else None
     return {**evaluation.metrics(), "intervals": found}

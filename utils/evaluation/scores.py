@@ -86,7 +86,7 @@ def _order(codes: list, width: int, facts: Dataset, path: Path) -> list[int]:
 def _from_csv(path: Path, facts: Dataset) -> dict[str, VideoScores]:
     lines = read_table(path, ("video", "score"), facts.classes, "table of scores")
     values = np.full((len(lines), 1 + len(facts.classes)), np.nan)
-    told = bool(lines) and any(lines[0][1][2:])
+    told = any(any(cells[2:]) for _, cells in lines)
     if not lines:
         raise UserError(f"{path} has no scores: expected lines video,score")
     for (line, (video, *texts)), numbers in zip(lines, values, strict=True):
@@ -97,7 +97,8 @@ def _from_csv(path: Path, facts: Dataset) -> dict[str, VideoScores]:
             numbers[0] = np.nan
         if not video or not np.isfinite(numbers[: len(wanted)]).all():
             columns = ",".join(("video", "score", *(facts.classes if told else ())))
-            raise UserError(f"{path}, line {line}: expected {columns}, found {video},{texts[0]}…")
+            found = ",".join((video, *wanted))
+            raise UserError(f"{path}, line {line}: expected {columns}, found {found}")
     names = [video for _, (video, *_) in lines]
     begun = [i for i in range(1, len(names)) if names[i] != names[i - 1]]
     if len(begun) >= len({*names}):

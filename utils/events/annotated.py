@@ -50,7 +50,7 @@ class KnownEvents:
         Raises:
             UserError: it cannot be read; the message names the line.
         """
-        if path.suffix == ".csv":
+        if path.suffix.lower() == ".csv":
             videos: dict[str, list[Segment]] = {}
             for event in read_event_table(path):
                 segments = videos.setdefault(event.video, [])

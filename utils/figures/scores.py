@@ -79,7 +79,9 @@ def score_curves(
         prediction = first.predictions[i]
         one = prediction if len(methods) == 1 else Prediction(prediction.score)
         axis.set_title(caption(one, rows[i], facts), fontsize=9)
-        axis.set(xlim=(0, edges[-1]), ylim=(0, 1.02))
+        axis.set(xlim=(0, edges[-1]))
+        if all(scored.are_probabilities for scored in methods.values()):
+            axis.set(ylim=(0, 1.02))
     for axis in axes[len(indices) :]:
         axis.set_visible(False)
     for axis in axes[::PANELS_ABREAST]:

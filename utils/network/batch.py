@@ -25,18 +25,20 @@ def stretch(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 
 
 class Filled(NamedTuple):
-    """Where B clips hold snippets, as flat indices; everything else is zero padding. So what a
-    network adds to features, such as position embeddings, is all that a window of padding holds: it
-    is the same in every clip, and computed once.
+    """Which positions of B clips, padded to N snippets, hold a snippet: flat indices by which these
+    are packed into (V, D) and unpacked again, so that a network can skip the padding.
+
+    Padding is zero. So a window of padding holds nothing but what the network adds to features,
+    such as position embeddings: it is the same in every clip, and computed once.
 
     Attributes:
         shape: B and N.
         snippets: (V,) of the valid ones among the B·N positions.
         windows: (W,) of those that hold a valid one among the B·⌊N/w⌋ whole windows.
-        rows: (R,) `snippets`, and of large batches the first of them again up to a multiple of
-            B·N/64. Then the shapes of a few batches are those of all. On the CPU each new one costs
-            bf16 a product compiled for it, which is kept among tensors that come and go: without
-            the rounding a run takes more memory with every batch.
+        rows: (R,) `snippets`, and in large batches the first of them again, up to a multiple of
+            B·N/64, so that all batches share a few shapes. On the CPU, bf16 compiles and keeps a
+            matrix product for every new shape: without the rounding a run takes more memory with
+            every batch.
         window_rows: the same of `windows`.
     """
 
@@ -78,7 +80,7 @@ def _rounded(index: torch.Tensor, whole: int) -> torch.Tensor:
 
 
 class Outputs(NamedTuple):
-    """Of B videos of N snippets, for C classes; see DSANet.forward. None where a part is off."""
+    """What a network gives for B videos of N snippets and C classes; None where a part is off."""
 
     text_features: torch.Tensor | None  # (C, D), unit rows but with learnable prompts
     logits1: torch.Tensor  # (B, N, 1) detection
@@ -89,10 +91,16 @@ class Outputs(NamedTuple):
     reconstructed_features: torch.Tensor | None  # (B, N, D) with SG-NM, in training or if asked for
     compactness: torch.Tensor | None  # scalar, the same
 
+    @classmethod
+    def of_detection(
+        cls, logits1: torch.Tensor, visual_features: torch.Tensor | None = None
+    ) -> "Outputs":
+        """Those of a method that tells no classes."""
+        known = {"logits1": logits1, "visual_features": visual_features}
+        return cls(**dict.fromkeys(cls._fields) | known)
+
     def of_classes(self, classes: torch.Tensor) -> "Outputs":
         """The same for fewer classes, given by their indices."""
-        text, _, *logits = self[:5]
-        logits2, logits3, logits4 = (x if x is None else x[..., classes] for x in logits)
-        return self._replace(
-            text_features=text[classes], logits2=logits2, logits3=logits3, logits4=logits4
-        )
+        logits = {name: getattr(self, name) for name in ("logits2", "logits3", "logits4")}
+        fewer = {name: x if x is None else x[..., classes] for name, x in logits.items()}
+        return self._replace(text_features=self.text_features[classes], **fewer)

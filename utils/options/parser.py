@@ -7,12 +7,14 @@ the command line in precedence; `--method` and `--dataset` change the defaults o
 import argparse
 import difflib
 import sys
+from os.path import expanduser
 
 from utils.options.clip import check_width, clip_options
 from utils.options.datasets import check_selection, defaults_of, settle_adapting
 from utils.options.help import Formatter
 from utils.options.methods import check_file, check_method, method_of
 from utils.system.command import OneLineParser
+from utils.system.console import say
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
@@ -85,7 +87,7 @@ class OptionParser(OneLineParser):
         """
         tokens = {self._spelled(token) for token in (sys.argv[1:] if argv is None else argv)}
         if tokens & {"-h", "--help", "--help-all"}:
-            print(self.format_help(full="--help-all" in tokens), end="")
+            say(self.format_help(full="--help-all" in tokens).rstrip())
             self.exit()
 
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
@@ -143,7 +145,8 @@ class OptionParser(OneLineParser):
             parsed, rest = super().parse_known_args(map(self._spelled, arguments), unsaid)
         except argparse.ArgumentError as error:
             raise UserError(str(error)) from None
-        return {name: value for name, value in vars(parsed).items() if value is not None}, rest
+        said = {name: value for name, value in vars(parsed).items() if value is not None}
+        return {n: expanduser(v) if isinstance(v, str) else v for n, v in said.items()}, rest
 
     def _said_in(self, path: str) -> dict:
         """Options that a config file gives, by destination."""

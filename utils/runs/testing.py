@@ -23,7 +23,7 @@ from utils.system import group, parallel
 from utils.system.console import note, say
 from utils.system.device import set_up_device, where
 from utils.system.errors import UserError
-from utils.system.files import require_writable, sha256, write_json
+from utils.system.files import require_different, require_writable, sha256, write_json
 from utils.system.provenance import provenance
 
 
@@ -31,6 +31,7 @@ def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
     results = Path(args.output_dir) / "results.json"
     require_writable(results, args.predictions)
+    require_different(model_path=args.model_path, predictions=args.predictions, output_dir=results)
     device = set_up_device(args.device, args.precision, args.deterministic)
     # Beside what comes next, which needs one core alone.
     hashed = ThreadPoolExecutor(1).submit(sha256, args.model_path)

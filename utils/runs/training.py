@@ -37,7 +37,7 @@ from utils.system.command import lost_another_process
 from utils.system.console import say
 from utils.system.device import give_back_memory
 from utils.system.errors import UserError
-from utils.system.files import older, remove_left_behind, require_writable
+from utils.system.files import older, remove_left_behind, require_different, require_writable
 from utils.system.signals import Interruption
 
 
@@ -112,6 +112,11 @@ class Run:
         self._require_memory()
         written = args.model_path, args.checkpoint_path, self.record.log_path, args.predictions
         parallel.from_main(lambda: require_writable(*written))
+        require_different(
+            model_path=args.model_path,
+            checkpoint_path=args.checkpoint_path,
+            predictions=args.predictions,
+        )
         parallel.from_main(self.lock.take)
         self.resumed |= parallel.from_main(self.checkpoints.was_restarted)
         if self.resumed:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from utils.system.console import printable, silence_stdout
+from utils.system.console import have_streams, printable, silence_stdout
 from utils.system.errors import UserError
 from utils.system.group import first_to_say, leave, processes
 from utils.system.signals import exit_quietly, exit_terminated
@@ -32,8 +32,8 @@ LACKING = (
         ("out of shared memory", "unable to open shared memory object"),
     ),
     (
-        "there is not enough memory: of --batch-size, --eval-batch and --visual-length, give what "
-        "the command has a smaller value, or --precision bf16",
+        "there is not enough memory: lower --batch-size, --eval-batch or --visual-length (those "
+        "that the command has), or give --precision bf16",
         ("MemoryError", "can't allocate memory", "Cannot allocate memory", "out of memory",
          "STATUS_ALLOC_FAILED"),
     ),
@@ -50,6 +50,7 @@ def command(main):
     @functools.wraps(main)
     def run(*args, **kwargs):
         outside = signal.signal(signal.SIGTERM, exit_terminated)
+        have_streams()
         try:
             return main(*args, **kwargs)
         except BrokenPipeError:  # as when `| head` has seen enough
@@ -65,10 +66,12 @@ def command(main):
         except (RuntimeError, MemoryError, OSError) as error:
             if lacking := what_is_lacking(error):
                 end(lacking, EXIT_LOST)
-            if not lost_another_process(error):
-                raise
-            reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
-            end(f"{LOST}{reason}", EXIT_LOST)
+            if lost_another_process(error):
+                reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
+                end(f"{LOST}{reason}", EXIT_LOST)
+            if isinstance(error, OSError) and error.filename is not None:
+                end(f"{error.filename}: {error.strerror}", EXIT_BAD_INPUT)
+            raise
         finally:
             signal.signal(signal.SIGTERM, outside)
 

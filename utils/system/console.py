@@ -4,6 +4,7 @@ import io
 import os
 import re
 import sys
+from contextlib import suppress
 
 from tqdm import tqdm
 
@@ -47,6 +48,16 @@ class NoTerminal(io.TextIOWrapper):
         return False
 
 
+def have_streams() -> None:
+    """Let what is printed go nowhere where a stream is closed, and be escaped where it has no place
+    in the stream's encoding."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def be_quiet() -> None:
     """Say nothing but errors from now on."""
     silence_stdout()
@@ -59,11 +70,12 @@ def say(*lines: str) -> None:
         for line in lines:
             tqdm.write(printable(line), file=sys.stdout)
         sys.stdout.flush()
-    except BrokenPipeError:  # Ctrl-C ends `| tee`, too; the run shall still be saved
-        silence_stdout()
+    except OSError:  # `| tee` ended with Ctrl-C, the terminal is gone, or the disk is full
+        silence_stdout()  # the run shall still be saved
 
 
 @main_only
 def note(text: str) -> None:
     """Say on stderr what somebody should know who is not asked. Of several processes, one does."""
-    tqdm.write(printable(f"note: {text}"), file=sys.stderr)
+    with suppress(OSError):  # as for `say`
+        tqdm.write(printable(f"note: {text}"), file=sys.stderr)

@@ -9,6 +9,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from utils.system.console import dashed
 from utils.system.errors import UserError
 
 
@@ -41,10 +42,11 @@ def whole_file(path: Path | str, keep: Path | None = None):
 
 
 def files_below(folder: Path, ending: str = "") -> list[Path]:
-    """The files below a folder whose names end so, by path; links to folders are followed."""
+    """The files below a folder whose names end so, in whatever case, by path; links to folders are
+    followed."""
     walked = os.walk(folder, followlinks=True)
     found = (Path(parent, name) for parent, _, names in walked for name in names)
-    return sorted(file for file in found if file.name.endswith(ending))
+    return sorted(file for file in found if file.name.lower().endswith(ending))
 
 
 def _partial(path: Path) -> Path:
@@ -54,10 +56,22 @@ def _partial(path: Path) -> Path:
 def remove_left_behind(path: Path | str) -> None:
     """Remove what processes left that were killed while they wrote `path`."""
     path = Path(path)
-    unfinished = re.compile(rf"\.{re.escape(path.stem)}\.\d+{re.escape(path.suffix)}")
+    unfinished = re.compile(rf"\.{re.escape(path.stem)}\.(\d+){re.escape(path.suffix)}")
     for other in path.parent.glob(f".{glob.escape(path.stem)}.*"):
-        if unfinished.fullmatch(other.name):
+        found = unfinished.fullmatch(other.name)
+        if found and not _is_another_process(int(found[1])):
             other.unlink(missing_ok=True)
+
+
+def _is_another_process(pid: int) -> bool:
+    """Whether a process that is not this one runs on this machine."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return pid != os.getpid()
 
 
 def older(path: Path | str) -> Path:
@@ -92,7 +106,8 @@ def require_writable(*paths: Path | str | None) -> None:
     for path in paths:
         if path is None:
             continue
-        above = next(p for p in Path(path).absolute().parents if os.path.exists(p))
+        absolute = Path(path).absolute()
+        above = next(p for p in (*absolute.parents, absolute) if os.path.exists(p))
         is_other = os.path.exists(path) and not os.path.isfile(path)
         if not str(path) or is_other or not above.is_dir():
             raise UserError(f"'{path}' cannot be written: it must be a file in a folder")
@@ -103,6 +118,27 @@ def require_writable(*paths: Path | str | None) -> None:
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"'{path}' cannot be written: {above}: {reason}") from None
+
+
+def require_different(**paths: Path | str | None) -> None:
+    """See that no result overwrites another file of the same command.
+
+    Args:
+        paths: by destination of the option that names them.
+
+    Raises:
+        UserError: two are one file.
+    """
+    found: dict[str, str] = {}
+    for name, path in paths.items():
+        if path is None:
+            continue
+        place = os.path.abspath(path)
+        if place in found:
+            raise UserError(
+                f"{dashed(found[place])} and {dashed(name)} are one file, {path}: name another"
+            )
+        found[place] = name
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -132,7 +132,8 @@ def as_shown(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
 
 def frame_times(path: Path) -> np.ndarray | None:
     """(F,) seconds at which a player shows the frames of a video, in order, without decoding them;
-    None where it does not say.
+    None where it says neither that nor how many frames a second has. Recordings that were joined
+    end to end are shown one after another.
 
     Raises:
         UserError: as Video.
@@ -141,12 +142,27 @@ def frame_times(path: Path) -> np.ndarray | None:
     base = video.stream.time_base
     with video.container as container:
         begin = container.start_time  # of pictures or sound
-        packets = container.demux(video.stream)
-        stamps = [p.pts for p in packets if p.pts is not None and not p.is_discard]
+        packets = [p for p in container.demux(video.stream) if p.size and not p.is_discard]
+        rate = video.stream.average_rate
+    stamps = _joined(packets)
     if len(set(stamps)) < min(2, len(stamps)) or not stamps:
-        return None
+        return np.arange(len(packets)) / float(rate) if rate else None
     times = np.sort(np.array(stamps) * float(base))
     return times - (times[0] if begin is None else min(begin / av.time_base, times[0]))
+
+
+def _joined(packets: list[av.Packet]) -> list[int]:
+    """Presentation times of packets; where decoding times leap back, another recording begins."""
+    stamps: list[int] = []
+    shift, before = 0, None
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        if None not in (packet.dts, before) and packet.dts < before:
+            shift = max(stamps) + (packet.duration or 1) - packet.pts
+        before = packet.dts
+        stamps.append(packet.pts + shift)
+    return stamps
 
 
 def _reason(error: Exception) -> str:

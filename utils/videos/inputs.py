@@ -38,8 +38,8 @@ def find_videos(inputs: list[Path]) -> dict[Path, Path]:
             found |= {file: file.relative_to(path).with_suffix("") for file in files}
         elif not path.is_file():
             raise UserError(f"video {path} not found")
-        elif path.suffix == ".txt":
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        elif path.suffix.lower() == ".txt":
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
             files = [Path(line.strip()) for line in lines if line.strip()]
             if missing := [file for file in files if not file.is_file()]:
                 raise UserError(f"{path}: video {missing[0]} not found")
@@ -56,7 +56,7 @@ def find_videos(inputs: list[Path]) -> dict[Path, Path]:
 
 def is_features(path: Path) -> bool:
     """Whether an input is a feature file; else it is a video, or leads to some."""
-    return path.suffix == ".npy"
+    return path.suffix.lower() == ".npy"
 
 
 def is_live(text: str) -> bool:

@@ -150,6 +150,7 @@ def timed_snippets(video: Video, offset: float, pool: str, size: int = SNIPPET_F
     """Snippets of a source that was opened `offset` seconds after the first time; `pool` and `size`
     as for `Live`."""
     times: list[float] = []  # of the snippet's frames
+    opened = time.monotonic()
 
     def frames():
         shift = last = None
@@ -158,6 +159,9 @@ def timed_snippets(video: Video, offset: float, pool: str, size: int = SNIPPET_F
             # The source's clock may start anew, or leap, or not be there.
             if last is None or at is None or not 0 < at + shift - last < TIMEOUT:
                 next_one = offset if last is None else last + 1 / USUAL_RATE
+                if last is not None and at is not None and at + shift > last:
+                    # Nothing came for a while, or the clock was set: this one's own clock knows.
+                    next_one = max(next_one, offset + time.monotonic() - opened)
                 shift = next_one - (at or 0.0)
                 last = next_one
             else:
