@@ -102,9 +102,9 @@ class Detector:
 
     @classmethod
     def of(cls, args, facts: Dataset, device, weights: Weights | None = None) -> "Detector":
-        """With the weights of `--model-path` or, if they are read already, these.
+        """Build the detector from `weights` or, if there are none, from those of `--model-path`.
 
-        CLIP's own file is read only where they lack its text side, as training checkpoints do.
+        CLIP's own file is read only if they lack its text side, as training checkpoints do.
 
         Raises:
             UserError: they cannot be read, or not be used so.
@@ -118,14 +118,16 @@ class Detector:
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)
-        with torch.random.fork_rng(devices=[]):  # of what is drawn no weight stays
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # no randomly drawn weight survives: `fit` replaces all
             model = build_model(args, facts, with_clip=not weights.holds_text)
         checkpoint.fit(model, weights.state, weights.path, take=True)
         return cls(model.to(device).eval(), args, facts, weights)
 
     @cached_property
     def text(self) -> torch.Tensor:
-        """Of the classes: the same for every video."""
+        """Text features of the classes, computed once."""
         with eval_mode(self.model):
             return self.model.encode_text()
 
@@ -158,7 +160,7 @@ class Detector:
             with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
                 rows = np.asarray(features, dtype=np.float32)
         except (TypeError, ValueError) as error:
-            raise UserError(f"features are no array of numbers: {error}") from None
+            raise UserError(f"features are not an array of numbers: {error}") from None
         if rows.ndim != 2 or rows.shape[1] != self.width or not len(rows):
             raise UserError(f"features have shape {rows.shape}; expected (T, {self.width})")
         if not np.isfinite(rows).all():

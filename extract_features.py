@@ -21,18 +21,20 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.network.backbone import BACKBONES, CLIP_NAME, RANDOM
 from utils.network.clip_file import weights_identity
 from utils.options.clip import clip_options
-from utils.options.kinds import positive_int
+from utils.options.kinds import called, positive_int
 from utils.system import group
 from utils.system.command import OneLineParser, command
 from utils.system.console import printable, say
 from utils.system.errors import UserError
+from utils.system.files import require_writable
 from utils.system.machine import CORES, PRECISIONS
 from utils.videos.inputs import CROPS, POOLS, find_videos
-from utils.videos.records import Recipe, require_made_alike
+from utils.videos.records import Recipe, record_file, require_made_alike
 
 DTYPES = ("float16", "float32")
 
 
+@called(f"list of crops, as in 0,5 (0…{CROPS - 1})", "K,…")
 def crop_list(text: str) -> list[int]:
     crops = [int(part) for part in text.split(",")]
     if not all(0 <= c < CROPS for c in crops) or len({*crops}) < len(crops):
@@ -40,16 +42,13 @@ def crop_list(text: str) -> list[int]:
     return crops
 
 
+@called("share, as in 0/4", "I/N")
 def shard(text: str) -> tuple[int, int]:
     index, _, count = text.partition("/")
     index, count = int(index), int(count)
     if not 0 <= index < count:
         raise ValueError
     return index, count
-
-
-crop_list.__name__ = f"list of crops, as in 0,5 (0…{CROPS - 1})"
-shard.__name__ = "share, as in 0/4"
 
 
 def read_options(argv: list[str] | None) -> argparse.Namespace:
@@ -100,6 +99,7 @@ def main(argv=None):
     if args.shard and group.processes() > 1:
         raise UserError("--shard is for processes started one by one: under torchrun leave it out")
     videos = find_videos(args.inputs)
+    require_writable(args.out / record_file(next(iter(videos.values()))))
 
     # Here, because PyTorch and PyAV come with these and take seconds, which --help and what is
     # wrong with the options need not wait for.

@@ -67,12 +67,14 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         "event: its length (default: %(default)s)")  # fmt: skip
     own, options = parser.parse_known_args(argv)
     if own.recipe not in DATASETS:
-        parser.error(
+        raise UserError(
             f"'{own.recipe}' stands where ucf or xd is expected: predict.py ucf VIDEO … --out DIR, "
             "and then the options of the test scripts"
         )
     if not own.inputs:
-        parser.error(f"name a video, a folder or a feature file: predict.py {own.recipe} VIDEO …")
+        raise UserError(
+            f"name a video, a folder or a feature file: predict.py {own.recipe} VIDEO …"
+        )
     options_parser, facts = DATASETS[own.recipe]
     args = options_parser.parse_args(options)
     facts = dataset_of(args, facts)

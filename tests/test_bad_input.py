@@ -5,6 +5,7 @@ must say.
 """
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ CASES = [
     ("xd_test", "segments: no JSON", text(b"{", "gt-segment-path"), ["gt_segment.json", "JSON"]),
     ("ucf_test", "segments: not UTF-8", text(b"\xff\xfe", "gt-segment-path"),
         ["gt_segment_ucf.json"]),
-    ("ucf_test", "segments: a list", text(b"[]", "gt-segment-path"), ["no JSON object"]),
+    ("ucf_test", "segments: a list", text(b"[]", "gt-segment-path"), ["not a JSON object"]),
     ("ucf_test", "segments: backwards", backwards, ["gt_segment_ucf.json", "0 ≤ start < end"]),
     ("xd_test", "labels: unknown", replaced('"A"', '"Q"', "gt-label-path"),
         ["gt_label.json", "Q"]),
@@ -170,8 +171,8 @@ CASES = [
     ("xd_train", "checkpoint: empty", lambda w: (
         (w.out / "checkpoint.pth").write_bytes(b""), {"resume": True})[1], ["checkpoint.pth is"]),
     ("ucf_train", "checkpoint: weights only", lambda w: (
-        (w.out / "checkpoint.pth").symlink_to(w.base.weights), {"resume": True})[1],
-        ["checkpoint.pth is no training checkpoint"]),
+        shutil.copy(w.base.weights, w.out / "checkpoint.pth"), {"resume": True})[1],
+        ["checkpoint.pth is not a training checkpoint"]),
     ("demo_report ucf", "predictions: missing", option("predictions", "nowhere.npz"),
         ["nowhere.npz", "cannot be read"]),
     ("demo_report xd", "predictions: weights", lambda w: {"predictions": w.out / "model.pth"},
@@ -243,6 +244,11 @@ CASES = [
         "holds weights of --method dsanet, this model is of --method vadclip"]),
     ("ucf_test", "weights: of another text tuning", option("text-tuning", "prompt"), [
         "--text-tuning is adapter in the file and prompt here"]),
+    ("ucf_test", "predictions: the weights", lambda w: {"predictions": w.base.weights}, [
+        "--model-path and --predictions are one file", "name another"]),
+    ("xd_train", "checkpoint: the weights", lambda w: {
+        "checkpoint-path": w.out / "m.pth", "model-path": w.out / "m.pth"}, [
+        "--model-path and --checkpoint-path are one file"]),
     ("make_lists xd", "crop: none such", option("test-crop", 11), ["has no crop 11"]),
 ]  # fmt: skip
 

@@ -194,24 +194,24 @@ BAD = [
     (TWO + "Row: 16 frames\n", "unknown key 'Row': did you mean row?"),
     (TWO + "zzz: 1\n", "unknown key 'zzz': allowed are name, title, classes"),
     (TWO + "1: 1\n", "unknown key '1'"),
-    (TWO + "row: 8 frames\nrow: 16 frames\n", "'row' is there twice"),
+    (TWO + "row: 8 frames\nrow: 16 frames\n", "'row' appears twice"),
     ("classes: [normal, fire]\n", "classes: expected two or more lines 'code: text'"),
     ("classes: {normal: a}\n", "classes: expected two or more lines"),
-    ("classes: {normal: a, fire: b, fire: c}\n", "'fire' is there twice"),
-    ("classes: {normal: a, fire: b, FIRE: c}\n", "class 'FIRE' is there twice"),
-    ("classes: {normal: a, a-b: b, 'a - B': c}\n", "class 'a - B' is there twice"),
-    ("classes: {normal: a, 1: b}\n", "a class is 1, no text: put it in quotes"),
-    ("classes: {normal: a, yes: b}\n", "a class is True, no text: put it in quotes"),
-    ("classes: {normal: a, No: b}\n", "a class is False, no text: put it in quotes"),
+    ("classes: {normal: a, fire: b, fire: c}\n", "'fire' appears twice"),
+    ("classes: {normal: a, fire: b, FIRE: c}\n", "class 'FIRE' appears twice"),
+    ("classes: {normal: a, a-b: b, 'a - B': c}\n", "class 'a - B' appears twice"),
+    ("classes: {normal: a, 1: b}\n", "a class is 1, not text: put it in quotes"),
+    ("classes: {normal: a, yes: b}\n", "a class is True, not text: put it in quotes"),
+    ("classes: {normal: a, No: b}\n", "a class is False, not text: put it in quotes"),
     ("classes: {normal: a, null: b}\n", "a class is empty"),
-    ("classes: {normal: a, 2001-01-01: b}\n", "a class is 2001-01-01, no text: put it in quotes"),
+    ("classes: {normal: a, 2001-01-01: b}\n", "a class is 2001-01-01, not text: put it in quotes"),
     ("classes: {normal: a, ' ': b}\n", "a class is empty"),
-    ("classes: {normal: a, fire: 3}\n", "class 'fire': its text is 3, no text: put it in quotes"),
+    ("classes: {normal: a, fire: 3}\n", "class 'fire': its text is 3, not text: put it in quotes"),
     ("classes: {normal: a, fire: true}\n", "class 'fire': its text is True"),
     ("classes: {normal: a, fire: }\n", "class 'fire': its text is empty"),
-    ("classes: {normal: a, fire: []}\n", "class 'fire': its text is [], no text"),
+    ("classes: {normal: a, fire: []}\n", "class 'fire': its text is [], not text"),
     ("classes: {normal: a, fire: [b, '']}\n", "class 'fire': its text is empty"),
-    ("classes: {normal: a, fire: {name: 1}}\n", "class 'fire', name, is 1, no text"),
+    ("classes: {normal: a, fire: {name: 1}}\n", "class 'fire', name, is 1, not text"),
     ("classes: {normal: a, fire: {text: b}}\n", "class 'fire' has the key 'text': allowed are"),
     ("classes: {normal: a, Score: b}\n", "class 'Score' is the name of a column"),
     ("classes: {normal: a, start: b}\n", "class 'start' is the name of a column"),
@@ -220,7 +220,7 @@ BAD = [
     ('classes: {normal: a, fire: "b\\nc"}\n', r"class 'fire': its text holds the control"),
     ("classes: {quiet: a, fire: b}\n", "no class is called normal: say which is, 'normal: quiet'"),
     (TWO + "normal: quiet\n", "normal is 'quiet', no class: there are normal, fire"),
-    (TWO + "normal: 0\n", "normal is 0, no text: put it in quotes"),
+    (TWO + "normal: 0\n", "normal is 0, not text: put it in quotes"),
     (TWO + "name: a/b\n", "name 'a/b' becomes part of files' names"),
     (TWO + "name: 'a\\b'\n", "becomes part of files' names"),
     (TWO + "name: ..\n", "name '..' becomes part of files' names"),
@@ -243,8 +243,9 @@ BAD = [
     (TWO + "fps: .nan\n", "fps is nan: expected a positive number"),
     (TWO + "fps: -25\n", "fps is -25: expected a positive number"),
     (TWO + "fps: 25 fps\n", "fps is '25 fps': expected a positive number"),
+    ("classes: {normal: a, video: b}\n", "'video'"),
     (TWO + "test-crop: -1\n", "test-crop is -1: expected a whole number"),
-    (TWO + "lists: 3\n", "lists is 3, no text"),
+    (TWO + "lists: 3\n", "lists is 3, not text"),
     (TWO + "ground-truth: gt.npy\n", "ground-truth is 'gt.npy': expected frames, segments, labels"),
     (TWO + "ground-truth: {frames: a}\n", "ground-truth needs frames, segments and labels"),
     (TWO + "ground-truth: {frames: a, segments: b, labels: 1}\n", "ground-truth, labels is 1"),
@@ -264,6 +265,28 @@ def test_bad_files(tmp_path, text, message):
     assert str(error.value).startswith(f"data set {path}")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_whose_name_no_result_could_have(tmp_path):
+    path = tmp_path / "falls 12:30.yml"
+    path.write_text(TWO)
+    with pytest.raises(UserError, match=r"name 'falls 12:30' becomes part of files' names"):
+        read_dataset(path)
+    path.write_text(TWO + "name: falls\n")
+    assert read_dataset(path).name == "falls"
+
+
+def test_places_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    own = described(tmp_path, lists="~/lists", features="~/f", videos="~/v.csv", events="~/e.csv")
+    assert {own.lists.parent, own.features.parent, own.videos.parent, own.events.parent} == {
+        tmp_path / "home"
+    }
+
+
+def test_letters_with_marks_are_the_same_in_both_spellings(tmp_path):
+    own = described(tmp_path, classes={"normal": "a", "st\u00fcrzen": "b"})
+    assert own.indices("stu\u0308rzen") == {1}  # as a Mac names folders
 
 
 def test_files_that_are_no_text(tmp_path):

@@ -1,5 +1,5 @@
-"""What the scripts share: ten rooms, and flat beside them what readers of `ucf_train.py` look for
-next, and the commands."""
+"""Shared code: a folder for each of ten topics; beside these the modules to read after
+`ucf_train.py`, and the commands."""
 
 from pathlib import Path
 

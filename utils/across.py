@@ -85,6 +85,9 @@ def main(argv=None):
     for option, of_names in given.items():
         if odd := [name for name in of_names if name not in names]:
             raise UserError(f"{dashed(option)} {odd[0]}=…: there are {', '.join(names)}")
+    for name, file in given["weights"].items():
+        if not Path(file).is_file():
+            raise UserError(f"--weights {name}={file}: not found")
     same = read_same()
     require_writable(own.out / "table.md")
 

@@ -22,7 +22,7 @@ from utils.datasets.lists import Row, list_rows
 from utils.labels import Dataset
 from utils.system import group
 from utils.system.command import command
-from utils.system.console import note, say
+from utils.system.console import note, plural, say
 from utils.system.errors import UserError
 
 EXIT_PROBLEMS = 1
@@ -183,7 +183,7 @@ def _print_table(found: list[Problem]) -> None:
 
 
 def _count(found: list[Problem], what: str) -> str:
-    return f"{len(found) or 'no'} {what}{'s' * (len(found) != 1)}"
+    return plural(len(found), what) if found else f"no {what}s"
 
 
 @command

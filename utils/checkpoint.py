@@ -50,9 +50,9 @@ def save_weights(model: nn.Module, path, made_with: dict, keep: Path | None = No
     save(state, path, keep)
 
 
-def made_with(kept: dict):
-    """What a weight file or training checkpoint that was read carries of this, which may be
-    anything; None if nothing."""
+def read_made_with(kept: dict):
+    """The `made_with` record of a weight file or training checkpoint that was read, unchecked; None
+    if it has none."""
     return getattr(kept, "made_with", kept.get("made_with"))
 
 
@@ -62,7 +62,7 @@ def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def without_text(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same without CLIP's frozen text side, three quarters of a small model."""
+    """State dict without CLIP's frozen text side, three quarters of a small model."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(TEXT)}
 
 
@@ -186,7 +186,7 @@ def fit(model: nn.Module, state: dict[str, torch.Tensor], path, take: bool = Fal
 
 
 def feature_width(state: dict[str, torch.Tensor]) -> int | None:
-    """Of the features that go in, where weights show it."""
+    """Width of the features that go in, if the weights show it."""
     for name in ("feature_projection.weight", "scorer.0.weight", "fc1.weight", "linear.weight"):
         if name in state and state[name].ndim == 2:
             return state[name].shape[1]

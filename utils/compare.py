@@ -45,8 +45,11 @@ def main(argv=None):
     # On one line, and not as Matplotlib marks what it leaves out of a legend.
     names = [printable(" ".join(name.split())).lstrip("_") for name in names]
     if names[0] == names[1]:
-        raise UserError(f"--names {names[0]} {names[1]}: every name must be another")
-    comparison = Comparison(*read_runs(args.a, args.b), args.bootstrap)
+        raise UserError(f"--names {names[0]} {names[1]}: the names must differ")
+    runs = read_runs(args.a, args.b)
+    if runs[0][0].num_videos < 2:
+        raise UserError(f"{args.a} has one video: a comparison needs more, to draw resamples of")
+    comparison = Comparison(*runs, args.bootstrap)
     found = comparison.differences()
     say(*table_of(found, names))
     write_json(out / "comparison.json", {"a": str(args.a), "b": str(args.b), **found})

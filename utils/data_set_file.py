@@ -21,7 +21,7 @@ def text(value, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         empty = value is None or (isinstance(value, str) and not value.strip())
         shown = value if isinstance(value, date) else repr(value)
-        kind = "is empty" if empty else f"is {shown}, no text"
+        kind = "is empty" if empty else f"is {shown}, not text"
         hint = ": put it in quotes" if isinstance(value, bool | int | float | date) else ""
         raise UserError(f"{key} {kind}{hint}")
     value = value.strip()  # folded text ends with a new line
@@ -133,7 +133,7 @@ def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
         code = text(code, "a class")
         place = f"class '{code}'"
         if parts_of(code) in map(parts_of, codes):
-            raise UserError(f"{place} is there twice")
+            raise UserError(f"{place} appears twice")
         if code.casefold() in RESERVED:
             raise UserError(
                 f"{place} is the name of a column that predict.py writes: choose another"

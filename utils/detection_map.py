@@ -12,7 +12,7 @@ from utils.row_time import DECIMALS
 
 IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 DEPTH = 0.6  # a proposal is what lies above max − 0.6·(max − min) of its video's curve
-MIN_FRAMES = 2  # shorter runs are no proposals
+MIN_FRAMES = 2  # shorter runs are not proposals
 CLASS_SHARE = 0.7  # weight of the video-level class score in a proposal's score
 VOTING = 16  # the class score is the mean of the F // 16 largest of F frame values
 
@@ -134,7 +134,7 @@ def overlapping_pairs(proposals: Runs, truth: Runs) -> tuple[np.ndarray, np.ndar
     truth_start, truth_end = truth.start[segment], truth.end[segment]
     overlap = np.clip(np.minimum(end, truth_end) - np.maximum(start, truth_start), 0, None)
     iou = overlap / ((end - start) + (truth_end - truth_start) - overlap)
-    if proposals.start.dtype.kind == "f":  # (1.5 - 0.3) / (2.7 - 0.3) is no half
+    if proposals.start.dtype.kind == "f":  # (1.5 - 0.3) / (2.7 - 0.3) is not a half
         iou = np.round(iou, DECIMALS)
     order = np.lexsort((-iou, proposal))
     return proposal[order], segment[order], iou[order]
@@ -237,8 +237,8 @@ def detection_map(
     Args:
         predictions: per video (T, C), class probabilities, a row per snippet.
         segments: per video, frames [start, end) of its ground-truth segments.
-        labels: per video, the class name of each segment. A name that is no class counts nowhere:
-            UCF-Crime's normal videos are labelled `A`, so its class Normal is always 0.
+        labels: per video, the class name of each segment. A name that is not a class counts
+            nowhere: UCF-Crime's normal videos are labelled `A`, so its class Normal is always 0.
         class_names: the C names.
         iou_thresholds: of frame counts.
         frames_per_snippet: frames that a row stands for.

@@ -148,7 +148,7 @@ class Dataset:
         """Indices of the classes but those that are left out of training, by code.
 
         Raises:
-            UserError: one is no anomaly class, or none is left.
+            UserError: one is not an anomaly class, or none is left.
         """
         for code in left_out:
             if code not in self.classes[1:]:

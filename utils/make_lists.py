@@ -30,7 +30,7 @@ from utils.datasets.own_lists import build_own, with_places
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
 from utils.options.kinds import fraction_below_1, nonnegative_int
 from utils.system.command import OneLineParser, command
-from utils.system.console import say
+from utils.system.console import plural, say
 from utils.system.errors import UserError
 from utils.system.files import files_below, whole_file, write_json
 from utils.videos.inputs import CROPS
@@ -88,7 +88,8 @@ def write_training_list(videos: list[VideoCrops], out: Path, facts: Dataset) -> 
     """All crops of each video, crop by crop."""
     fewer = [video.name for video in videos if len(video.crops) < CROPS]
     if fewer:
-        say(f"note: {len(fewer)} training videos have fewer than {CROPS} crops: {fewer[0]}, …")
+        count = plural(len(fewer), "training video")
+        say(f"note: {count} with fewer than {CROPS} crops: {fewer[0]}, …")
     rows = [(v.crops[crop], v.label) for v in videos for crop in sorted(v.crops)]
     write_list(rows, out / facts.train_list)
     count_videos(videos, out / facts.train_list, facts)
@@ -227,32 +228,37 @@ def main(argv=None) -> None:
     add(
         "--test-crop", type=nonnegative_int, metavar="K", help="crop in the test list (ucf 5, xd 0)"
     )
-    add("--test-share", type=fraction_below_1, default=TEST_SHARE, metavar="X", help="--dataset: "
-        "share of the videos to test on where the table of videos has no split; 0: none "
-        "(default: %(default)s)")  # fmt: skip
-    add("--seed", type=nonnegative_int, default=0, metavar="N", help="--dataset: of that split "
-        "(default: %(default)s)")  # fmt: skip
+    add("--test-share", type=fraction_below_1, metavar="X", help="--dataset: share of the videos "
+        "to test on where the table of videos has no split; 0: none "
+        f"(default: {TEST_SHARE})")  # fmt: skip
+    add("--seed", type=nonnegative_int, metavar="N", help="--dataset: of that split (default: 0)")
     args = parser.parse_args(argv)
     if (args.dataset is None) == (args.file is None):
-        parser.error("name one data set: ucf, xd, or --dataset FILE.yml")
+        raise UserError("name one data set: ucf, xd, or --dataset FILE.yml")
     if args.file:
         if args.annotations or args.test_features or args.test_crop is not None:
-            parser.error("--annotations, --test-features and --test-crop are for ucf and xd: the "
-                         "file of --dataset says where its events are")  # fmt: skip
-        facts = read_dataset(args.file)
-        return build_own(with_places(facts, args.features, args.out), args.test_share, args.seed)
-    build_published(parser, args)
+            raise UserError(
+                "--annotations, --test-features and --test-crop are for ucf and xd: the file of "
+                "--dataset says where its events are"
+            )
+        facts = with_places(read_dataset(args.file), args.features, args.out)
+        share = TEST_SHARE if args.test_share is None else args.test_share
+        build_own(facts, share, args.seed or 0)
+    elif args.test_share is not None or args.seed is not None:
+        raise UserError("--test-share and --seed are for --dataset: ucf and xd have a test set")
+    else:
+        build_published(args)
 
 
-def build_published(parser: OneLineParser, args) -> None:
+def build_published(args) -> None:
     """Lists of UCF-Crime or XD-Violence."""
     ucf = args.dataset == "ucf"
     if not args.annotations or len(args.annotations) != (1 if ucf else 2):
-        parser.error(f"--annotations: {args.dataset} has {'one file' if ucf else 'two files'}")
+        raise UserError(f"--annotations: {args.dataset} has {'one file' if ucf else 'two files'}")
     if ucf and (args.features is None or args.test_features is not None):
-        parser.error("ucf takes --features, with training and test videos together")
+        raise UserError("ucf takes --features, with training and test videos together")
     if not ucf and args.test_features is None:
-        parser.error("xd takes --test-features (and --features for the training list)")
+        raise UserError("xd takes --test-features (and --features for the training list)")
     crop = {} if args.test_crop is None else {"test_crop": args.test_crop}
     out = args.out or Path("list")
     if ucf:

@@ -29,9 +29,14 @@ class Metric(NamedTuple):
     def heading(self) -> str:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
+    @property
+    def scale(self) -> int:
+        """By which a value is multiplied to have the unit."""
+        return 100 if self.fraction else 1
+
     def shown(self, value: float) -> float:
         """In the unit."""
-        return 100 * value if self.fraction else value
+        return self.scale * value
 
 
 def _deployment(title: str, **facts) -> Metric:

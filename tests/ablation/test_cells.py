@@ -162,6 +162,14 @@ def test_other_features_under_the_same_lists_do_not_get_into_an_older_table(
         finished(cells_of(tmp_path, elsewhere)[0])
 
 
+@pytest.mark.parametrize("content", ["{", "[]x", "3", ""])
+def test_a_damaged_note_of_a_run_is_one_line(cells, stand_in, content):
+    run_all(cells, stand_in)
+    (cells[0].folder / "cell.json").write_text(content)
+    with pytest.raises(UserError, match=r"cell\.json cannot be read .*: remove its folder"):
+        finished(cells[0])
+
+
 def test_a_run_that_never_began_binds_nobody(cells, stand_in, lists, tmp_path):
     stand_in.with_name("do").write_text("fail")
     run_all(cells, stand_in)

@@ -1,5 +1,7 @@
 """Grid files: the rows that they make."""
 
+import re
+
 import pytest
 
 from helpers.grids import ROWS, write
@@ -49,3 +51,12 @@ def test_the_grids_of_the_project(path):
         assert grid.rows
         assert grid.title.endswith(f", {title}")
         assert f"`{path.name}`" in (PROJECT / "configs" / "README.md").read_text()
+
+
+def test_rows_with_names_of_the_same_letters_have_folders_of_their_own(tmp_path, lists):
+    names = ["A+", "A-", "方法一", "方法二", "λ = 0.1", "β = 0.1", "MIL"]
+    grid = read_grid(write(tmp_path, {"rows": {name: {} for name in names}}), None, None, lists)
+    slugs = [row.slug for row in grid.rows]
+    assert len({*slugs}) == len(names)
+    assert slugs[2:] == ["方法一", "方法二", "λ_0.1", "β_0.1", "mil"]
+    assert all(re.fullmatch("a_[0-9a-f]{6}", slug) for slug in slugs[:2])

@@ -94,7 +94,7 @@ def test_what_lies_behind_the_last_row_is_left_out(truth_of, capsys):
     assert truth.segments[:2] == [[(0, 64)], [(0, 8)]]
     assert truth.labels[1] == ["fire"]
     said = capsys.readouterr().err
-    assert "1 events lie behind the last row of their video" in said
+    assert "1 event behind the last row of a video" in said
     assert "events.csv, line 4: left out" in said
     truth = truth_of("a,0,70,fire", "b,64,70,fire", lengths=(72, 70, None))
     assert truth.segments[:2] == [[(0, 64)], []]
@@ -151,7 +151,7 @@ def test_lines_are_counted_with_blank_ones(truth_of):
     [
         ("video,start,end", "expected video, start, end, class .class is missing."),
         ("video,start,end,label", "has the columns video, start, end, label; .*class is missing"),
-        ("video,start,end,class,class", "class is there twice"),
+        ("video,start,end,class,class", "class appears twice"),
         ("video;start;end;class", "separated by semicolons: save it with commas"),
     ],
 )

@@ -89,13 +89,13 @@ def test_all_ten_crops_in_the_test_list_are_recognised(lists):
 
 def test_the_first_video_of_another_length_is_named(lists):
     features(lists.parent / "f", {"Arson/Arson001_x264": 3}, crops=[5])
-    with pytest.raises(UserError, match=r"192 frames.*176 frames.*part company at Arson001_x264"):
+    with pytest.raises(UserError, match=r"192 frames.*176 .*first difference is at Arson001_x264"):
         read(lists)
 
 
 def test_a_row_too_many_is_named(lists):
     edit_list(lists, lambda rows: [*rows, rows[0]])
-    with pytest.raises(UserError, match=r"part company at Abuse028_x264\)"):
+    with pytest.raises(UserError, match=r"first difference is at Abuse028_x264\)"):
         read(lists)
 
 
@@ -111,14 +111,14 @@ def test_another_order_is_refused(lists):
         ("gt_ucf.npy", None, "gt_ucf.npy not found"),
         ("gt_ucf.npy", b"", "damaged"),
         ("gt_segment_ucf.json", None, "neither .json nor .npy"),
-        ("gt_segment_ucf.json", b"[1]", "no JSON object"),
-        ("gt_segment_ucf.json", b"{", "no JSON object"),
+        ("gt_segment_ucf.json", b"[1]", "not a JSON object"),
+        ("gt_segment_ucf.json", b"{", "not a JSON object"),
         ("gt_segment_ucf.json", b'{"a": [[1]], "b": [], "c": []}', "pairs of frames"),
         ("gt_segment_ucf.npy", b"junk", "both exist"),
         ("gt_segment_ucf.json", b'{"a": [[9, 2]], "b": [], "c": []}', "0 ≤ start < end"),
         ("gt_segment_ucf.json", b'{"a": [[0, Infinity]], "b": [], "c": []}', "pairs of frames"),
         ("gt_segment_ucf.json", b'{"a": [[0, 9e99]], "b": [], "c": []}', "pairs of frames"),
-        ("gt_segment_ucf.json", b'{"a": ' + b"[" * 100_000, "no JSON object"),
+        ("gt_segment_ucf.json", b'{"a": ' + b"[" * 100_000, "not a JSON object"),
         ("gt_label_ucf.json", b'{"a": 3, "b": null, "c": []}', "list of segments or labels"),
         ("gt_label_ucf.json", b'{"a": [["Abuse"], 1], "b": [], "c": []}', "expected one of"),
         ("gt_label_ucf.json", b'{"a": ["X", "X"], "b": [], "c": []}', "expected one of"),

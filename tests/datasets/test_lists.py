@@ -6,7 +6,7 @@ from benchmarks.plain import looped_clip
 from utils.datasets.batches import chunk_batches
 from utils.datasets.clips import process_feat, process_split
 from utils.datasets.features import read_features
-from utils.datasets.lists import read_list
+from utils.datasets.lists import read_list, video_and_crop
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.network.batch import Filled
 from utils.system.errors import UserError
@@ -80,6 +80,24 @@ def test_a_list(tmp_path, feature):
 def test_feature_root_takes_the_place_of_the_lists_folders(tmp_path, feature, written, root):
     path = write(tmp_path / "l.csv", f"path,label\n{written},Abuse\n")
     assert read_list(path, UCF_CRIME, str(tmp_path / root))[0].path == feature
+
+
+@pytest.mark.parametrize(
+    "stem, video, crop",
+    [
+        ("v", "v", 0),
+        ("v__0", "v", 0),
+        ("v__5", "v", 5),
+        ("a__b__12", "a__b", 12),
+        ("cam__20240101", "cam__20240101", 0),  # a day
+        ("cam__123", "cam__123", 0),
+        ("v_1", "v_1", 0),
+        ("__3", "__3", 0),
+        ("stu\u0308rzen__1", "st\u00fcrzen", 1),
+    ],
+)
+def test_the_video_and_crop_of_a_file(stem, video, crop):
+    assert video_and_crop(stem) == (video, crop)
 
 
 def test_the_longest_tail_under_the_feature_root_counts(tmp_path, feature):

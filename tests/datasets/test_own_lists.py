@@ -176,7 +176,7 @@ def test_no_videos_to_test_on(own, capsys):
 def test_features_of_no_video_are_said(own, capsys):
     features(own / "features", {"others/z__1": 2})
     make(own)
-    note = "1 feature files are of no video in"
+    note = "1 feature file of no video in"
     assert note in (said := capsys.readouterr().err) and said.rstrip().endswith("others/z__1.npy")
 
 
@@ -190,7 +190,7 @@ def test_events_are_checked_before_anything_is_written(own, capsys):
     events = own / "events.csv"
     table(events, "video,start,end,class", "b,8,24,fire", "a,1,2,fire")
     make(own)
-    assert "events.csv: 1 events in test videos, 16.7 % of their time" in capsys.readouterr().out
+    assert "events.csv: 1 event in test videos, 16.7 % of their time" in capsys.readouterr().out
     table(events, "video,start,end,class", "b,8,240,fire")
     for path in (own / "list").iterdir():
         path.unlink()
@@ -283,7 +283,7 @@ def test_names_that_no_list_can_hold(own, name, capsys):
     with open(os.fsencode(own / "features") + b"/" + name, "wb"):
         pass
     error = error_of(own, capsys)
-    assert "is no UTF-8 text of one line, which lists are made of: rename it" in error
+    assert "is not UTF-8 text of one line, which lists are made of: rename it" in error
 
 
 @pytest.mark.parametrize(

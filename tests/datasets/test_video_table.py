@@ -46,8 +46,8 @@ def test_known_videos(tmp_path):
             ["video,class", "a,fire"],
             "has the columns video, class; expected video, label and, .*la",
         ),
-        (["video,label,label", "a,fire,fire"], "label is there twice"),
-        (["video,label,frames,frames", "a,fire,1,2"], "frames is there twice"),
+        (["video,label,label", "a,fire,fire"], "label appears twice"),
+        (["video,label,frames,frames", "a,fire,1,2"], "frames appears twice"),
         (["video,label", "a,fire,train"], "Expected 2 fields in line 2, saw 3"),
         (["video,label", "a,fier"], r"line 2: unknown own label 'fier' \(did you mean fire"),
         (["video,label", "a"], "line 2: unknown own label ''"),
@@ -72,7 +72,7 @@ def test_tables_that_are_no_text(tmp_path):
     with pytest.raises(UserError, match=r"table of videos .*videos\.csv not found"):
         read_video_table(path, described(tmp_path))
     path.write_bytes(b"video,label\n\xff,fire\n")
-    with pytest.raises(UserError, match=r"videos\.csv is no UTF-8 text"):
+    with pytest.raises(UserError, match=r"videos\.csv is not UTF-8 text"):
         read_video_table(path, described(tmp_path))
 
 

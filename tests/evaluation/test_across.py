@@ -67,6 +67,7 @@ def test_the_table():
         (["ucf", "ucf"], "name two or more different ones"),
         (["ucf", "xd", "--weights", "falls=x"], "--weights falls=…: there are ucf, xd"),
         (["ucf", "xd", "--weights", "model.pth"], "--weights model.pth: expected NAME=PATH"),
+        (["ucf", "xd", "--weights", "ucf=none.pth"], "--weights ucf=none.pth: not found"),
         (["ucf", "gone.yml"], "gone.yml"),
     ],
 )

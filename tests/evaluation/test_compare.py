@@ -112,7 +112,7 @@ def test_folders_of_runs_are_paired_by_seed(scored, rng, capsys):
         for s in (1, 2, 3)
     ]  # fmt: skip
     assert found["metrics"]["auc1"]["a"] == pytest.approx(np.mean(each))
-    assert "1 runs are in one of the folders alone" in capsys.readouterr().err
+    assert "1 run in one of the folders alone" in capsys.readouterr().err
     one = compared("a/seed1", "b/seed1")  # folders of a single run
     assert one["runs"] == 1
 
@@ -204,7 +204,7 @@ def test_names_must_differ(scored, capsys):
     save("a.npz", scored)
     with pytest.raises(SystemExit):
         compare.main(["a.npz", "a.npz", "--names", "X", "X"])
-    assert "every name must be another" in capsys.readouterr().err
+    assert "the names must differ" in capsys.readouterr().err
 
 
 def test_one_file_may_be_a_snippet_longer(scored):
@@ -231,3 +231,12 @@ def test_a_comparison_without_resamples_is_none(scored, capsys):
     with pytest.raises(SystemExit):
         compare.main(["a.npz", "a.npz", "--names", "x", "y", "--bootstrap", "0"])
     assert "needs resamples" in capsys.readouterr().err
+
+
+def test_a_comparison_on_one_video_is_none(scored, capsys):
+    one = replace(scored, predictions=scored.predictions[:1], rows=scored.rows[:1], truth=None)
+    for name in ("a.npz", "b.npz"):
+        save(name, replace(one, edges=scored.edges[:1]))
+    with pytest.raises(SystemExit):
+        compare.main(["a.npz", "b.npz", "--out", "out"])
+    assert "a.npz has one video: a comparison needs more" in capsys.readouterr().err

@@ -220,4 +220,4 @@ def test_scores_that_are_no_probabilities_have_no_threshold(scored):
     assert metrics["auc1"] == pytest.approx(expected["auc1"], abs=1e-12)
     assert metrics["deployment"]["recall_at_5"] == expected["deployment"]["recall_at_5"]
     assert metrics["deployment"]["average_event_f1"] is None
-    assert "are no probabilities" in metrics["undefined"]["calibration_error"]
+    assert "are not probabilities" in metrics["undefined"]["calibration_error"]

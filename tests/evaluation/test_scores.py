@@ -129,7 +129,7 @@ def test_a_snippet_more_or_less_is_taken_and_said(own, capsys):
     save_npz(own | {"a": own["a"][:-1], "c": np.append(own["c"], 0.5)})
     assert evaluated("s.npz")["auc1"] is not None
     said = capsys.readouterr().err
-    assert "2 videos are up to 16 frames longer or shorter than in the data set, first a" in said
+    assert "2 videos up to 16 frames longer or shorter than in the data set, first a" in said
     edges = load_scored("out/predictions.npz").truth.edges
     assert [of_video[-1] for of_video in edges] == [80, 144, 96]
 
@@ -224,24 +224,25 @@ WRONG = {
         "b.npy has shape (9, 3); expected (n,), or (n, 4)"),
     "some with classes": (lambda s: save_folder(s | {"b": np.ones((9, 4))}), "s",
         "some videos have class probabilities"),
-    "texts": (lambda s: save_folder(s | {"b": np.array(["x"])}), "s", "no finite numbers"),
+    "texts": (lambda s: save_folder(s | {"b": np.array(["x"])}), "s",
+        "not all scores are finite numbers"),
     "crops": (lambda s: save_npz(s | {"a__1": s["a"], "a__0": s["a"]}), "s.npz",
         "several crops of a"),
     "twice": (lambda s: np.savez("s.npz", videos=["a", "a"], lengths=[1, 1], scores=[0, 1]),
-        "s.npz", "a video is there twice"),
+        "s.npz", "a video appears twice"),
     "names": (lambda s: np.savez("s.npz", videos=[1], lengths=[1], scores=[0]), "s.npz",
-        "videos are no names"),
+        "videos are not names"),
     "lengths": (lambda s: np.savez("s.npz", videos=["a"], lengths=[2], scores=[0]), "s.npz",
         "lengths are not those of scores"),
     "a class twice": (lambda s: save_npz(s, probabilities=np.ones((20, 3)),
-        classes=["fire", "fire", "normal"]), "s.npz", "a class is there twice"),
+        classes=["fire", "fire", "normal"]), "s.npz", "a class appears twice"),
     "mixed lines": (lambda s: Path("s.csv").write_text("video,score\na,1\nb,1\na,1\n"), "s.csv",
         "line 4: a begins anew"),
     "no scores": (lambda s: np.savez("s.npz", videos=["a"], lengths=[1]), "s.npz",
         "there is no array scores"),
     "no file": (lambda s: None, "s.npz", "--scores s.npz not found"),
     "empty folder": (lambda s: save_folder({}), "s", "holds no .npy"),
-    "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "it is no .npz archive"),
+    "junk": (lambda s: Path("s.npz").write_text("junk"), "s.npz", "it is not a .npz archive"),
     "classes from the second line on": (
         lambda s: table(Path("s.csv"), "video,score,normal,fire,hit-and-run", "a,0.1,,,",
                         "a,0.1,0.2,0.3,0.5"),

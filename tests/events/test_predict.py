@@ -200,7 +200,7 @@ def test_classes_of_ones_own(command, tmp_path, capsys):
         ("- fire", "expected lines 'name: what it looks like'"),
         ("1: fire", "expected lines 'name: what it looks like'"),
         ("score: fire", "a class cannot be called 'score'"),
-        ("fire: x\nFire: y", "'fire' is there twice"),
+        ("fire: x\nFire: y", "'fire' appears twice"),
         ("fire: []", "fire: expected a sentence or a list of them, found []"),
         (f"fire: {'fire ' * 90}", "has 92 tokens; CLIP reads at most 77"),
     ],

@@ -139,7 +139,7 @@ def test_a_file_through_a_pipe(command, tmp_path):
         (["rtsp://me:secret@127.0.0.1:1/x"], "rtsp://127.0.0.1:1/x cannot be opened"),
         (["987"], "camera 987 cannot be opened"),
         (["0", "a.mp4"], "camera 0 is a live source: give it alone"),
-        (["rtsp://[::1"], "'rtsp://…' is no URL: Invalid IPv6 URL"),
+        (["rtsp://[::1"], "'rtsp://…' is not a URL: Invalid IPv6 URL"),
         (["http://127.0.0.1:1/", "--truth=x.csv"], "give it alone, and no --truth"),
     ],
 )

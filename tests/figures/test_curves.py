@@ -110,7 +110,7 @@ def test_reliability(methods):
 def test_scores_that_are_no_probabilities_have_no_reliability(methods):
     scored = methods["a"]
     wide = [Prediction(9 * p.score, p.probabilities) for p in scored.predictions]
-    with pytest.raises(UserError, match="scores of a are no probabilities"):
+    with pytest.raises(UserError, match="scores of a are not probabilities"):
         reliability({"a": ScoredVideos(wide, scored.truth, scored.rows, scored.facts)})
 
 

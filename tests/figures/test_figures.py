@@ -15,7 +15,7 @@ from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
 from utils.engine import EvaluationSet
 from utils.evaluation.predictions import load_scored, save_predictions
-from utils.evaluation.scored_videos import ScoredVideos
+from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.figures import __main__ as figures
 from utils.figures.analysis import prototype_distances, semantics, snippet_classes
 from utils.figures.confusion import confusion
@@ -105,6 +105,22 @@ def test_logs_that_are_none(content, tmp_path):
         path.write_text(content)
     with pytest.raises(UserError, match=r"log\.jsonl"):
         read_log(path)
+
+
+def test_a_log_of_several_runs(tmp_path):
+    path = tmp_path / "log.jsonl"
+    lines = [{"epoch": 1, "step": i, "losses": {term: 1.0}} for i, term in enumerate("ab")]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(UserError, match="losses of different methods"):
+        read_log(path)
+
+
+def test_scores_that_leave_the_unit_interval_are_drawn_whole(scored):
+    predictions, truth, rows = scored
+    logits = [Prediction(8 * p.score - 3) for p in predictions]
+    figure = score_curves({"a": ScoredVideos(logits, truth, rows, UCF_CRIME)}, [0])
+    low, high = figure.axes[0].get_ylim()
+    assert low <= logits[0].score.min() and high >= logits[0].score.max()
 
 
 def test_confusion_counts_a_video_in_each_of_its_classes():
@@ -218,7 +234,7 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
         (["prototypes", "ucf", *options, "--DNP_use=False"], "part of SG-NM"),
         (["tsne", "ucf", *options, "--method=mil"], "holds weights of --method dsanet"),
         (["confusion", "ucf", *options, "--method=vadclip"], "holds weights of --method dsanet"),
-        (["scores", "ucf", *options, "--methods", "a=x", "a=y"], "every name must be another"),
+        (["scores", "ucf", *options, "--methods", "a=x", "a=y"], "the names must differ"),
         (["roc", "ucf", *options, "--methods", f"a={predictions}", f"b={part}"], "not of the same"),
         (["roc", "xd", "--methods", f"a={predictions}"], "is of UCF-Crime, not of XD-Violence"),
         (["roc", "ucf", *options, "--methods", f"_a={predictions}"], "expected NAME=FILE.npz"),

@@ -112,8 +112,8 @@ def test_any_kind_of_number(detector):
         (lambda f: f[None], "features have shape"),
         (lambda f: np.where(f == f.max(), np.nan, f), "features hold NaN or infinite values"),
         (lambda f: f.astype(np.float64) * 1e60, "features hold NaN or infinite values"),
-        (lambda f: [[1, 2], [3]], "features are no array of numbers"),
-        (lambda f: "features.npy", "features are no array of numbers"),
+        (lambda f: [[1, 2], [3]], "features are not an array of numbers"),
+        (lambda f: "features.npy", "features are not an array of numbers"),
         (lambda f: None, "features"),
     ],
 )

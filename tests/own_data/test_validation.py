@@ -74,7 +74,7 @@ def test_too_few_videos(counts, kind):
     with pytest.raises(UserError) as error:
         hold_out(rows_of(counts, crops=5), 0.1, 1, "list.csv")
     assert str(error.value) == (
-        f"--validation 0.1: list.csv has 1 {kind} videos, too few to hold out one"
+        f"--validation 0.1: list.csv has 1 {kind} video, too few to hold out one"
     )
 
 
@@ -174,7 +174,7 @@ def test_a_list_with_too_few_videos_ends_in_one_line(tmp_path, capsys):
     data = own_set(tmp_path / "shop", train_videos=1, crops=3)
     arguments = [f"--{k}={v}" for k, v in {**data.options, "validation": 0.5}.items()]
     error = one_error(SCRIPTS["xd"].train, capsys, [*arguments, f"--output-dir={tmp_path / 'o'}"])
-    assert error.endswith("train.csv has 1 normal videos, too few to hold out one")
+    assert error.endswith("train.csv has 1 normal video, too few to hold out one")
     assert not (tmp_path / "o").exists()
 
 

@@ -100,7 +100,9 @@ def resume(folder, options, kept, capfd) -> str:
 def test_one_value_is_another(small, tmp_path, capfd, path, new, said):
     options, kept = small
     error = resume(tmp_path, options, changed(kept, path, new), capfd)
-    assert f"{tmp_path / 'checkpoint.pth'} is no training checkpoint of this version (at" in error
+    assert (
+        f"{tmp_path / 'checkpoint.pth'} is not a training checkpoint of this version (at" in error
+    )
     assert said in error
     assert not (tmp_path / "log.jsonl").exists()
 

@@ -265,7 +265,7 @@ def test_labels_that_hold_one_another_end_in_a_line(tmp_path):
     np.save(tmp_path / "gt.npy", np.ones(16, np.float32))
     files = TruthFiles(*(str(tmp_path / f"{name}.npy") for name in ("gt", "s", "l")))
     rows = [Row(tmp_path / "v.npy", UCF_CRIME.encode("Abuse"))]
-    with pytest.raises(UserError, match="labels that are no texts"):
+    with pytest.raises(UserError, match="labels that are not texts"):
         read_ground_truth(files, "list.csv", rows, UCF_CRIME)
 
 
@@ -275,7 +275,7 @@ def test_labels_that_hold_one_another_end_in_a_line(tmp_path):
         ("a: &a [1]\nb: *a\n", r"the alias \*a is refused: write it out"),
         ("".join(f"k{i}: {i}\n" for i in range(60_000)), None),
         ("a: 1\n" * 250_000, "has 1,250,000 bytes, more than the 1,048,576"),
-        ("a: 1\na: 2\n", "'a' is there twice"),
+        ("a: 1\na: 2\n", "'a' appears twice"),
     ],
 )
 def test_yaml_that_would_not_end(text, message, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from utils.system.errors import UserError
 from utils.videos.frames import CORNERS
-from utils.videos.inputs import CROPS, find_videos, is_live, shown
+from utils.videos.inputs import CROPS, find_videos, is_features, is_live, shown
 
 
 def test_there_are_as_many_crops_as_places_and_their_mirror_images():
@@ -37,6 +37,14 @@ def test_videos_are_found(tmp_path):
     listed.write_text("nowhere.mp4")
     with pytest.raises(UserError, match=r"list\.txt: video nowhere\.mp4 not found"):
         find_videos([listed])
+
+
+def test_lists_and_features_are_known_in_other_spellings(tmp_path):
+    (tmp_path / "x.mp4").touch()
+    listed = tmp_path / "LIST.TXT"
+    listed.write_text(f"{tmp_path / 'x.mp4'}\n", encoding="utf-8-sig")  # as Notepad does
+    assert list(find_videos([listed])) == [tmp_path / "x.mp4"]
+    assert is_features(tmp_path / "X.NPY")
 
 
 def test_which_inputs_are_live(tmp_path, monkeypatch):

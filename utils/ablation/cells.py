@@ -107,12 +107,15 @@ def finished(cell: Cell) -> bool:
     """Whether the cell has its result.
 
     Raises:
-        UserError: the folder holds a run of other options.
+        UserError: the folder holds a run of other options, or what it says of itself is damaged.
     """
     note = cell.folder / "cell.json"
     if not note.is_file() or not (cell.best.is_file() or cell.began):
         return False
-    before, now = json.loads(note.read_text(encoding="utf-8")), cell.identity
+    try:
+        before, now = dict(json.loads(note.read_text(encoding="utf-8"))), cell.identity
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{note} cannot be read ({error}): remove its folder") from None
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise UserError(

@@ -211,7 +211,7 @@ def _variant(name: str, row: dict, common: dict, options: list[str], recipe: str
         _require_free(own)
         spelled = [str(option).replace("-", "_") for option in own]
         if twice := [option for option in spelled if spelled.count(option) > 1]:
-            raise UserError(f"{twice[0]} is there twice")
+            raise UserError(f"{twice[0]} appears twice")
         parsed = DATASETS[recipe][0].read([*options, *as_arguments(own)])
     slug = re.sub(r"(?:_|[^\w.])+", "_", name.lower()).strip("_.")[:LONGEST_NAME] or "row"
     return Variant(name, slug, own, paper, parsed)

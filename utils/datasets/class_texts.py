@@ -84,7 +84,7 @@ def custom_classes(path: str | Path, facts: Dataset) -> Dataset:
     for name, value in written.items():
         known = NORMAL if name.casefold() == NORMAL else name
         if sum(other.casefold() == name.casefold() for other in written) > 1:
-            raise UserError(f"classes {path}: '{name}' is there twice: name each class once")
+            raise UserError(f"classes {path}: '{name}' appears twice: name each class once")
         texts[known] = sentences(value, f"classes {path}, {name}")
     if len(texts) == 1:
         raise UserError(f"classes {path} names no class but {NORMAL}: expected one at least")

@@ -34,14 +34,14 @@ def read_table(
         what: errors call it.
 
     Raises:
-        UserError: it is not there, is no table, or has not these columns once each.
+        UserError: it is not there, is not a table, or has not these columns once each.
     """
     try:
         header, *lines = map(_plain, read_cells(path))
     except FileNotFoundError:
         raise UserError(f"{what} {path} not found: expected CSV, {','.join(columns)}") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path} is no UTF-8 text: save it as such") from None
+        raise UserError(f"{path} is not UTF-8 text: save it as such") from None
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} is empty: expected the line {','.join(columns)} first") from None
     except (OSError, ValueError) as error:
@@ -55,7 +55,7 @@ def read_table(
             further = f" and, where they are known, {', '.join(optional)}" if optional else ""
             raise UserError(
                 f"{path} has the columns {', '.join(header)}; expected {', '.join(columns)}"
-                f"{further} ({name} is {'there twice' if count else 'missing'})"
+                f"{further} ({name} {'appears twice' if count else 'is missing'})"
             )
     places = [header.index(name) if name in header else None for name in (*columns, *optional)]
     texts = [["" if i is None else line[i] for i in places] for line in lines]

@@ -15,7 +15,7 @@ from utils.datasets.features import SNIPPET_FRAMES
 from utils.datasets.lists import Row
 from utils.labels import Dataset
 from utils.row_time import MOST
-from utils.system.console import note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 from utils.system.untrusted import load_array, load_object_array
 
@@ -145,7 +145,7 @@ def read_per_video(path: str) -> tuple[list[list], list[str] | None]:
             named = json.loads(file.read_text(encoding="utf-8"))
             videos, names = list(named.values()), list(named)
         except (OSError, ValueError, AttributeError, RecursionError) as error:
-            raise UserError(f"{file} is no JSON object of lists per video: {error}") from None
+            raise UserError(f"{file} is not a JSON object of lists per video: {error}") from None
     if not isinstance(videos, list) or not all(isinstance(video, list) for video in videos):
         raise UserError(f"{file}: expected a list of segments or labels per video")
     return videos, names
@@ -218,7 +218,7 @@ def edges_of(row: Row, facts: Dataset) -> np.ndarray:
 def _require_apart(rows: list[Row]) -> None:
     """
     Raises:
-        UserError: a video is there twice.
+        UserError: a video appears twice.
     """
     places: dict[str, str] = {}
     for row in rows:
@@ -239,7 +239,7 @@ def from_events(
     videos = list(zip(events, ends, strict=True))
     if behind := [e.place for of_video, end in videos for e in of_video if e.start >= end]:
         note(
-            f"{len(behind)} events lie behind the last row of their video, where nothing is "
+            f"{plural(len(behind), 'event')} behind the last row of a video, where nothing is "
             f"scored, first that of {behind[0]}: left out"
         )
     events = [
@@ -330,7 +330,7 @@ def _check(
     for row, of_video, names in zip(rows, segments, labels, strict=False):
         if not all(isinstance(name, str) for name in names):
             raise UserError(
-                f"{files.labels}: {row.video} has labels that are no texts; expected one of "
+                f"{files.labels}: {row.video} has labels that are not texts; expected one of "
                 f"{', '.join(allowed)} each"
             )
         if len(of_video) != len(names) or not all(name in allowed for name in names):
@@ -354,10 +354,10 @@ def _first_disagreement(
         expected = rasterize([] if row.normal else of_video, count)
         wrong_length = row.normal and of_video and of_video[0][1] != count
         if wrong_length or not np.array_equal(frames[start:end], expected):
-            return f" (they part company at {row.video})"
+            return f" (the first difference is at {row.video})"
         start = end
     if len(rows) > len(segments):
-        return f" (they part company at {rows[len(segments)].video})"
+        return f" (the first difference is at {rows[len(segments)].video})"
     return ""
 
 

@@ -132,7 +132,7 @@ def list_lines(path: str) -> list[tuple[int, tuple[str, ...]]]:
             f"list {path} not found: make it with 'python -m utils.make_lists', see list/README.md"
         ) from None
     except UnicodeDecodeError:
-        raise UserError(f"list {path} is no UTF-8 text: save it as such") from None
+        raise UserError(f"list {path} is not UTF-8 text: save it as such") from None
     except (OSError, ValueError) as error:
         raise UserError(f"list {path} cannot be read: {' '.join(str(error).split())}") from None
     for column in COLUMNS:

@@ -90,7 +90,7 @@ def feature_files(folder: Path) -> list[FeatureFile]:
         text = str(path)
         if text.splitlines() != [text] or text.encode(errors="ignore").decode() != text:
             raise UserError(
-                f"the path {text!a} is no UTF-8 text of one line, which lists are made of: rename "
+                f"the path {text!a} is not UTF-8 text of one line, which lists are made of: rename "
                 "it"
             )
         found.append(FeatureFile(path, *video_and_crop(path.stem)))
@@ -122,7 +122,8 @@ def of_table(
             f"({len(missing)} of {len(videos)} videos): extract them, or take it out of the table"
         )
     if others:
-        note(f"{len(others)} feature files are of no video in {facts.videos}, first {others[0]}")
+        files = plural(len(others), "feature file")
+        note(f"{files} of no video in {facts.videos}, first {others[0]}")
     return crops
 
 
@@ -132,7 +133,7 @@ def of_folders(
     """Videos by the folders of their features, and their feature files.
 
     Raises:
-        UserError: a folder is no class, or a video is in two.
+        UserError: a folder is not a class, or a video is in two.
     """
     videos: dict[str, TableVideo] = {}
     crops: dict[str, dict[int, Path]] = {}
@@ -206,7 +207,7 @@ def _require_kinds(parts: dict[str, list[TableVideo]], facts: Dataset, with_test
     if with_test and not counts["test"]:
         raise UserError(
             f"{facts.title}: the split leaves no videos to test on: see {facts.videos}, or give "
-            "--test-share 0 if there shall be none"
+            "--test-share 0 for no test set"
         )
     if counts["test"] and normal["test"] in (0, counts["test"]):
         note(
@@ -256,7 +257,8 @@ def _check_events(videos: list[tuple[Path, TableVideo]], others: set[str], facts
     truth = read_ground_truth(files, str(facts.lists / facts.test_list), rows, facts, others)
     count = sum(len(s) for s, row in zip(truth.segments, rows, strict=True) if not row.normal)
     share = 100 * truth.abnormal.sum() / truth.durations.sum()
-    say(f"{facts.events or facts.gt}: {count} events in test videos, {share:.1f} % of their time")
+    events = plural(count, "event")
+    say(f"{facts.events or facts.gt}: {events} in test videos, {share:.1f} % of their time")
 
 
 def _counts(videos: list[TableVideo], facts: Dataset) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 
 from utils.datasets.lists import Row, crops_of_videos
 from utils.labels import Dataset
-from utils.system.console import note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 
 
@@ -45,7 +45,7 @@ def leave_out(
         codes: of the classes (`--leave-out`).
 
     Raises:
-        UserError: one is no anomaly class, or no anomalous video is left.
+        UserError: one is not an anomaly class, or no anomalous video is left.
     """
     if not codes:
         return rows, held_out
@@ -78,18 +78,17 @@ def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[
     videos = crops_of_videos(rows)
     first = [rows[crops[0]] for crops in videos]
     for one, crops in zip(first, videos, strict=True):
-        if odd := next((i for i in crops if not one.label.equal(rows[i].label)), None):
+        if odd := [rows[i].place for i in crops if not one.label.equal(rows[i].label)]:
             raise UserError(
-                f"{rows[odd].place}: video {one.video} has another label in {one.place}: the crops "
-                "of a video share its label; add a column video if these are two videos"
+                f"{odd[0]}: video {one.video} has another label in {one.place}: the crops of a "
+                "video share its label; add a column video if these are two videos"
             )
     kinds = [tuple(row.label.tolist()) for row in first]
     normal = [row.normal for row in first]
     for kind, count in (("normal", sum(normal)), ("anomalous", len(normal) - sum(normal))):
         if count < 2:
-            raise UserError(
-                f"--validation {share:g}: {path} has {count} {kind} videos, too few to hold out one"
-            )
+            few = plural(count, f"{kind} video")
+            raise UserError(f"--validation {share:g}: {path} has {few}, too few to hold out one")
     held = drawn(kinds, normal, share, seed)
     of_kind = sum(normal[i] for i in held)
     note(

@@ -37,7 +37,7 @@ def read_video_table(path: Path | str, facts: Dataset) -> list[TableVideo]:
     """The lines of a table of videos.
 
     Raises:
-        UserError: it cannot be read, a video is there twice, or what is said of it cannot be.
+        UserError: it cannot be read, a video appears twice, or what is said of it cannot be.
     """
     videos, lines = [], {}
     for line, texts in read_table(path, COLUMNS, ("split", *UNITS), "table of videos"):

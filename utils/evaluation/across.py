@@ -82,7 +82,7 @@ class Across:
 
     def _values(self, tested_on: str, metrics: dict) -> dict[str, float | None]:
         """Of a test, by column."""
-        found = {METRICS[n].heading: (value_of(metrics, n), METRICS[n].shown(1)) for n in SHOWN}
+        found = {METRICS[n].heading: (value_of(metrics, n), METRICS[n].scale) for n in SHOWN}
         columns = {title: v if v is None else s * v for title, (v, s) in found.items()}
         of_classes = metrics["per_class_ap"] or {}
         known = [of_classes[c] for c in self.shared[tested_on] if c in of_classes]

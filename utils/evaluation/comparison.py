@@ -10,7 +10,7 @@ from utils.evaluation.predictions import load_scored, require_same_videos
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.weighted import combined
 from utils.metric_names import METRICS
-from utils.system.console import note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 
 PREDICTIONS = "predictions.npz"
@@ -41,7 +41,7 @@ def read_runs(a: Path, b: Path) -> tuple[list[ScoredVideos], list[ScoredVideos]]
                 f"<seed>/{PREDICTIONS}, as ablate.py leaves it"
             )
         if alone := {*runs[0]} ^ {*runs[1]}:
-            note(f"{len(alone)} runs are in one of the folders alone: left out")
+            note(f"{plural(len(alone), 'run')} in one of the folders alone: left out")
         pairs = [(runs[0][seed], runs[1][seed]) for seed in seeds]
     scored = [[_read(str(path)) for path in side] for side in zip(*pairs, strict=True)]
     first = scored[0][0]
@@ -155,7 +155,7 @@ def table_of(found: dict, names: tuple[str, str]) -> list[str]:
     for name, values in found["metrics"].items():
         metric = METRICS[name]
         title = f"{metric.heading} ↓" if metric.lower else metric.heading
-        lines.append(_line(title, values, metric.shown(1)))
+        lines.append(_line(title, values, metric.scale))
     for table, by_class in found["classes"].items():
         title, scale = CLASSES[table]
         lines += ["", f"{title}, of classes (%)"]

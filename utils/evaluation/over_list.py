@@ -17,7 +17,7 @@ from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.evaluation.scores import VideoScores, read_scores
 from utils.labels import Dataset
 from utils.row_time import FRAMES
-from utils.system.console import note
+from utils.system.console import note, plural
 from utils.system.errors import UserError
 
 SNIPPET, FRAME = "snippet", "frame"
@@ -144,8 +144,8 @@ class _Aligner:
             )
         if self.other:
             note(
-                f"{len(self.other)} videos are up to {self.facts.row} longer or shorter than in "
-                f"the data set, first {self.other[0]}: their scores are taken as they are"
+                f"{plural(len(self.other), 'video')} up to {self.facts.row} longer or shorter than "
+                f"in the data set, first {self.other[0]}: their scores are taken as they are"
             )
         if not self.unknown:
             return

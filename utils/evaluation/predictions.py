@@ -72,7 +72,7 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         UserError: it holds no scores per video, or something that is none.
     """
     try:
-        _require(zipfile.is_zipfile(path) or not os.path.isfile(path), "it is no .npz archive")
+        _require(zipfile.is_zipfile(path) or not os.path.isfile(path), "it is not a .npz archive")
         if os.path.isfile(path):
             with zipfile.ZipFile(path) as archive:
                 require_no_bomb(archive, path)
@@ -97,16 +97,16 @@ def _check_scores(arrays: dict[str, np.ndarray]) -> None:
         KeyError, ValueError: something is missing, or of another kind or shape.
     """
     names, lengths, scores = (arrays[name] for name in ("videos", "lengths", "scores"))
-    _require(names.ndim == 1 and names.dtype.kind == "U" and len(names), "videos are no names")
-    _require(len({*names.tolist()}) == len(names), "a video is there twice")
+    _require(names.ndim == 1 and names.dtype.kind == "U" and len(names), "videos are not names")
+    _require(len({*names.tolist()}) == len(names), "a video appears twice")
     _require(lengths.dtype.kind in "iu" and lengths.shape == names.shape, "no length of each video")
     _require(scores.ndim == 1, f"scores have shape {scores.shape}, expected one row")
     fits = lengths.min() > 0 and lengths.max() <= len(scores) and lengths.sum() == len(scores)
     _require(fits, "lengths are not those of scores")
     arrays["scores"] = _numbers(scores, 1, "scores")
     classes = arrays.get("classes", np.empty(0, dtype=str))
-    _require(classes.ndim == 1 and classes.dtype.kind in "UO", "classes are no codes")
-    _require(len({*classes.tolist()}) == len(classes), "a class is there twice")
+    _require(classes.ndim == 1 and classes.dtype.kind in "UO", "classes are not codes")
+    _require(len({*classes.tolist()}) == len(classes), "a class appears twice")
     if "probabilities" in arrays:
         of_classes = arrays["probabilities"] = _numbers(arrays["probabilities"], 2, "probabilities")
         _require(len(of_classes) == len(scores), "scores and probabilities are not equally many")
@@ -125,7 +125,7 @@ def _numbers(values: np.ndarray, dimensions: int, what: str) -> np.ndarray:
     Raises:
         ValueError: they are none.
     """
-    _require(values.ndim == dimensions and values.dtype.kind in "fiub", f"{what} are no numbers")
+    _require(values.ndim == dimensions and values.dtype.kind in "fiub", f"{what} are not numbers")
     values = values if values.dtype.kind == "f" else values.astype(float)
     _require(np.isfinite(values).all(), f"{what} are not finite")
     return values
@@ -198,7 +198,7 @@ def _truth(arrays: dict[str, np.ndarray], edges: list[np.ndarray] | None) -> Gro
     if "segments" not in arrays or edges is None:
         return None
     videos, labels = len(edges), arrays["segment_labels"]
-    _require(labels.ndim == 1 and labels.dtype.kind == "U", "labels of segments are no codes")
+    _require(labels.ndim == 1 and labels.dtype.kind == "U", "labels of segments are not codes")
     spans = _by_video(_numbers(arrays["spans"], 2, "spans"), arrays["span_videos"], videos)
     for of_video, ends in zip(spans, edges, strict=True):
         bounds = [time for span in of_video for time in span]

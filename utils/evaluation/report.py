@@ -13,6 +13,7 @@ from utils.metric_names import (
     RATES,
     value_of,
 )
+from utils.system.console import plural
 
 MAIN = (  # whose intervals are printed, too
     "auc1", "ap1", "pr_auc", "average_map", "average_anomaly_map", "ano_auc", "video_auc",
@@ -133,11 +134,12 @@ def open_world_lines(block: dict) -> list[str]:
 
 def _about(test_set: dict) -> str:
     """`290 videos, 140 of them anomalous, 10.3 hours; 156 events, 7.6 % of the time`."""
-    said = f"{test_set['videos']} videos, {test_set['anomalous']} of them anomalous"
+    said = f"{plural(test_set['videos'], 'video')}, {test_set['anomalous']} of them anomalous"
     if "hours" in test_set:
         said += f", {test_set['hours']:.3g} hours"
     if "events" in test_set:
-        said += f"; {test_set['events']} events, {100 * test_set['abnormal']:.1f} % of the time"
+        events = plural(test_set["events"], "event")
+        said += f"; {events}, {100 * test_set['abnormal']:.1f} % of the time"
     return said
 
 

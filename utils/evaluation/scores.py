@@ -126,7 +126,7 @@ def _from_folder(path: Path, facts: Dataset) -> dict[str, VideoScores]:
                 f"the probabilities of {', '.join(facts.classes)}"
             )
         if values.dtype.kind not in "fiub" or not np.isfinite(values).all():
-            raise UserError(f"{file}: the scores are no finite numbers")
+            raise UserError(f"{file}: not all scores are finite numbers")
         values = values if values.dtype.kind == "f" else values.astype(float)
         told = values.shape[1] > 1
         videos[file.stem] = VideoScores(Prediction(values[:, 0], values[:, 1:] if told else None))

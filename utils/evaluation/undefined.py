@@ -21,7 +21,7 @@ def undefined(name: str, scored: ScoredVideos) -> str:
     of_probabilities = of_events or name.startswith(("false_alarm", "calibrat"))
     if of_probabilities and not scored.are_probabilities:
         low, high = scored.flat_scores.min(), scored.flat_scores.max()
-        return f"scores lie in {low:.4g} … {high:.4g} and are no probabilities"
+        return f"scores lie in {low:.4g} … {high:.4g} and are not probabilities"
     if name in NEED_CLASS_PROBABILITIES and not scored.tells_classes:
         return NO_CLASSES
     if name in NEED_TOLD_CLASSES:

@@ -17,7 +17,7 @@ def find_sources(inputs: list[Path]) -> dict[str, Path]:
         inputs: feature files, folders of nothing but these, and what `find_videos` takes.
 
     Raises:
-        UserError: one is missing, or a name cannot be written, or is there twice.
+        UserError: one is missing, or a name cannot be written, or appears twice.
     """
     features = {path: Path(path.stem) for path in inputs if is_features(path)}
     if missing := [path for path in features if not path.is_file()]:

@@ -21,7 +21,7 @@ def differences(found: dict, names: tuple[str, str]) -> Figure:
     for name, values in reversed(found["metrics"].items()):
         metric = METRICS[name]
         if metric.unit == "%" and values["interval"]:
-            scale = -metric.shown(1) if metric.lower else metric.shown(1)
+            scale = -metric.scale if metric.lower else metric.scale
             title = metric.title + (" (less is better)" if metric.lower else "")
             bounds = sorted(scale * value for value in values["interval"])
             lines.append((title, scale * values["difference"], bounds))

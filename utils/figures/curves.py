@@ -177,7 +177,7 @@ def require_probabilities(name: str, scored: ScoredVideos) -> None:
         UserError: scores are none.
     """
     if not scored.are_probabilities:
-        raise UserError(f"scores of {name} are no probabilities: they leave 0 … 1")
+        raise UserError(f"scores of {name} are not probabilities: they leave 0 … 1")
 
 
 def reliability(methods: dict[str, ScoredVideos]) -> Figure:

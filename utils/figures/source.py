@@ -72,7 +72,7 @@ class Source:
             raise UserError(f"--methods {odd[0]}: expected NAME=FILE.npz")
         files = {name: path for name, _, path in named}
         if len(files) < len(named):
-            raise UserError("--methods: every name must be another")
+            raise UserError("--methods: the names must differ")
         if len(files) > len(PALETTE):
             raise UserError(f"--methods: {len(files)}, more than the {len(PALETTE)} told apart")
         if not files and self.args.predictions:

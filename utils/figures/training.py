@@ -16,7 +16,7 @@ def read_log(path: Path) -> list[dict]:
     """The lines of a log, the steps of earlier epochs added to each `step`.
 
     Raises:
-        UserError: it is missing, or no such log.
+        UserError: it is missing, or not such a log.
     """
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -26,11 +26,14 @@ def read_log(path: Path) -> list[dict]:
                 done, epoch = done + last, line["epoch"]
             last = line["step"]
             line["step"] += done
+        terms = {tuple(line["losses"]) for line in lines if "losses" in line}
     except OSError as error:
         raise UserError(f"training log {path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no log.jsonl of a training run ({error})") from None
-    if not any("losses" in line for line in lines):
+        raise UserError(f"{path} is not the log.jsonl of a training run ({error})") from None
+    if len(terms) > 1:
+        raise UserError(f"{path} has losses of different methods: it is the log of several runs")
+    if not terms:
         raise UserError(f"{path} has no losses yet")
     return lines
 

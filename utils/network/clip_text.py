@@ -20,7 +20,7 @@ from utils.network.openai_clip import clip_model, package_module
 from utils.network.skip_init import SkipInit
 from utils.system.errors import UserError
 
-# Entries of an official weight file that are no parameters of the text side.
+# Entries of an official weight file that are not parameters of the text side.
 NOT_TEXT = ("visual.", "input_resolution", "context_length", "vocab_size")
 
 

@@ -13,7 +13,7 @@ from utils.network.openai_clip import clip_model
 from utils.system.device import in_float32
 
 TEMPERATURE = 0.07  # CLIP's: cosine similarities are divided by it
-SIMILARITY_THRESHOLD = 0.7  # snippets less alike than this are no neighbours
+SIMILARITY_THRESHOLD = 0.7  # snippets less alike than this are not neighbours
 GRAPH_KERNEL = 5  # snippets that a graph convolution's residual looks at
 
 
@@ -40,7 +40,7 @@ def cosine_logits(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 class WindowTransformer(nn.Module):
     """Pre-norm transformer whose attention stays inside windows of consecutive snippets.
 
-    Where N is no multiple of the window the tail forms a last, shorter one. Padding takes part.
+    Where N is not a multiple of the window the tail forms a last, shorter one. Padding takes part.
     """
 
     def __init__(self, width: int, layers: int, heads: int, window: int):

@@ -43,7 +43,7 @@ def defaults_of(path: str, method: str) -> dict:
 
 
 def settle_adapting(parsed: argparse.Namespace) -> None:
-    """Who gives --max-epoch gets epochs as they are, unless they say --adapt."""
+    """Epochs are not adapted if --max-epoch is given, unless --adapt says so."""
     if parsed.adapt is None:
         parsed.adapt = "max_epoch" not in parsed.given
 

@@ -33,7 +33,7 @@ class Method(NamedTuple):
 # The switches that make the network VadCLIP's.
 VADCLIP = {"text_tuning": "prompt", "DNP_use": False, "DCSA_use": False}
 SEGMENTS = {"visual_length": 32}  # of a training video
-# What both papers call epochs are steps.
+# Both papers call a single step an epoch.
 RTFM = Method(
     "RTFM",
     {

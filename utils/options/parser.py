@@ -139,7 +139,7 @@ class OptionParser(OneLineParser):
         return parsed, rest
 
     def _said(self, arguments: list[str]) -> tuple[dict, list[str]]:
-        """Options that are given, by destination, without any default; and what is no option."""
+        """Options that are given, by destination, without any default; and what is none."""
         unsaid = argparse.Namespace(**{action.dest: None for action in self._actions})
         try:
             parsed, rest = super().parse_known_args(map(self._spelled, arguments), unsaid)

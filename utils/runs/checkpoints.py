@@ -123,7 +123,7 @@ class Checkpoints:
             raise
         except FROM_DAMAGED_FILES as error:
             raise UserError(
-                f"{path} is no training checkpoint of this version (at {error}): leave out "
+                f"{path} is not a training checkpoint of this version (at {error}): leave out "
                 "--resume to start anew"
             ) from None
         self.saved = state.place

@@ -1,8 +1,5 @@
-"""Whether a training checkpoint holds what its run would write, seen before anything is taken from
-it.
-
-The run to be resumed shows what that is: its values have the kinds, keys and shapes that the kept
-ones must have.
+"""Checks that a training checkpoint has the form that its run would write, before anything is
+loaded from it: the kinds, keys and shapes of the values of the run to be resumed.
 """
 
 import inspect

@@ -42,7 +42,7 @@ def made_with(args, facts: Dataset, clip: str | None) -> dict:
     knowledge = {"options": fixed_options(args), "dataset": facts.described(), "clip": clip}
     if METHODS[args.method].tells_classes and writes_texts(args):
         knowledge["texts"] = class_texts(args, facts)
-    # As new values, none of which is shared: equal runs shall leave equal files.
+    # Copied through JSON so that nothing is shared: equal runs must write equal files.
     return json.loads(json.dumps({"version": VERSION, **knowledge}))
 
 

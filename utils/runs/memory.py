@@ -1,7 +1,7 @@
-"""Whether a run fits into the memory, asked before it is taken: what is too large by far may end in
-a killed process instead of an error.
+"""Checks before a run starts that it can fit into memory: one that is far too large may be killed
+instead of raising an error.
 
-Counted is what must be there however short the videos are, so the true need is larger: of a
+Only what every run needs is counted, however short its videos are. The true need is larger: of a
 training step with N = 256 and videos as long as that, three to ten times as large.
 """
 
@@ -12,11 +12,11 @@ from utils.system.device import memory_of
 from utils.system.errors import UserError
 
 FLOAT = 4  # bytes
-OF_TRAINED = 4  # numbers for each that is trained: itself, its gradient and two moments
+COPIES_PER_TRAINED = 4  # numbers for each that is trained: itself, its gradient and two moments
 # Of every clip of a method that tells classes: matrices (N, N), for graph convolutions, and (N, D)
 # that a step keeps for its gradients, or a test has at once.
-OF_STEP, OF_TEST = (5, 20), (2, 1)
-OF_OTHERS = (0, 1)
+STEP_TENSORS, TEST_TENSORS = (5, 20), (2, 1)
+OTHER_TENSORS = (0, 1)
 
 
 def require_memory(args, model: nn.Module, clips: int, training: bool) -> None:
@@ -46,10 +46,10 @@ def require_memory(args, model: nn.Module, clips: int, training: bool) -> None:
 
 def least_memory(args, model: nn.Module, clips: int, training: bool) -> int:
     """Bytes of what stands above."""
-    squares, rows = OF_OTHERS
+    squares, rows = OTHER_TENSORS
     if METHODS[args.method].tells_classes:
-        squares, rows = OF_STEP if training else OF_TEST
+        squares, rows = STEP_TENSORS if training else TEST_TENSORS
     n, width = args.visual_length, args.visual_width
-    of_trained = OF_TRAINED if training else 1
+    of_trained = COPIES_PER_TRAINED if training else 1
     weights = sum(p.numel() * (of_trained if p.requires_grad else 1) for p in model.parameters())
     return FLOAT * (weights + clips * n * (squares * n + rows * width))

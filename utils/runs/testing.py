@@ -20,7 +20,7 @@ from utils.network.backbone import random_clip
 from utils.runs.identity import fixed_options, list_hashes
 from utils.runs.memory import require_memory
 from utils.system import group, parallel
-from utils.system.console import note, say
+from utils.system.console import note, plural, say
 from utils.system.device import set_up_device, where
 from utils.system.errors import UserError
 from utils.system.files import require_different, require_writable, sha256, write_json
@@ -45,7 +45,8 @@ def run_test(args, facts: Dataset) -> None:
     parallel.require_equal_settings(
         {**fixed_options(args), "eval_batch": args.eval_batch, **hashes}
     )
-    say(f"testing {args.model_path}: {len(test.rows)} videos, {where(device, args.precision)}")
+    videos = plural(len(test.rows), "video")
+    say(f"testing {args.model_path}: {videos}, {where(device, args.precision)}")
     scored = test.scored(score(detector.model, test))
     temperature = temperature_of(detector)
     if group.rank():

@@ -57,7 +57,7 @@ class Weights(NamedTuple):
         """
         kept = load_tensors(path)
         state = checkpoint.weights_of(kept, path)
-        said = checkpoint.made_with(kept)
+        said = checkpoint.read_made_with(kept)
         if said is None:
             return cls(path, state, None, shown_options(state), None)
         method = checkpoint.method_shown(state)

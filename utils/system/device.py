@@ -118,9 +118,10 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Give what was freed back to the system. Tensors of ever other sizes leave gaps that none of
-    the next fits into, so a process that keeps them grows, by a half in some dozens of steps. The
-    next step maps its memory anew: for one in some dozens that is nothing."""
+    """Give what was freed back to the system. Tensors of constantly changing sizes leave gaps into
+    which the next ones do not fit, so a process that keeps freed memory grows, by a half in some
+    dozens of steps. The next step must map its memory anew, which costs nothing if it is one in
+    some dozens."""
     _of_libc("malloc_trim")(0)
 
 

@@ -133,7 +133,7 @@ def require_different(**paths: Path | str | None) -> None:
     for name, path in paths.items():
         if path is None:
             continue
-        place = os.path.abspath(path)
+        place = os.path.realpath(path)
         if place in found:
             raise UserError(
                 f"{dashed(found[place])} and {dashed(name)} are one file, {path}: name another"

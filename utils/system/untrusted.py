@@ -246,8 +246,8 @@ def require_no_bomb(archive: zipfile.ZipFile, path: Path | str) -> None:
 
 
 def _check_archive(path) -> None:
-    """See that an archive's checksums are right, which PyTorch does not, and that it is no program,
-    which PyTorch would say in other words."""
+    """See that an archive's checksums are right, which PyTorch does not, and that it is not a
+    program, which PyTorch would say in other words."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:

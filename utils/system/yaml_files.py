@@ -27,7 +27,7 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key}' is there twice", key_node.start_mark
+                    None, None, f"'{key}' appears twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -37,7 +37,7 @@ def read_yaml(path: Path | str, what: str):
     """The plain value that a file holds.
 
     Raises:
-        UserError: it cannot be read, or is no YAML; the message calls it `what`.
+        UserError: it cannot be read, or is not YAML; the message calls it `what`.
     """
     try:
         if (size := Path(path).stat().st_size) > MOST_BYTES:

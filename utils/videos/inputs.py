@@ -68,12 +68,12 @@ def shown(source: str) -> str:
     """What a live source is called in messages: passwords stay out of them.
 
     Raises:
-        UserError: it is no URL.
+        UserError: it is not a URL.
     """
     if "://" not in source:
         return {STDIN: "standard input"}.get(source, f"camera {source}")
     try:
         parts = urlsplit(source)
     except ValueError as error:
-        raise UserError(f"'{source.partition('://')[0]}://…' is no URL: {error}") from None
+        raise UserError(f"'{source.partition('://')[0]}://…' is not a URL: {error}") from None
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

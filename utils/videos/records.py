@@ -87,7 +87,7 @@ def write_record(place: Path, made: dict, crops: Iterable[int]) -> None:
 
 def differences(record: dict, now: dict) -> list[str]:
     """What a record says otherwise than `made_of` does now. A video that was merely moved, its size
-    and time still the same, is no other one."""
+    and time still the same, is not another one."""
     found = [
         f"{dashed(name)} {_shown(record[name])} (now {_shown(now[name])})"
         for name in Recipe._fields
