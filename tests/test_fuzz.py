@@ -26,8 +26,8 @@ from utils.datasets.annotations import read_ucf_annotations, read_xd_annotations
 from utils.datasets.batches import chunk_batches
 from utils.datasets.clips import process_feat, process_split
 from utils.datasets.features import read_features
-from utils.datasets.ground_truth import read_frames, read_per_video
 from utils.datasets.lists import read_list
+from utils.datasets.official_truth import read_frames, read_per_video
 from utils.detection_map import detection_map
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import build_ucf, build_xd, write_list

@@ -17,8 +17,9 @@ from tqdm.contrib.concurrent import thread_map
 
 from utils.both_datasets import parse
 from utils.datasets.features import read_features
-from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, list_rows
+from utils.datasets.official_truth import TruthFiles
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.labels import Dataset
 from utils.system import group
 from utils.system.command import command

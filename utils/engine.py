@@ -13,8 +13,9 @@ from mil import ranking_losses
 from model import DSANet, hierarchical_belief_modulation
 from sgnm import normal_counts
 from utils.datasets.batches import chunk_batches, read_videos
-from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, read_list
+from utils.datasets.official_truth import TruthFiles
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.labels import Dataset

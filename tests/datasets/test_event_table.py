@@ -1,8 +1,9 @@
 import pytest
 
 from helpers.own import described, features, table
-from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row
+from utils.datasets.official_truth import TruthFiles
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.system.errors import UserError
 
 NO_FILES = TruthFiles("", "", "")

@@ -8,8 +8,10 @@ import pytest
 from helpers import golden
 from helpers.lists import features, official_features, run_ucf
 from helpers.truth import frames_of
-from utils.datasets.ground_truth import TruthFiles, from_segments, rasterize, read_ground_truth
+from utils.datasets.ground_truth import rasterize
 from utils.datasets.lists import read_list
+from utils.datasets.official_truth import TruthFiles, from_segments
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import build_ucf, build_xd
 from utils.row_time import FRAMES, RowTime

@@ -17,8 +17,9 @@ import yaml
 from helpers.scripts import exit_code
 from helpers.spoiling import COMMANDS
 from utils import PROJECT
-from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row
+from utils.datasets.official_truth import TruthFiles
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.evaluation.predictions import read_arrays
 from utils.labels import UCF_CRIME
 from utils.system.errors import UserError

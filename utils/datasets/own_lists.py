@@ -11,9 +11,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from utils.datasets.features import read_features
-from utils.datasets.ground_truth import TruthFiles, read_ground_truth
 from utils.datasets.lists import Row, video_and_crop
+from utils.datasets.official_truth import TruthFiles
 from utils.datasets.split import drawn
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.datasets.video_table import SPLITS, TableVideo, read_video_table
 from utils.labels import Dataset
 from utils.network.backbone import WIDTH

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.datasets.ground_truth import TruthFiles, read_frames, read_ground_truth, read_segments
 from utils.datasets.lists import Row
+from utils.datasets.official_truth import TruthFiles, read_frames, read_segments
+from utils.datasets.truth_of_list import read_ground_truth
 from utils.evaluation.ranking import TOLERANCE
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.evaluation.scores import VideoScores, read_scores

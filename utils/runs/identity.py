@@ -4,8 +4,8 @@ import hashlib
 import json
 
 from utils.datasets.class_texts import MANUAL_TEXTS, writes_texts
-from utils.datasets.ground_truth import present_form
 from utils.datasets.lists import Row, has_test_set, list_rows
+from utils.datasets.official_truth import present_form
 from utils.labels import Dataset
 from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
