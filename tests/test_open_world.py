@@ -104,9 +104,12 @@ def test_intervals_and_a_table_come_with_them(rng):
         if name.startswith(("seen", "unseen")):
             low, high = value_of(found["intervals"], name)
             assert low <= value_of(found, name) <= high
-    table = "\n".join(result_lines(found))
-    value = found["open_world"]["unseen"]["auc1"]
-    assert f"{100 * value:9.2f}\n" in table.split("seen   unseen")[1]
+    table = "\n".join(result_lines(found)).partition("Left out of training")[2]
+    value = 100 * found["open_world"]["unseen"]["auc1"]
+    low, high = (100 * end for end in found["intervals"]["open_world"]["unseen"]["auc1"])
+    assert f"{value:.2f} [{low:.2f}, {high:.2f}]\n" in table
+    without = "\n".join(result_lines({**found, "intervals": None}))
+    assert f" {value:.2f}\n" in without.partition("Left out of training")[2]
     json.dumps(found)
 
 

@@ -11,6 +11,7 @@ from utils.metric_names import (
     OPEN_WORLD,
     PARTS,
     RATES,
+    Metric,
     value_of,
 )
 from utils.system.console import plural
@@ -74,7 +75,10 @@ def report_lines(metrics: dict) -> list[str]:
 def result_lines(results: dict) -> list[str]:
     """All that a test says of its `results_of`."""
     lines = [*report_lines(results), "", *deployment_lines(results)]
-    return [*lines, "", *open_world_lines(results[OPEN_WORLD])] if OPEN_WORLD in results else lines
+    if OPEN_WORLD in results:
+        intervals = results["intervals"] and results["intervals"][OPEN_WORLD]
+        lines += ["", *open_world_lines(results[OPEN_WORLD], intervals)]
+    return lines
 
 
 def deployment_lines(metrics: dict) -> list[str]:
@@ -115,21 +119,33 @@ def deployment_lines(metrics: dict) -> list[str]:
     return lines
 
 
-def open_world_lines(block: dict) -> list[str]:
-    """A table of the classes that training saw and did not see."""
-    lines = [f"{'':{WIDTH}}" + "".join(f"{part:>9}" for part in PARTS)]
+def open_world_lines(block: dict, intervals: dict | None) -> list[str]:
+    """A table of the classes that training saw and did not see, with intervals if there are any."""
+    width = 25 if intervals else 9
+    lines = [f"{'':{WIDTH}}" + "".join(f"{part:>{width}}" for part in PARTS)]
     for name in OF_PARTS:
         values = [block[part].get(name) for part in PARTS]
         if any(value is not None for value in values):
-            shown = (
-                f"{'none':>9}" if v is None else f"{METRICS[name].shown(v):9.2f}" for v in values
+            found = [intervals[part].get(name) if intervals else None for part in PARTS]
+            cells = [_cell(METRICS[name], *of) for of in zip(values, found, strict=True)]
+            lines.append(
+                f"{METRICS[name].heading:{WIDTH}}" + "".join(f"{c:>{width}}" for c in cells)
             )
-            lines.append(f"{METRICS[name].heading:{WIDTH}}" + "".join(shown))
     return [
         f"Left out of training: {', '.join(block['left_out'])}",
         *lines,
         "Videos of seen or of unseen classes alone, with all normal ones; mAP is on all videos.",
     ]
+
+
+def _cell(metric: Metric, value: float | None, interval: list[float] | None) -> str:
+    """`92.62 [88.01, 95.20]`."""
+    if value is None:
+        return "none"
+    shown = f"{metric.shown(value):.2f}"
+    if interval:
+        shown += " [" + ", ".join(f"{metric.shown(end):.2f}" for end in interval) + "]"
+    return shown
 
 
 def _about(test_set: dict) -> str:
