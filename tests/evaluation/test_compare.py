@@ -217,6 +217,19 @@ def test_one_file_may_be_a_snippet_longer(scored):
     assert compared("a.npz", "b.npz")["videos"] == 30
 
 
+def test_unseen_classes_are_compared_where_both_leave_out_the_same(scored, capsys):
+    save("a.npz", replace(better(scored, 0.5), left_out=("fall",)))
+    save("b.npz", replace(scored, left_out=("fall",)))
+    found = compared("a.npz", "b.npz")
+    assert found["metrics"]["unseen_auc1"]["difference"] > 0.1
+    assert found["metrics"]["seen_auc1"]["interval"][0] > 0
+    assert "unseen AUC1 (%)" in capsys.readouterr().out
+    save("b.npz", replace(scored, left_out=("theft",)))
+    found = compared("a.npz", "b.npz")
+    assert not any(name.startswith(("seen", "unseen")) for name in found["metrics"])
+    assert "not all runs leave the same classes out" in capsys.readouterr().err
+
+
 def test_what_one_method_alone_has_is_said(scored, capsys):
     plain = [Prediction(p.score) for p in scored.predictions]
     save("a.npz", scored)

@@ -8,8 +8,8 @@ from utils.evaluation.bootstrap import SEED, interval, resample_weights
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_scored, require_same_videos
 from utils.evaluation.scored_videos import ScoredVideos
-from utils.evaluation.weighted import combined
-from utils.metric_names import METRICS
+from utils.evaluation.weighted import Values, combined
+from utils.metric_names import ALL_METRICS, OPEN_WORLD
 from utils.system.console import note, plural
 from utils.system.errors import UserError
 
@@ -85,15 +85,18 @@ class Comparison:
         self.videos = a[0].num_videos
         drawn = resample_weights(self.videos, count)
         weights = np.vstack([np.ones((1, self.videos), dtype=int), drawn])
+        alike = len({run.left_out for run in [*a, *b]}) == 1
+        if not alike:
+            note("not all runs leave the same classes out: seen and unseen ones are not compared")
         self.values = [
-            combined(np.stack, [Evaluation(run).values(weights) for run in runs]) for runs in (a, b)
+            combined(np.stack, [_values(run, weights, alike) for run in runs]) for runs in (a, b)
         ]
 
     def differences(self) -> dict:
         """By metric, and by class: both values, the difference A - B, its interval, and the share
         of resamples in which A leads (equal ones count half). Of what both have."""
         a, b = self.values
-        found = {n: self._difference(a[n], b[n], n) for n in METRICS if n in a and n in b}
+        found = {n: self._difference(a[n], b[n], n) for n in ALL_METRICS if n in a and n in b}
         by_class = {
             table: {
                 code: self._difference(*(_over_ious(side[table][code]) for side in (a, b)), table)
@@ -107,7 +110,7 @@ class Comparison:
             "runs": len(self.runs[0]),
             "resamples": self.count,
             "metrics": {n: d for n, d in found.items() if d},
-            "undefined": [n for n in METRICS if (n in a or n in b) and not found.get(n)],
+            "undefined": [n for n in ALL_METRICS if (n in a or n in b) and not found.get(n)],
             "classes": {t: {c: d for c, d in of.items() if d} for t, of in by_class.items()},
         }
 
@@ -119,7 +122,7 @@ class Comparison:
             return None
         resampled = minus[1:] + self._of_seeds(of_runs[:, 0])
         defined = resampled[np.isfinite(resampled)]
-        leads = defined < 0 if name in METRICS and METRICS[name].lower else defined > 0
+        leads = defined < 0 if name in ALL_METRICS and ALL_METRICS[name].lower else defined > 0
         return {
             "a": float(a[:, 0].mean()),
             "b": float(b[:, 0].mean()),
@@ -138,6 +141,15 @@ class Comparison:
         return rng.standard_t(runs - 1, self.count) * np.std(differences, ddof=1) / runs**0.5
 
 
+def _values(run: ScoredVideos, weights: np.ndarray, with_open_world: bool) -> Values:
+    """Metrics for weightings of the videos, those of seen and unseen classes among the others."""
+    values = Evaluation(run).values(weights)
+    parts = values.pop(OPEN_WORLD, {})
+    if with_open_world:
+        values |= {f"{part}_{name}": v for part, of in parts.items() for name, v in of.items()}
+    return values
+
+
 def _over_ious(value) -> np.ndarray:
     return np.mean([*value.values()], axis=0) if isinstance(value, dict) else value
 
@@ -153,7 +165,7 @@ def table_of(found: dict, names: tuple[str, str]) -> list[str]:
         f"{'':{WIDTH}}{short[0]:>11}{short[1]:>11}{'A - B':>9}   95 % interval      A leads in",
     ]
     for name, values in found["metrics"].items():
-        metric = METRICS[name]
+        metric = ALL_METRICS[name]
         title = f"{metric.heading} ↓" if metric.lower else metric.heading
         lines.append(_line(title, values, metric.scale))
     for table, by_class in found["classes"].items():
@@ -164,7 +176,7 @@ def table_of(found: dict, names: tuple[str, str]) -> list[str]:
         if len(seen) < len(by_class):
             lines.append(f"  (0 of both: {', '.join(c for c in by_class if c not in seen)})")
     if found["undefined"]:
-        titles = "; ".join(METRICS[name].title for name in found["undefined"])
+        titles = "; ".join(ALL_METRICS[name].title for name in found["undefined"])
         lines += ["", f"Not defined for both: {titles}"]
     return [*lines, "", "↓: less is better"]
 

@@ -19,7 +19,7 @@ from utils.system.untrusted import require_no_bomb
 
 ARRAYS = (
     "videos", "lengths", "scores", "probabilities", "classes", "dataset", "labels", "edges",
-    "segments", "segment_videos", "segment_labels", "spans", "span_videos",
+    "segments", "segment_videos", "segment_labels", "spans", "span_videos", "left_out",
 )  # fmt: skip
 
 
@@ -30,7 +30,8 @@ def save_predictions(path: str, scored: ScoredVideos) -> None:
     (Σ T, C) where there are any, `classes` (C,). Of the videos: `dataset`, its facts as JSON;
     `labels` (V, C); `edges` (Σ (T + 1),), when snippets begin and end, where that is known; and
     where events are known, `segments` (M, 2) with `segment_videos`, `segment_labels` (M,), and
-    `spans` (K, 2) of what is abnormal with `span_videos` (K,).
+    `spans` (K, 2) of what is abnormal with `span_videos` (K,). `left_out`, the classes that were
+    not trained on, by code.
     """
     predictions, truth, facts = scored.predictions, scored.truth, scored.facts
     arrays = {}
@@ -51,6 +52,7 @@ def save_predictions(path: str, scored: ScoredVideos) -> None:
             classes=np.array(facts.classes),
             dataset=np.array(json.dumps(facts.described())),
             labels=np.array([np.asarray(row.label) for row in scored.rows], dtype=np.uint8),
+            left_out=np.array(scored.left_out, dtype=str),
             **arrays,
         )
 
@@ -177,7 +179,10 @@ def scored_of(arrays: dict[str, np.ndarray], path: str) -> ScoredVideos | None:
         _require([*facts.classes] == arrays["classes"].tolist(), "classes of another data set")
         edges = _edges(arrays)
         rows = [Row(None, label, name=n) for n, label in zip(names, labels, strict=True)]
-        return ScoredVideos(predictions_of(arrays), _truth(arrays, edges), rows, facts, edges)
+        left_out = tuple(np.asarray(arrays.get("left_out", ())).tolist())
+        facts.seen(left_out)
+        predictions, truth = predictions_of(arrays), _truth(arrays, edges)
+        return ScoredVideos(predictions, truth, rows, facts, edges, left_out)
     except (KeyError, TypeError, ValueError, IndexError, UserError) as error:
         raise UserError(f"{path}: what it says of its videos is damaged ({error})") from None
 

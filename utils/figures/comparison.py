@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from utils.figures.style import PALETTE, QUIET, new_figure
-from utils.metric_names import METRICS
+from utils.metric_names import ALL_METRICS
 
 LINE = 0.24  # inches
 
@@ -19,7 +19,7 @@ def differences(found: dict, names: tuple[str, str]) -> Figure:
     """
     lines = []
     for name, values in reversed(found["metrics"].items()):
-        metric = METRICS[name]
+        metric = ALL_METRICS[name]
         if metric.unit == "%" and values["interval"]:
             scale = -metric.scale if metric.lower else metric.scale
             title = metric.title + (" (less is better)" if metric.lower else "")
