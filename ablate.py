@@ -23,7 +23,7 @@ from utils.both_datasets import DATASETS
 from utils.metric_names import ALL_METRICS
 from utils.options.kinds import nonnegative_int, positive_int
 from utils.system.command import OneLineParser, command
-from utils.system.console import say
+from utils.system.console import plural, say
 from utils.system.files import require_writable, write_text
 
 
@@ -66,7 +66,7 @@ def main(argv=None):
     for cell in done:
         clear(cell, not args.drop_weights)
     missing = [cell for cell in cells if cell not in done]
-    say(f"{len(cells)} runs, {len(done)} of them finished before")
+    say(f"{plural(len(cells), 'run')}, {len(done)} of them finished before")
     results = {(cell.row.name, cell.seed): result_of(cell.best) for cell in done}
 
     def tell(cell: Cell, seconds: float, left: str) -> None:

@@ -24,7 +24,7 @@ from utils.options.clip import clip_options
 from utils.options.kinds import called, positive_int
 from utils.system import group
 from utils.system.command import OneLineParser, command
-from utils.system.console import printable, say
+from utils.system.console import plural, printable, say
 from utils.system.errors import UserError
 from utils.system.files import require_writable
 from utils.system.machine import CORES, PRECISIONS
@@ -86,7 +86,7 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
 def summary(videos: dict[Path, Path]) -> str:
     """`3 videos (1a2b3c4d)`: their number, and what tells others from them."""
     names = "\n".join(map(str, videos.values())).encode(errors="surrogateescape")
-    return f"{len(videos)} videos ({hashlib.sha256(names).hexdigest()[:8]})"
+    return f"{plural(len(videos), 'video')} ({hashlib.sha256(names).hexdigest()[:8]})"
 
 
 @command
@@ -133,7 +133,7 @@ def main(argv=None):
     # Who ends with an error ends the others with it, so all end together.
     numbers = [extraction.written, extraction.skipped, len(extraction.failures)]
     written, skipped, failed = map(int, parallel.total(numbers, together))
-    say(f"{written} videos extracted, {skipped} before, {failed} failed")
+    say(f"{plural(written, 'video')} extracted, {skipped} before, {failed} failed")
     group.leave(int(failed > 0))
     if failed:
         sys.exit(1)

@@ -83,11 +83,12 @@ def test_a_test_list_has_one_row_per_video_even_without_events(own):
 
 
 def test_a_table_that_is_named_must_be_there(own, capsys):
-    describe(own, videos="labels.csv")
     before = (own / "list" / "train.csv").read_bytes()
-    with pytest.raises(SystemExit):
-        make_lists.main(["--dataset", str(own / "own.yml")])
-    assert f"names the table of videos {own}/labels.csv: not found" in capsys.readouterr().err
+    for name in ("labels.csv", "tabels/videos.csv"):
+        describe(own, videos=name)
+        with pytest.raises(SystemExit):
+            make_lists.main(["--dataset", str(own / "own.yml")])
+        assert f"names the table of videos {own}/{name}: not found" in capsys.readouterr().err
     assert (own / "list" / "train.csv").read_bytes() == before
 
 

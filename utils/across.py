@@ -36,11 +36,7 @@ from utils.system.console import dashed, say
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_text
 
-PER_DATASET_OPTIONS = (
-    "weights",
-    "config",
-    "feature_root",
-)  # options that are said for each data set
+PER_DATASET_OPTIONS = ("weights", "config", "feature_root")  # given as NAME=VALUE
 
 
 class Place(NamedTuple):

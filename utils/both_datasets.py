@@ -17,13 +17,20 @@ def recipe_of(dataset: str) -> tuple[str, list[str]]:
     return (dataset, []) if dataset in DATASETS else ("ucf", [f"--dataset={dataset}"])
 
 
-def with_recipe(argv: list[str] | None, place: int = 0) -> list[str]:
-    """The arguments of a command, with `ucf` at its place where they name a data set of one's own
-    by --dataset alone: most commands read it alike by either recipe."""
+def with_recipe(argv: list[str] | None, before: tuple[str, ...] = ()) -> list[str]:
+    """The arguments of a command, with `ucf` where they name a data set of one's own by --dataset
+    alone: most commands read it alike by either recipe.
+
+    Args:
+        argv: the arguments (default: the command line's).
+        before: what may stand before the recipe, which otherwise comes first.
+    """
     argv = sys.argv[1:] if argv is None else argv
-    lacks_it = argv[place : place + 1] and argv[place] not in DATASETS
     named = any(text.partition("=")[0] == "--dataset" for text in argv)
-    return [*argv[:place], "ucf", *argv[place:]] if lacks_it and named else argv
+    if not named or DATASETS.keys() & {*argv}:
+        return argv
+    place = 1 + next((i for i, text in enumerate(argv) if text in before), -1)
+    return [*argv[:place], "ucf", *argv[place:]]
 
 
 def parse(

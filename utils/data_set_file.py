@@ -6,6 +6,7 @@ from datetime import date
 
 from utils.row_time import FRAMES, UNITS
 from utils.system.errors import UserError
+from utils.system.files import composed
 
 NORMAL = "normal"  # the class that is the normal one unless the file names another
 RESERVED = ("video", "snippet", "start", "end", "score")  # columns beside the classes' own
@@ -116,8 +117,7 @@ def values_of(written) -> dict:
 
 def parts_of(label: str) -> list[str]:
     """What stands between the hyphens of a label, whatever its case."""
-    folded = unicodedata.normalize("NFC", label.casefold())  # folders of a Mac have umlauts in two
-    return [part.strip() for part in folded.split("-")]
+    return [part.strip() for part in composed(label.casefold()).split("-")]
 
 
 def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
@@ -130,13 +130,13 @@ def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
         raise UserError("classes: expected two or more lines 'code: text', a normal one among them")
     codes, names, texts = [], [], []
     for code, value in written.items():
-        code = text(code, "a class")
+        code = composed(text(code, "a class"))
         place = f"class '{code}'"
         if parts_of(code) in map(parts_of, codes):
             raise UserError(f"{place} appears twice")
         if code.casefold() in RESERVED:
             raise UserError(
-                f"{place} is the name of a column that predict.py writes: choose another"
+                f"{place} is the name of a column beside those of the classes: choose another"
             )
         if not isinstance(value, dict):
             value = {"texts": value}

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.row_time import DECIMALS
-
 IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+IOU_DECIMALS = 12  # that count, of seconds
 DEPTH = 0.6  # a proposal is what lies above max − 0.6·(max − min) of its video's curve
 MIN_FRAMES = 2  # shorter runs are not proposals
 CLASS_SHARE = 0.7  # weight of the video-level class score in a proposal's score
@@ -135,7 +134,7 @@ def overlapping_pairs(proposals: Runs, truth: Runs) -> tuple[np.ndarray, np.ndar
     overlap = np.clip(np.minimum(end, truth_end) - np.maximum(start, truth_start), 0, None)
     iou = overlap / ((end - start) + (truth_end - truth_start) - overlap)
     if proposals.start.dtype.kind == "f":  # (1.5 - 0.3) / (2.7 - 0.3) is not a half
-        iou = np.round(iou, DECIMALS)
+        iou = np.round(iou, IOU_DECIMALS)
     order = np.lexsort((-iou, proposal))
     return proposal[order], segment[order], iou[order]
 

@@ -3,6 +3,7 @@ features stands for, where its lists and events are. docs/own_data_set.md explai
 """
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import torch
 
 DATASETS_FOLDER = PROJECT / "configs" / "datasets"
-VIDEO_TABLE = "videos.csv"
 PUBLISHED = ("ucf", "xd")  # names of the two that the paper uses
 NONE = "0"  # in labels of XD-Violence: no further class
 
@@ -75,6 +75,7 @@ class Dataset:
     ground_truth_normal: str = NORMAL
     features: Path | None = None
     videos: Path | None = None
+    names_videos: bool = False  # whether its file names that table
     events: Path | None = None
 
     @property
@@ -94,9 +95,9 @@ class Dataset:
         Raises:
             UserError: the file of the data set names one that is not there.
         """
-        if not self.videos or self.videos.is_file():
-            return self.videos is not None
-        if self.videos.name != VIDEO_TABLE:
+        if self.videos and self.videos.is_file():
+            return True
+        if self.names_videos:
             raise UserError(f"{self.file} names the table of videos {self.videos}: not found")
         return False
 
@@ -254,7 +255,7 @@ class Dataset:
         name = said["name"] or (part_of_file_names(file.stem, "name") if file else "")
 
         def place(key: str, usual: str) -> Path:
-            return Path(said[key] or usual).expanduser()
+            return Path(os.path.expanduser(said[key] or usual))
 
         return cls(
             name=name,
@@ -276,7 +277,8 @@ class Dataset:
             gt_label=truth.get("labels"),
             ground_truth_normal=truth.get("normal", codes[normal]),
             features=file and folder / place("features", "features"),
-            videos=file and folder / place("videos", VIDEO_TABLE),
+            videos=file and folder / place("videos", "videos.csv"),
+            names_videos=said["videos"] is not None,
             events=None if truth or not file else _events(said["events"], folder),
         )
 
@@ -325,7 +327,7 @@ def _split(label: str, known: list[str]) -> set[str]:
 
 def _events(said: str | None, folder: Path) -> Path | None:
     """The table of events: that which is named, or events.csv if there is one."""
-    path = folder / Path(said or "events.csv").expanduser()
+    path = folder / os.path.expanduser(said or "events.csv")
     return path if said or path.is_file() else None
 
 

@@ -89,7 +89,7 @@ def write_training_list(videos: list[VideoCrops], out: Path, facts: Dataset) -> 
     fewer = [video.name for video in videos if len(video.crops) < CROPS]
     if fewer:
         count = plural(len(fewer), "training video")
-        say(f"note: {count} with fewer than {CROPS} crops: {fewer[0]}, …")
+        say(f"note: {count} with fewer than {CROPS} crops, first {fewer[0]}")
     rows = [(v.crops[crop], v.label) for v in videos for crop in sorted(v.crops)]
     write_list(rows, out / facts.train_list)
     count_videos(videos, out / facts.train_list, facts)

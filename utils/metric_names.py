@@ -31,7 +31,7 @@ class Metric(NamedTuple):
 
     @property
     def scale(self) -> int:
-        """By which a value is multiplied to have the unit."""
+        """Factor from a value to its unit: 100 for percent, else 1."""
         return 100 if self.fraction else 1
 
     def shown(self, value: float) -> float:

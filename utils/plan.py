@@ -63,7 +63,7 @@ class Plan(NamedTuple):
             planned = min(planned, math.ceil(most * sgnm_steps / steps))
         if adapts and planned * WARMUP_SHARE < warmup and args.method == "dsanet":
             warmup = math.ceil(planned * WARMUP_SHARE)
-            note(f"the run is short: SG-NM warms up over the first {WARMUP_SHARE:.0%} of it")
+            note(f"the run is short: SG-NM warms up over its first {plural(warmup, 'step')}")
         return cls(passes, epochs, planned, warmup, most)
 
 

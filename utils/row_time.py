@@ -11,7 +11,7 @@ FRAMES, SECONDS, SHARE = "frames", "seconds", "share"
 UNITS = (FRAMES, SECONDS)
 MOST = 2**31  # frames or seconds: more than a year of video
 LONGEST = 2**16  # row, in either
-DECIMALS = 12  # of seconds that count: three rows of 0.1 s end where an event at 0.3 s begins
+DECIMALS = 9  # of seconds that count: three rows of 0.1 s end where an event at 0.3 s begins
 TEXT = re.compile(r"(\d+(?:\.\d+)?) +(frame|second)s?")
 
 

@@ -37,6 +37,8 @@ from utils import PROJECT
         ({"rows": {"a": {}}, "seeds": 3}, "seeds is 3, expected a list"),
         ({"rows": {"a": {}}, "seeds": [1, 1]}, "different whole numbers"),
         ({"grid": {"t_w": 0.5}}, "grid, t_w is 0.5"),
+        ({"grid": {"t_w": [0.5, 0.50]}}, "two rows are called 't_w 0.5'"),
+        ({"rows": {1: {}, "1": {}}}, "two rows are called '1'"),
         ({"rows": {"a": {"options": {"lr": "x"}}}}, "row 'a': argument --lr"),
         ({"rows": {"a": {"options": {"lrr": 1}}}}, "row 'a': unrecognized arguments"),
         ({"rows": {"a": {"options": {"max_epochs": 1}}}}, "did you mean --max-epoch?"),

@@ -166,7 +166,7 @@ def test_other_features_under_the_same_lists_do_not_get_into_an_older_table(
 def test_a_damaged_note_of_a_run_is_one_line(cells, stand_in, content):
     run_all(cells, stand_in)
     (cells[0].folder / "cell.json").write_text(content)
-    with pytest.raises(UserError, match=r"cell\.json cannot be read .*: remove its folder"):
+    with pytest.raises(UserError, match=r"cell\.json cannot be read .*: remove it"):
         finished(cells[0])
 
 

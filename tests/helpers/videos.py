@@ -9,11 +9,13 @@ import torch
 SIZE = (64, 48)  # width, height
 
 
-def write_video(path: Path, count: int, size=SIZE, times=None) -> Path:
+def write_video(
+    path: Path, count: int, size=SIZE, times=None, rate=25, codec="mpeg4", options=None
+) -> Path:
     """Frame i is grey, as bright as `brightness` says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25, options={"qscale": "2"})
+        stream = container.add_stream(codec, rate=rate, options=options or {"qscale": "2"})
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for i in range(count):

@@ -75,7 +75,7 @@ def test_who_gives_epochs_gets_them_as_they_are(capsys):
 )
 def test_the_warm_up_is_a_tenth_of_a_short_run(steps, sgnm, warmup, capsys):
     assert Plan.of(options(), steps, sgnm).warmup == warmup
-    said = "the run is short: SG-NM warms up over the first 10% of it"
+    said = f"the run is short: SG-NM warms up over its first {warmup} steps"
     assert (said in capsys.readouterr().err) == (warmup < 100)
 
 

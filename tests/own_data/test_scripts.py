@@ -100,7 +100,7 @@ def test_a_run_says_what_it_adapts(tmp_path, capsys):
         "of 64",
         "note: a pass over the training list is 1 step: an epoch makes 10 passes before weights "
         "are evaluated",
-        "note: the run is short: SG-NM warms up over the first 10% of it",
+        "note: the run is short: SG-NM warms up over its first 1 step",
     ]
 
 

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from utils import PROJECT
-from utils.system.command import command
+from utils.system.command import OneLineParser, command
 from utils.system.console import note, printable, say
 from utils.system.errors import UserError
 
@@ -60,10 +61,29 @@ def test_a_command_ends_well_though_nobody_hears_it(redirected, tmp_path):
     assert (tmp_path / "ended").exists()
 
 
+@pytest.mark.parametrize("script", ["ucf_train.py", "predict.py"])
+@pytest.mark.parametrize("redirected", [">&-", "| cat"])
+def test_help_in_a_small_encoding_and_to_nobody(script, redirected):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    line = f'"{sys.executable}" {script} --help {redirected}; exit ${{PIPESTATUS[0]}}'
+    command = ["bash", "-c", line]
+    ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_help_into_a_closed_pipe():
     line = f'"{sys.executable}" ucf_train.py --help-all | true; exit ${{PIPESTATUS[0]}}'
     ended = subprocess.run(["bash", "-c", line], cwd=PROJECT, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_paths_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    parser = OneLineParser()
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--text")
+    parsed = parser.parse_args(["--out=~/a", "--text=~/b"])
+    assert (parsed.out, parsed.text) == (Path("/home/me/a"), "/home/me/b")
 
 
 def test_a_path_that_the_system_refuses_is_one_line(capsys):

@@ -1,6 +1,7 @@
 """Live sources, played over the network of this machine."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,6 +45,18 @@ def test_time_goes_on_where_the_clock_of_a_source_starts_anew(tmp_path):
     assert starts == pytest.approx([0, 0.64, 1.28, 1.92], abs=0.1)
     for snippet in found:
         assert snippet.end - snippet.start == pytest.approx(0.64, abs=0.05)
+
+
+def test_how_long_a_gap_lasts_is_known_to_this_machine_alone(tmp_path, monkeypatch):
+    """The source's clock leaps by a minute, this machine's by 30 seconds; a file can wait, so there
+    this machine's says nothing."""
+    times = [*range(0, 16), *range(16 + 60 * 25, 32 + 60 * 25)]
+    video = write_video(tmp_path / "v.mkv", 32, times=times)
+    for as_it_happens, start in ((True, 30), (False, 0.64)):
+        clock = SimpleNamespace(monotonic=iter([0.0, 30.0]).__next__)
+        monkeypatch.setattr(utils.videos.live, "time", clock)
+        parts = timed_snippets(Video(video), 0.0, "middle", as_it_happens=as_it_happens)
+        assert [part.start for part in parts] == pytest.approx([0, start], abs=0.05)
 
 
 def test_snippets_may_have_another_number_of_frames(tmp_path):

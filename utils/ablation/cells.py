@@ -96,7 +96,7 @@ def identity(row: Variant, recipe: str) -> dict:
     options = {k: v for k, v in vars(row.parsed).items() if k not in {*MAY_CHANGE, "seed"}}
     try:
         files = {**list_hashes(row.parsed, facts, train=True), **clip_hash(row.parsed)}
-        return {"recipe": recipe, **options, **files}
+        return {"dataset": recipe, **options, **files}  # as older folders have it
     except OSError as error:
         raise UserError(
             f"row '{row.name}': {error.filename} cannot be read: {error.strerror}"
@@ -115,7 +115,7 @@ def finished(cell: Cell) -> bool:
     try:
         before, now = dict(json.loads(note.read_text(encoding="utf-8"))), cell.identity
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{note} cannot be read ({error}): remove its folder") from None
+        raise UserError(f"{note} cannot be read ({error}): remove it to train anew") from None
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise UserError(

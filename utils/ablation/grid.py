@@ -17,7 +17,7 @@ from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
-LONGEST_NAME = 100  # of a folder, in characters
+LONGEST_NAME = 100  # of a folder, in bytes
 MAIN_METRIC = {name: parser.get_default("select_by") for name, (parser, _) in DATASETS.items()}
 # What ablate.py says itself for every run.
 ITS_OWN = (
@@ -87,6 +87,9 @@ def read_grid(
         rows = [
             _variant(title, row, said["options"], options, recipe) for title, row in _rows(said)
         ]
+        names = Counter(row.name for row in rows)
+        if max(names.values()) > 1:
+            raise UserError(f"two rows are called '{max(names, key=names.get)}'")
     rows = _with_different_slugs(rows)
     chosen, metrics = metrics, said["metrics"] or [MAIN_METRIC[recipe], "average_map"]
     if recipe != said["dataset"]:
@@ -213,18 +216,19 @@ def _variant(name: str, row: dict, common: dict, options: list[str], recipe: str
         if twice := [option for option in spelled if spelled.count(option) > 1]:
             raise UserError(f"{twice[0]} appears twice")
         parsed = DATASETS[recipe][0].read([*options, *as_arguments(own)])
-    slug = re.sub(r"(?:_|[^\w.])+", "_", name.lower()).strip("_.")[:LONGEST_NAME] or "row"
+    slug = re.sub(r"(?:_|[^\w.])+", "_", name.lower()).strip("_.")
+    slug = slug.encode()[:LONGEST_NAME].decode(errors="ignore") or "row"
     return Variant(name, slug, own, paper, parsed)
 
 
 def _with_different_slugs(rows: list[Variant]) -> list[Variant]:
-    """The same rows; of those whose names make one slug, each slug ends with a hash of the name."""
-    slugs = Counter(row.slug for row in rows)
-    hashes = {row.name: sha256(row.name.encode()).hexdigest()[:6] for row in rows}
-    return [
-        row if slugs[row.slug] == 1 else row._replace(slug=f"{row.slug}_{hashes[row.name]}")
-        for row in rows
-    ]
+    """The same rows; where an earlier one has the slug, a hash of the name comes behind it."""
+    found: dict[str, Variant] = {}
+    for row in rows:
+        if row.slug in found:
+            row = row._replace(slug=f"{row.slug}_{sha256(row.name.encode()).hexdigest()[:6]}")
+        found[row.slug] = row
+    return [*found.values()]
 
 
 def _require_free(names) -> None:

@@ -85,5 +85,8 @@ def xd_class_lines(path: Path):
             raise UserError(f"{place}: unknown class {sorted(unknown)[0]}")
         segments = frame_pairs(rest, place)
         if len(segments) != len(labels):
-            raise UserError(f"{place}: expected class start end …, found '{' '.join(words)}'")
+            raise UserError(
+                f"{place}: expected class start end … with frames for each class, found "
+                f"'{' '.join(words)}'"
+            )
         yield place, name, segments, labels

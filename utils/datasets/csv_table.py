@@ -1,11 +1,11 @@
 """Tables that people write, as CSV with a header."""
 
-import unicodedata
 from pathlib import Path
 
 import pandas as pd
 
 from utils.system.errors import UserError
+from utils.system.files import composed
 
 
 def read_cells(path: Path | str) -> list[tuple[str, ...]]:
@@ -15,11 +15,6 @@ def read_cells(path: Path | str) -> list[tuple[str, ...]]:
         skip_blank_lines=False,
     )  # fmt: skip
     return list(table.itertuples(index=False, name=None))
-
-
-def _plain(line: tuple[str, ...]) -> list[str]:
-    """Texts without spaces around them; a letter and its marks are one, as in `video_and_crop`."""
-    return [unicodedata.normalize("NFC", text.strip()) for text in line]
 
 
 def read_table(
@@ -37,7 +32,7 @@ def read_table(
         UserError: it is not there, is not a table, or has not these columns once each.
     """
     try:
-        header, *lines = map(_plain, read_cells(path))
+        header, *lines = ([composed(text.strip()) for text in line] for line in read_cells(path))
     except FileNotFoundError:
         raise UserError(f"{what} {path} not found: expected CSV, {','.join(columns)}") from None
     except UnicodeDecodeError:

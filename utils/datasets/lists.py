@@ -3,7 +3,6 @@
 
 import os
 import re
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +15,7 @@ from utils.labels import Dataset
 from utils.network.backbone import WIDTH
 from utils.row_time import UNITS
 from utils.system.errors import UserError
+from utils.system.files import composed
 
 if TYPE_CHECKING:  # lists are read without PyTorch
     import torch
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 def video_and_crop(stem: str) -> tuple[str, int]:
     """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0, by its name
     without the ending. A crop has one or two digits: `cam__20240101` is a video."""
-    stem = unicodedata.normalize("NFC", stem)  # as tables write it, and a Mac's file names do not
+    stem = composed(stem)
     video, _, crop = stem.rpartition("__")
     is_crop = video and crop.isdecimal() and len(crop) <= CROP_DIGITS
     return (video, int(crop)) if is_crop else (stem, 0)
@@ -113,7 +113,7 @@ def list_rows(path: str, facts: Dataset, feature_root: str | None, absent: bool 
         place = f"{path}, line {line}"
         try:
             length = facts.length_of(*more[1:])
-            yield line, Row(find(file), encode(label), place, width, more[0], length)
+            yield line, Row(find(file), encode(label), place, width, composed(more[0]), length)
         except UserError as error:
             yield line, error
 

@@ -4,6 +4,7 @@ Without a table the folders say the labels: `<features>/<class>/<video>.npy`. Wi
 table a seeded one is drawn, in which every class has its share.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +81,9 @@ def build_own(facts: Dataset, test_share: float, seed: int) -> None:
     say(*told)
 
 
+LIKE_A_CROP = re.compile(r"__\d{3,}$")  # of a file's name, though it is none
+
+
 def feature_files(folder: Path) -> list[FeatureFile]:
     """The feature files below a folder, by path.
 
@@ -95,6 +99,11 @@ def feature_files(folder: Path) -> list[FeatureFile]:
                 "it"
             )
         found.append(FeatureFile(path, *video_and_crop(path.stem)))
+    if odd := [file.path for file in found if LIKE_A_CROP.search(file.video)]:
+        note(
+            f"{plural(len(odd), 'feature file')} with more than two digits behind '__', first "
+            f"{odd[0]}: taken for videos, not for crops"
+        )
     if not found:
         raise UserError(f"{folder} holds no features: expected files <video>.npy in it")
     return sorted(found)

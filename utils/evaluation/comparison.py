@@ -85,7 +85,7 @@ class Comparison:
         self.videos = a[0].num_videos
         drawn = resample_weights(self.videos, count)
         weights = np.vstack([np.ones((1, self.videos), dtype=int), drawn])
-        alike = len({run.left_out for run in [*a, *b]}) == 1
+        alike = len({frozenset(run.left_out) for run in [*a, *b]}) == 1
         if not alike:
             note("not all runs leave the same classes out: seen and unseen ones are not compared")
         self.values = [

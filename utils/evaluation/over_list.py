@@ -146,7 +146,7 @@ class _Aligner:
         if self.other:
             note(
                 f"{plural(len(self.other), 'video')} up to {self.facts.row} longer or shorter than "
-                f"in the data set, first {self.other[0]}: their scores are taken as they are"
+                f"in the data set, first {self.other[0]}: the scores are taken as they are"
             )
         if not self.unknown:
             return

@@ -14,7 +14,7 @@ from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.event_defaults import FPS
 from utils.labels import Dataset
 from utils.system.errors import UserError
-from utils.system.files import whole_file
+from utils.system.files import composed, whole_file
 from utils.system.untrusted import require_no_bomb
 
 ARRAYS = (
@@ -83,6 +83,7 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         for name in ARRAYS[:3]:
             _require(name in arrays, f"there is no array {name}")
         _check_scores(arrays)
+        arrays["videos"] = np.array([composed(name) for name in arrays["videos"].tolist()])
     except UserError:
         raise
     except OSError as error:

@@ -18,6 +18,7 @@ from utils.labels import Dataset
 from utils.network.backbone import RANDOM, random_clip
 from utils.row_time import FRAMES, RowTime
 from utils.system.errors import UserError
+from utils.system.files import composed
 from utils.videos.frames import frame_times
 from utils.videos.inputs import is_features
 
@@ -134,7 +135,7 @@ def answer_for(
     """
     video, times, row = video_name(source), None, facts.row
     if not is_features(source):
-        video, times = source.stem, frame_times(source)
+        video, times = composed(source.stem), frame_times(source)
         row, length = RowTime(FRAMES, facts.frames_per_row()), None  # its frames tell
     try:
         rows = len(prediction.score)

@@ -33,7 +33,7 @@ def find_sources(inputs: list[Path]) -> dict[str, Path]:
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise UserError(f"the name {name!a} is no UTF-8: rename the file") from None
+            raise UserError(f"the name {name!a} is not UTF-8: rename the file") from None
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two inputs are called {twice[0]}: give them to one --out each")
     if INDEX in names and len(names) > 1:

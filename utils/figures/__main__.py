@@ -57,7 +57,7 @@ def make_parser() -> OneLineParser:
 
 @command
 def main(argv=None):
-    own, options = make_parser().parse_known_args(with_recipe(argv, place=1))
+    own, options = make_parser().parse_known_args(with_recipe(argv, before=(*KINDS, "all")))
     recipe, named = recipe_of(own.dataset)
     parser, usual = DATASETS[recipe]
     args = parser.parse_args([*named, *options])

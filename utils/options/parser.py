@@ -7,14 +7,13 @@ the command line in precedence; `--method` and `--dataset` change the defaults o
 import argparse
 import difflib
 import sys
-from os.path import expanduser
 
 from utils.options.clip import check_width, clip_options
 from utils.options.datasets import check_selection, defaults_of, settle_adapting
 from utils.options.help import Formatter
 from utils.options.methods import check_file, check_method, method_of
 from utils.system.command import OneLineParser
-from utils.system.console import say
+from utils.system.console import have_streams, say
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
@@ -85,6 +84,7 @@ class OptionParser(OneLineParser):
         Args:
             argv: arguments (default: the command line's).
         """
+        have_streams()
         tokens = {self._spelled(token) for token in (sys.argv[1:] if argv is None else argv)}
         if tokens & {"-h", "--help", "--help-all"}:
             say(self.format_help(full="--help-all" in tokens).rstrip())
@@ -139,14 +139,13 @@ class OptionParser(OneLineParser):
         return parsed, rest
 
     def _said(self, arguments: list[str]) -> tuple[dict, list[str]]:
-        """Options that are given, by destination, without any default; and what is none."""
+        """Options that are given, by destination, without any default; and the rest."""
         unsaid = argparse.Namespace(**{action.dest: None for action in self._actions})
         try:
             parsed, rest = super().parse_known_args(map(self._spelled, arguments), unsaid)
         except argparse.ArgumentError as error:
             raise UserError(str(error)) from None
-        said = {name: value for name, value in vars(parsed).items() if value is not None}
-        return {n: expanduser(v) if isinstance(v, str) else v for n, v in said.items()}, rest
+        return {name: value for name, value in vars(parsed).items() if value is not None}, rest
 
     def _said_in(self, path: str) -> dict:
         """Options that a config file gives, by destination."""

@@ -87,14 +87,13 @@ class Checkpoints:
 
     def save(self, state: RunState) -> None:
         """Write it in the main process; the others wait, because who ends first ends all."""
-        best = state.best_metrics
+        best = state.best_metrics  # `ap` is the official name of what selects
         kept = {
             **vars(state),
             "model_state_dict": checkpoint.without_text(checkpoint.cpu_state(self.model)),
             "optimizer_state_dict": self.optimization.state_dict(),
             "random_states": random_states(),
-            "ap": best
-            and best.get(self.fixed["select_by"]),  # called so in the official checkpoints
+            "ap": best and best.get(self.fixed["select_by"]),
             "options": self.fixed,
             "made_with": self.made_with,
         }
@@ -136,7 +135,7 @@ class Checkpoints:
             if then != now:
                 raise UserError(
                     f"{path} was written with {name} {then}, now it is {now}: a run is resumed "
-                    "with the options and lists it began with"
+                    "with the options, lists and features it began with"
                 )
 
     def was_restarted(self) -> bool:

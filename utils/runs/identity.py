@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from contextlib import suppress
 
 from utils.datasets.class_texts import MANUAL_TEXTS, writes_texts
-from utils.datasets.lists import Row, has_test_set, list_rows
+from utils.datasets.lists import FeatureFinder, has_test_set, list_lines
 from utils.datasets.official_truth import present_form
 from utils.labels import Dataset
 from utils.network.clip_file import weights_identity
 from utils.options.methods import METHODS
+from utils.system.errors import UserError
 from utils.system.files import sha256
 
 # Options that may be others when a run is resumed; the lists are compared by content.
@@ -51,9 +53,9 @@ def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
         files["texts"] = args.texts or MANUAL_TEXTS
     hashes = {option: sha256(path) for option, path in files.items()}
     first_list = args.train_list if train else args.test_list
-    _, row = next(list_rows(first_list, facts, args.feature_root))
-    if isinstance(row, Row):  # otherwise whoever reads the list tells what is wrong with it
-        hashes["first_features"] = sha256(row.path)
+    with suppress(UserError):  # whoever reads the list tells what is wrong with it
+        _, (path, *_) = list_lines(first_list)[0]
+        hashes["first_features"] = sha256(FeatureFinder(args.feature_root)(path))
     if facts.is_own:
         described = json.dumps(facts.described(), sort_keys=True).encode()
         hashes["described"] = hashlib.sha256(described).hexdigest()

@@ -70,7 +70,7 @@ def command(main):
                 reason = "" if "/gloo/" in str(error) else f": {' '.join(str(error).split())[:200]}"
                 end(f"{LOST}{reason}", EXIT_LOST)
             if isinstance(error, OSError) and error.filename is not None:
-                end(f"{error.filename}: {error.strerror}", EXIT_BAD_INPUT)
+                end(f"{error.filename}: {error.strerror or error}", EXIT_BAD_INPUT)
             raise
         finally:
             signal.signal(signal.SIGTERM, outside)
@@ -86,10 +86,15 @@ def end(message: str, code: int) -> None:
     if processes() > 1:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, when another one has left
         if first_to_say(message):
-            print(f"error: {message}", file=sys.stderr)
+            _print_error(message)
         leave(code)
-    print(f"error: {message}", file=sys.stderr)
+    _print_error(message)
     sys.exit(code)
+
+
+def _print_error(message: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
 
 
 def tell_launcher(message: str) -> None:
@@ -122,6 +127,14 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message):
         end(" ".join(message.splitlines()), EXIT_BAD_INPUT)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Paths may begin with `~`: shells leave it to the program behind `--option=`."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        for name, value in vars(parsed).items():
+            if isinstance(value, str | Path):
+                setattr(parsed, name, type(value)(os.path.expanduser(value)))
+        return parsed, rest
 
 
 def module_parser(name: str, doc: str) -> OneLineParser:

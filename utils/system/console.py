@@ -49,11 +49,10 @@ class NoTerminal(io.TextIOWrapper):
 
 
 def have_streams() -> None:
-    """Let what is printed go nowhere where a stream is closed, and be escaped where it has no place
-    in the stream's encoding."""
+    """Send output to nowhere if a stream is closed; escape what its encoding lacks."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
@@ -61,7 +60,9 @@ def have_streams() -> None:
 def be_quiet() -> None:
     """Say nothing but errors from now on."""
     silence_stdout()
-    sys.stderr = NoTerminal(sys.stderr.buffer, sys.stderr.encoding, line_buffering=True)
+    sys.stderr = NoTerminal(
+        sys.stderr.buffer, sys.stderr.encoding, sys.stderr.errors, line_buffering=True
+    )
 
 
 def say(*lines: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def whole_file(path: Path | str, keep: Path | None = None):
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
+def composed(name: str) -> str:
+    """A name as most systems write it: a letter and its marks are one, and not two as in the names
+    of a Mac's files. To be asked wherever names of videos and classes are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
 def files_below(folder: Path, ending: str = "") -> list[Path]:
     """The files below a folder whose names end so, in whatever case, by path; links to folders are
     followed."""
@@ -64,7 +71,7 @@ def remove_left_behind(path: Path | str) -> None:
 
 
 def _is_another_process(pid: int) -> bool:
-    """Whether a process that is not this one runs on this machine."""
+    """Whether `pid` is a running process other than this one."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

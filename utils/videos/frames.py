@@ -21,6 +21,7 @@ FRAME_SIZE = (256, 340)  # height, width
 CORNERS = ((16, 58), (0, 0), (0, 116), (32, 0), (32, 116))  # top and left edge of crops 0…4
 CENTRE = 0  # of the ten crops
 MOST_WIDTH = 1920  # of pictures for people, in pixels
+NEW_CLOCK = 0.5  # seconds that the clock of a video falls back where it begins anew
 UNREADABLE = (av.FFmpegError, OSError, ValueError)  # what PyAV raises
 
 
@@ -132,8 +133,8 @@ def as_shown(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
 
 def frame_times(path: Path) -> np.ndarray | None:
     """(F,) seconds at which a player shows the frames of a video, in order, without decoding them;
-    None where it says neither that nor how many frames a second has. Recordings that were joined
-    end to end are shown one after another.
+    None where it says neither that nor how many frames a second has. Where the clock of a video
+    begins anew, as in recordings that were joined, it goes on.
 
     Raises:
         UserError: as Video.
@@ -142,26 +143,33 @@ def frame_times(path: Path) -> np.ndarray | None:
     base = video.stream.time_base
     with video.container as container:
         begin = container.start_time  # of pictures or sound
-        packets = [p for p in container.demux(video.stream) if p.size and not p.is_discard]
-        rate = video.stream.average_rate
-    stamps = _joined(packets)
+        found = [
+            (p.pts, p.dts, p.duration)
+            for p in container.demux(video.stream)
+            if p.size and not p.is_discard
+        ]
+        rate = video.stream.guessed_rate
+    stamps = _on_one_clock(found, NEW_CLOCK / base)
     if len(set(stamps)) < min(2, len(stamps)) or not stamps:
-        return np.arange(len(packets)) / float(rate) if rate else None
+        return np.arange(len(found)) / float(rate) if rate else None
     times = np.sort(np.array(stamps) * float(base))
     return times - (times[0] if begin is None else min(begin / av.time_base, times[0]))
 
 
-def _joined(packets: list[av.Packet]) -> list[int]:
-    """Presentation times of packets; where decoding times leap back, another recording begins."""
+def _on_one_clock(packets: list[tuple], leap: float) -> list[int]:
+    """When packets are shown, from their times of being shown and decoded, and how long they last.
+    Where the latter fall by more than `leap`, the clock has begun anew."""
     stamps: list[int] = []
-    shift, before = 0, None
-    for packet in packets:
-        if packet.pts is None:
+    shift, last, before = 0, 0, None
+    for shown_at, decoded_at, lasts in packets:
+        if shown_at is None:
             continue
-        if None not in (packet.dts, before) and packet.dts < before:
-            shift = max(stamps) + (packet.duration or 1) - packet.pts
-        before = packet.dts
-        stamps.append(packet.pts + shift)
+        if decoded_at is not None:
+            if before is not None and before - decoded_at > leap:
+                shift = last + (lasts or 1) - shown_at
+            before = decoded_at
+        stamps.append(shown_at + shift)
+        last = max(last, stamps[-1])
     return stamps
 
 

@@ -118,7 +118,8 @@ class Live:
             try:
                 video = open_source(self.source)
                 self.waits = self.source == STDIN or bool(video.container.duration)
-                for snippet in timed_snippets(video, offset, self.pool, self.size):
+                parts = timed_snippets(video, offset, self.pool, self.size, not self.waits)
+                for snippet in parts:
                     if self.stop.is_set():
                         return
                     wait = 0
@@ -146,9 +147,12 @@ class Live:
             self.left_out += 1
 
 
-def timed_snippets(video: Video, offset: float, pool: str, size: int = SNIPPET_FRAMES):
+def timed_snippets(
+    video: Video, offset: float, pool: str, size: int = SNIPPET_FRAMES, as_it_happens: bool = False
+):
     """Snippets of a source that was opened `offset` seconds after the first time; `pool` and `size`
-    as for `Live`."""
+    as for `Live`. Of one that sends pictures as they happen, this machine's clock says how long a
+    gap lasts."""
     times: list[float] = []  # of the snippet's frames
     opened = time.monotonic()
 
@@ -159,8 +163,7 @@ def timed_snippets(video: Video, offset: float, pool: str, size: int = SNIPPET_F
             # The source's clock may start anew, or leap, or not be there.
             if last is None or at is None or not 0 < at + shift - last < TIMEOUT:
                 next_one = offset if last is None else last + 1 / USUAL_RATE
-                if last is not None and at is not None and at + shift > last:
-                    # Nothing came for a while, or the clock was set: this one's own clock knows.
+                if as_it_happens and None not in (last, at) and at + shift > last:
                     next_one = max(next_one, offset + time.monotonic() - opened)
                 shift = next_one - (at or 0.0)
                 last = next_one

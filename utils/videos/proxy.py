@@ -64,7 +64,7 @@ def write_proxy(source: Path, target: Path) -> None:
     times = frame_times(source)
     video = Video(source)
     if times is None:
-        times = (i / float(video.stream.average_rate or USUAL_RATE) for i in count())
+        times = (i / USUAL_RATE for i in count())
     try:
         with whole_file(target) as partial:
             _write(video, times, partial)
