@@ -8,6 +8,7 @@ import yaml
 import ucf_option
 import xd_option
 from utils import PROJECT
+from utils.both_datasets import with_recipe
 from utils.options.methods import METHODS
 
 SHARED = {
@@ -223,3 +224,19 @@ def test_options_given_as_a_namespace_count():
 def test_options_are_read_without_pytorch():
     program = "import sys, ucf_option, xd_option; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
+
+
+@pytest.mark.parametrize(
+    "given, completed",
+    [
+        ("--dataset=a.yml --num-workers=0", "ucf --dataset=a.yml --num-workers=0"),
+        ("roc --methods A=a --dataset a.yml", "roc ucf --methods A=a --dataset a.yml"),
+        ("--out ucf roc --methods A=a --dataset a.yml", None),
+        ("--out d roc xd --dataset a.yml", None),
+        ("roc a.yml", None),
+        ("", None),
+    ],
+)
+def test_a_data_set_of_ones_own_needs_no_recipe(given, completed):
+    wanted = (given if completed is None else completed).split()
+    assert with_recipe(given.split(), before=("roc", "all")) == wanted

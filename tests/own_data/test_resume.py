@@ -72,7 +72,7 @@ def test_the_data_set_must_say_what_it_said(said, stopped, data, capfd):
     data.say(**said)
     error = error_of(*stopped[1:], capfd)
     assert "was written with described " in error
-    assert error.endswith("a run is resumed with the options and lists it began with")
+    assert error.endswith("a run is resumed with the options, lists and features it began with")
 
 
 def test_what_decides_nothing_may_change(stopped, data, tmp_path):
