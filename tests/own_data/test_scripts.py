@@ -208,7 +208,7 @@ def test_two_processes_adapt_and_say_it_once(tmp_path):
     code, _, errors = ended(torchrun(2, command))
     assert code == 0, errors
     assert errors.count("has 3 normal rows: --batch-size is 2 instead of 64") == 1
-    assert errors.count("an epoch walks it 10 times") == 1
+    assert errors.count("an epoch makes 10 passes before") == 1
     best = json.loads((tmp_path / "run" / "best.json").read_text())
     assert best["step"] == 2
     assert 0 <= best["validation"]["video_auc"] <= 1
