@@ -147,6 +147,7 @@ def test_snippets_belong_to_what_most_of_their_frames_show():
     assert snippet_classes(test).tolist() == [1, 0, 0, 3, 0, 0]
 
 
+@pytest.mark.slow
 def test_figures_of_a_method_that_tells_no_classes(small_ucf, tmp_path, capsys):
     options = {**small_ucf, "method": "rtfm", "output-dir": tmp_path, "max-epoch": 1}
     options |= {"model-path": tmp_path / "m.pth", "checkpoint-path": tmp_path / "c.pth"}
