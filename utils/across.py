@@ -26,7 +26,7 @@ from utils import PROJECT
 from utils.ablation.cells import Cell, finished, identity, run_cells
 from utils.ablation.grid import Variant
 from utils.both_datasets import DATASETS, recipe_of
-from utils.evaluation.across import Across, read_same
+from utils.evaluation.across import TransferTable, read_same
 from utils.labels import Dataset, dataset_of
 from utils.network.backbone import RANDOM
 from utils.options.parser import as_arguments
@@ -93,7 +93,7 @@ def main(argv=None):
         for name, file in weights.items()
         for place in places
     }
-    table = Across([place.facts for place in places], results, same)
+    table = TransferTable([place.facts for place in places], results, same)
     notes = weights_notes(places, given["weights"])
     texts = {"md": "\n".join([table.markdown(), *notes, ""]), "csv": table.csv()}
     for kind, text in texts.items():

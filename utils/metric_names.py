@@ -39,8 +39,8 @@ class Metric(NamedTuple):
         return self.scale * value
 
 
-def _deployment(title: str, **facts) -> Metric:
-    return Metric(title, of_deployment=True, **facts)
+def _deployment(title: str, **settings) -> Metric:
+    return Metric(title, of_deployment=True, **settings)
 
 
 def _time(title: str, unit: str) -> Metric:

@@ -10,7 +10,7 @@ import yaml
 from helpers.own import described
 from helpers.scripts import make_data
 from utils import across
-from utils.evaluation.across import SHARED, Across, read_same, shared_classes
+from utils.evaluation.across import SHARED, TransferTable, read_same, shared_classes
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.system.errors import UserError
 
@@ -49,7 +49,7 @@ def test_the_table():
         ("ucf", "xd"): {**metrics(0.8, 0), "per_class_ap": None},
         ("xd", "ucf"): metrics(0.7, 10), ("xd", "xd"): metrics(0.6, 5),
     }  # fmt: skip
-    table = Across([UCF_CRIME, XD_VIOLENCE], results, read_same())
+    table = TransferTable([UCF_CRIME, XD_VIOLENCE], results, read_same())
     assert table.values["ucf", "ucf"][SHARED] == 10  # over classes and IoUs
     lines = [[c.strip() for c in line.strip("| ").split("|")]
              for line in table.markdown().splitlines()]  # fmt: skip

@@ -32,10 +32,12 @@ def read_same(path: Path | str = SAME) -> list[set[str]]:
     return [{_plain(text) for text in group} for group in groups]
 
 
-def shared_classes(facts: list[Dataset], same: list[set[str]]) -> list[tuple[tuple[str, ...], ...]]:
+def shared_classes(
+    datasets: list[Dataset], same: list[set[str]]
+) -> list[tuple[tuple[str, ...], ...]]:
     """Anomaly classes that all data sets have: of each the codes in every set. One of the first set
     may be several of another."""
-    meanings = [_meanings(of_set, same) for of_set in facts]
+    meanings = [_meanings(of_set, same) for of_set in datasets]
     found = []
     for meaning in meanings[0].values():
         codes = tuple(
@@ -61,21 +63,21 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().replace("-", " ").split())
 
 
-class Across:
+class TransferTable:
     """
     Args:
-        facts: of the data sets.
+        datasets: that weights were trained and tested on.
         results: metrics by the names of the data sets that were trained on and tested on.
         same: of `read_same`.
     """
 
-    def __init__(self, facts: list[Dataset], results: dict[tuple[str, str], dict], same):
-        self.facts = {of_set.name: of_set for of_set in facts}
-        self.titles = {name: of_set.title for name, of_set in self.facts.items()}
-        self.classes = shared_classes(facts, same)
+    def __init__(self, datasets: list[Dataset], results: dict[tuple[str, str], dict], same):
+        self.datasets = {of_set.name: of_set for of_set in datasets}
+        self.titles = {name: of_set.title for name, of_set in self.datasets.items()}
+        self.classes = shared_classes(datasets, same)
         self.shared = {
             name: tuple(dict.fromkeys(code for codes in self.classes for code in codes[i]))
-            for i, name in enumerate(self.facts)
+            for i, name in enumerate(self.datasets)
         }
         self.intervals = {pair: found.get("intervals") for pair, found in results.items()}
         self.values = {pair: self._values(pair[1], found) for pair, found in results.items()}
@@ -119,7 +121,7 @@ class Across:
 
     def _notes(self) -> list[str]:
         named = [
-            "; ".join(_named(*of_set) for of_set in zip(self.facts.values(), codes, strict=True))
+            "; ".join(_named(*of_set) for of_set in zip(self.datasets.values(), codes, strict=True))
             for codes in self.classes
         ]
         about = "In brackets: 95 % intervals over resamples of the test videos."

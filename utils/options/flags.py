@@ -47,8 +47,8 @@ def make_parser(
     parser = OptionParser(
         description,
         {
-            method: facts.defaults | files_of(name, method) | of_methods.get(method, {})
-            for method, facts in METHODS.items()
+            method: spec.defaults | files_of(name, method) | of_methods.get(method, {})
+            for method, spec in METHODS.items()
         },
     )
     add_data(parser)

@@ -90,8 +90,8 @@ class Record:
         write_json(self.folder / BEST, metrics)
 
     @main_only
-    def diverged(self, facts: dict) -> None:
-        write_json(self.diverged_path, facts)
+    def diverged(self, what: dict) -> None:
+        write_json(self.diverged_path, what)
 
 
 def _write_yaml(path: Path, value: dict) -> None:

@@ -251,8 +251,8 @@ class Run:
             step = self.step - len(values) + row + 1
             losses = {t: f"{v:g}" for t, v in zip(self.terms, values[row].tolist(), strict=True)}
             files = [self.rows[i].path for i in self.order.batch(step)]
-            facts = {"epoch": self.epoch + 1, "step": step, "losses": losses}
-            self.record.diverged({**facts, "batch": list(map(str, files))})
+            what = {"epoch": self.epoch + 1, "step": step, "losses": losses}
+            self.record.diverged({**what, "batch": list(map(str, files))})
             term = self.terms[column]
             place = f"epoch {self.epoch + 1}, step {step}"
             written = self.record.diverged_path
