@@ -23,10 +23,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from utils.both_datasets import DATASETS
+from utils.both_datasets import DATASETS, arguments_of
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.sources import find_sources, require_apart
-from utils.labels import Dataset, dataset_of
+from utils.labels import Dataset
 from utils.options.kinds import fraction, nonnegative_float, positive_float
 from utils.options.methods import METHODS
 from utils.row_time import FRAMES
@@ -75,9 +75,7 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
         raise UserError(
             f"name a video, a folder or a feature file: predict.py {own.recipe} VIDEO …"
         )
-    options_parser, facts = DATASETS[own.recipe]
-    args = options_parser.parse_args(options)
-    facts = dataset_of(args, facts)
+    args, facts = arguments_of(own.recipe, options)
 
     live = [text for text in own.inputs if is_live(text)]
     if live and (len(own.inputs) > 1 or own.truth):

@@ -17,6 +17,14 @@ def recipe_of(dataset: str) -> tuple[str, list[str]]:
     return (dataset, []) if dataset in DATASETS else ("ucf", [f"--dataset={dataset}"])
 
 
+def arguments_of(dataset: str, options: list[str]) -> tuple[argparse.Namespace, Dataset]:
+    """Options, and the facts of the data set that they or `dataset`, see `recipe_of`, name."""
+    recipe, named = recipe_of(dataset)
+    parser, facts = DATASETS[recipe]
+    args = parser.parse_args([*named, *options])
+    return args, dataset_of(args, facts)
+
+
 def with_recipe(argv: list[str] | None, before: tuple[str, ...] = ()) -> list[str]:
     """The arguments of a command, with `ucf` where they name a data set of one's own by --dataset
     alone: most commands read it alike by either recipe.
@@ -43,6 +51,4 @@ def parse(
     chooser.add_argument("options", nargs=argparse.REMAINDER, help="those of ucf_train.py or "
         "xd_train.py; 'ucf --help' shows them")  # fmt: skip
     chosen = chooser.parse_args(with_recipe(argv))
-    parser, facts = DATASETS[chosen.dataset]
-    args = parser.parse_args(chosen.options)
-    return args, dataset_of(args, facts)
+    return arguments_of(chosen.dataset, chosen.options)

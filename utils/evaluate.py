@@ -19,14 +19,13 @@ of ucf_test.py or xd_test.py, whose options may follow: --test-list,
 import os
 from pathlib import Path
 
-from utils.both_datasets import DATASETS, recipe_of, with_recipe
+from utils.both_datasets import arguments_of, with_recipe
 from utils.datasets.lists import read_list
 from utils.evaluation.bootstrap import results_of
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.over_list import PER, scored_by
 from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import result_lines
-from utils.labels import dataset_of
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
@@ -61,10 +60,7 @@ def main(argv=None):
     for option in (o.partition("=")[0].replace("_", "-") for o in options):
         if option in MEANINGLESS:
             raise UserError(f"{option} means nothing here: see --help")
-    recipe, named = recipe_of(own.dataset)
-    parser, usual = DATASETS[recipe]
-    args = parser.parse_args([*named, *options])
-    facts = dataset_of(args, usual)
+    args, facts = arguments_of(own.dataset, options)
     out = own.out or Path("runs") / f"{facts.name}_scores"
     results, predictions = out / "results.json", out / "predictions.npz"
     require_writable(results, predictions)

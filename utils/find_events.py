@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.detection_map import lasting_rows
 from utils.evaluation.alarms import event_runs
 from utils.evaluation.scored_videos import Prediction
 from utils.labels import Dataset
@@ -100,9 +101,9 @@ def find_events(
         min_seconds: its length is at least this.
         temperature: β of the class probabilities.
     """
-    lasting = np.diff(timeline.edges) > 0  # of a short video shared by many rows, some have no time
-    prediction = Prediction(*(v if v is None else v[lasting] for v in prediction))
-    edges = np.append(timeline.starts[lasting], timeline.edges[-1])
+    known = [values for values in prediction if values is not None]
+    lasting, (edges, *_) = lasting_rows(known, [timeline.edges] * len(known))
+    prediction = Prediction(*lasting)
     runs = event_runs([prediction.score], [edges])
     events = [
         event_of(prediction, facts, edges, start, end, temperature)

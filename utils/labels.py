@@ -17,7 +17,7 @@ from utils.data_set_file import (
     part_of_file_names,
     parts_of,
     values_of,
-)  # fmt: skip
+)
 from utils.network.backbone import BACKBONES
 from utils.row_time import DECIMALS, FRAMES, MOST, SECONDS, USUAL, RowTime
 from utils.system.errors import UserError

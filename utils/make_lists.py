@@ -22,7 +22,7 @@ from utils.datasets.annotations import (
     Annotation,
     read_ucf_annotations,
     read_xd_annotations,
-)  # fmt: skip
+)
 from utils.datasets.features import SNIPPET_FRAMES, read_features
 from utils.datasets.ground_truth import rasterize
 from utils.datasets.lists import COLUMNS, video_name

@@ -102,9 +102,8 @@ def read_grid(
     if facts.is_own:
         rows = [row._replace(paper={}) for row in rows]
     if not facts.has_events:
-        metrics = [m for m in metrics if m in SELECTABLE_WITHOUT_EVENTS] or [
-            *SELECTABLE_WITHOUT_EVENTS
-        ]
+        known = SELECTABLE_WITHOUT_EVENTS
+        metrics = [m for m in metrics if m in known] or [*known]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     metrics = list(dict.fromkeys(chosen or metrics))
     note = said["note"] if any(m in row.paper for row in rows for m in metrics) else ""

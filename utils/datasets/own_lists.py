@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from utils.datasets.features import read_features
-from utils.datasets.lists import Row, video_and_crop
+from utils.datasets.lists import CROP_DIGITS, Row, video_and_crop
 from utils.datasets.official_truth import TruthFiles
 from utils.datasets.split import drawn
 from utils.datasets.truth_of_list import read_ground_truth
@@ -25,6 +25,7 @@ from utils.system.errors import UserError
 from utils.system.files import files_below, whole_file
 
 SPLIT = "split.csv"
+LIKE_A_CROP = re.compile(rf"__\d{{{CROP_DIGITS + 1},}}$")  # of a name, though it is none
 
 
 class FeatureFile(NamedTuple):
@@ -79,9 +80,6 @@ def build_own(facts: Dataset, test_share: float, seed: int) -> None:
         _write(_table(lines, ["video", "label", "split", *UNITS]), facts.lists / SPLIT)
         told.append(f"{facts.lists / SPLIT}: the split that was drawn with --seed {seed}")
     say(*told)
-
-
-LIKE_A_CROP = re.compile(r"__\d{3,}$")  # of a file's name, though it is none
 
 
 def feature_files(folder: Path) -> list[FeatureFile]:

@@ -26,8 +26,7 @@ options are those of the test script.
 
 from pathlib import Path
 
-from utils.both_datasets import DATASETS, recipe_of, with_recipe
-from utils.labels import dataset_of
+from utils.both_datasets import arguments_of, with_recipe
 from utils.system.command import OneLineParser, command, module_parser
 from utils.system.console import say
 from utils.system.errors import UserError
@@ -58,10 +57,7 @@ def make_parser() -> OneLineParser:
 @command
 def main(argv=None):
     own, options = make_parser().parse_known_args(with_recipe(argv, before=(*KINDS, "all")))
-    recipe, named = recipe_of(own.dataset)
-    parser, usual = DATASETS[recipe]
-    args = parser.parse_args([*named, *options])
-    facts = dataset_of(args, usual)
+    args, facts = arguments_of(own.dataset, options)
     folder = own.out or Path(args.output_dir) / "figures"
     kinds = KINDS if own.figure == "all" else (own.figure,)
     require_writable(*(folder / f"{kind}.png" for kind in kinds))

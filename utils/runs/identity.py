@@ -38,7 +38,6 @@ def list_hashes(args, facts: Dataset, train: bool) -> dict[str, str]:
 
     Raises:
         OSError: a file cannot be read.
-        UserError: a list cannot be used.
     """
     files = {"train_list": args.train_list} if train else {}
     if has_test_set(args, facts):
