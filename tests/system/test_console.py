@@ -57,8 +57,12 @@ def test_a_command_ends_well_though_nobody_hears_it(redirected, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "ascii"}
     environment["NOISY"] = NOISY
     line = f'"{sys.executable}" -c "$NOISY" {redirected}'
-    subprocess.run(line, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    ended = subprocess.run(
+        line, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=True, text=True
+    )
     assert (tmp_path / "ended").exists()
+    lost = "note: stdout: No space left on device: what is printed from here on is lost\n"
+    assert (lost in ended.stderr) == (redirected == ">/dev/full")
 
 
 @pytest.mark.parametrize("script", ["ucf_train.py", "predict.py"])

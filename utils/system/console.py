@@ -71,8 +71,10 @@ def say(*lines: str) -> None:
         for line in lines:
             tqdm.write(printable(line), file=sys.stdout)
         sys.stdout.flush()
-    except OSError:  # `| tee` ended with Ctrl-C, the terminal is gone, or the disk is full
+    except OSError as error:  # `| tee` ended with Ctrl-C, the terminal is gone, or the disk is full
         silence_stdout()  # the run shall still be saved
+        if not isinstance(error, BrokenPipeError):
+            note(f"stdout: {error.strerror}: what is printed from here on is lost")
 
 
 @main_only
