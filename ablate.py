@@ -44,8 +44,8 @@ def main(argv=None):
     parser.add_argument("--seeds", type=nonnegative_int, nargs="+", help="instead of the file's")
     parser.add_argument("--recipe", choices=DATASETS, help="whose training script, instead of the "
         "file's")  # fmt: skip
-    parser.add_argument("--dataset", metavar="{ucf,xd,FILE.yml}", help="the same, or a data set of "
-        "your own")  # fmt: skip
+    parser.add_argument("--dataset", metavar="{ucf,xd,FILE.yml}", help="ucf or xd: as --recipe; "
+        "or the file of a data set of your own")  # fmt: skip
     parser.add_argument("--metrics", choices=ALL_METRICS, nargs="+", metavar="M", help="instead of "
         f"the file's: {', '.join(ALL_METRICS)}")  # fmt: skip
     parser.add_argument(

@@ -58,8 +58,8 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     add("inputs", nargs="+", metavar="input", type=Path, help="a video, folder, or .txt list of "
         "videos")  # fmt: skip
     add("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
-    add("--crops", type=crop_list, default=list(range(CROPS)), metavar="K,…", help="which "
-        "(default: all ten)")  # fmt: skip
+    add("--crops", type=crop_list, default=list(range(CROPS)), metavar="K,…", help="crops to "
+        "make, 0 to 9, as in 0,5 (default: all ten)")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="a row is the mean over its frames' "
         "features, or that of the middle frame, for 1/N of the work (default: "
         "%(default)s)")  # fmt: skip

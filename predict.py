@@ -54,17 +54,18 @@ def read_options(argv: list[str] | None) -> tuple[argparse.Namespace, argparse.N
     add("--classes", metavar="FILE.yml", help="other classes to tell, with texts that describe "
         "them; zero-shot and unmeasured")  # fmt: skip
     add("--truth", type=Path, metavar="FILE", help="what is known to happen, shown beside: .csv "
-        "with video,start,end,class in seconds, or the data set's annotations")  # fmt: skip
+        "with video,start,end,class in seconds (of a data set of your own, in its event-unit), or "
+        "the annotation file of UCF-Crime or XD-Violence")  # fmt: skip
     add("--pool", choices=POOLS, default="mean", help="see extract_features.py "
         "(default: %(default)s)")  # fmt: skip
     add("--proxy", action="store_true", help="write a copy of each video that every browser plays, "
         "for its page: H.264, at most 480 lines")  # fmt: skip
     add("--fps", type=positive_float, metavar="F", help="frames a second, of feature files "
         f"(default: the data set's, or {FPS:g})")  # fmt: skip
-    add("--min-confidence", type=fraction, default=MIN_CONFIDENCE, metavar="C", help="of an event: "
-        "its highest score (default: %(default)s)")  # fmt: skip
-    add("--min-seconds", type=nonnegative_float, default=MIN_SECONDS, metavar="S", help="of an "
-        "event: its length (default: %(default)s)")  # fmt: skip
+    add("--min-confidence", type=fraction, default=MIN_CONFIDENCE, metavar="C", help="events whose "
+        "highest score is lower are left out (default: %(default)s)")  # fmt: skip
+    add("--min-seconds", type=nonnegative_float, default=MIN_SECONDS, metavar="S", help="events "
+        "that are shorter are left out (default: %(default)s)")  # fmt: skip
     own, options = parser.parse_known_args(argv)
     if own.recipe not in DATASETS:
         raise UserError(

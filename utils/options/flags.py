@@ -152,16 +152,16 @@ def add_model(parser: OptionParser) -> None:
 
 def add_training(parser: OptionParser) -> None:
     add, more = parser.add_section("training")
-    add("--seed", type=nonnegative_int, default=234, help="of the initial weights and of the order "
-        "of videos")  # fmt: skip
+    add("--seed", type=nonnegative_int, default=234, help="random seed: of the initial weights, "
+        "the order of the videos, and which ones --validation holds out")  # fmt: skip
     add("--max-epoch", type=positive_int, default=10, help="epochs")
     add("--max-steps", type=positive_int, metavar="N", help="optimizer steps in all, instead of "
         "--max-epoch")  # fmt: skip
     more("--adapt", type=boolean, help="give a small set epochs of 10 steps or more (rtfm, "
          "clip-tsa: 100), and SG-NM a warm-up of a tenth of the run at most (default: unless "
          "--max-epoch is given)")  # fmt: skip
-    add("--batch-size", type=positive_int, help="videos of a step; UCF-Crime, rtfm, clip-tsa: this "
-        "many normal and this many anomalous ones")  # fmt: skip
+    add("--batch-size", type=positive_int, help="videos of a step; with ucf_train.py, rtfm and "
+        "clip-tsa: this many normal and this many anomalous ones")  # fmt: skip
     more("--leave-out", nargs="+", metavar="CLASS", help="anomaly classes, by code, to keep out of "
          "training; a test then tells seen and unseen classes apart")  # fmt: skip
     more("--crops", type=whole(1, 1000), default=1, help="rtfm and clip-tsa: crops of a video that "

@@ -17,6 +17,7 @@ from utils.evaluation.predictions import save_predictions
 from utils.evaluation.report import result_lines
 from utils.labels import Dataset
 from utils.network.backbone import random_clip
+from utils.options.datasets import files_of
 from utils.runs.identity import fixed_options, list_hashes
 from utils.runs.memory import require_memory
 from utils.system import group, parallel
@@ -29,14 +30,17 @@ from utils.system.provenance import provenance
 
 def run_test(args, facts: Dataset) -> None:
     """Score the test list, print the metrics and write them to `<output-dir>/results.json`."""
-    results = Path(args.output_dir) / "results.json"
-    require_writable(results, args.predictions)
-    require_different(model_path=args.model_path, predictions=args.predictions, output_dir=results)
+    require_writable(args.predictions)
     device = set_up_device(args.device, args.precision, args.deterministic)
     # Beside what comes next, which needs one core alone.
     hashed = ThreadPoolExecutor(1).submit(sha256, args.model_path)
     detector = Detector.of(args, facts, device)
     args, facts = detector.args, detector.facts
+    if "output_dir" not in args.given:  # the weights may be of another method
+        args.output_dir = files_of(facts.name, args.method)["output_dir"]
+    results = Path(args.output_dir) / "results.json"
+    require_writable(results)
+    require_different(model_path=args.model_path, predictions=args.predictions, output_dir=results)
     if args.check_data:
         require_sound_data(args, facts, train=False)
     test = EvaluationSet(args, facts)
