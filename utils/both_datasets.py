@@ -6,7 +6,7 @@ import sys
 import ucf_option
 import xd_option
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, dataset_of
-from utils.system.command import OneLineParser
+from utils.system.command import module_parser
 
 DATASETS = {"ucf": (ucf_option.parser, UCF_CRIME), "xd": (xd_option.parser, XD_VIOLENCE)}
 
@@ -42,11 +42,10 @@ def with_recipe(argv: list[str] | None, before: tuple[str, ...] = ()) -> list[st
 
 
 def parse(
-    argv: list[str] | None, description: str, prog: str | None = None
+    argv: list[str] | None, name: str, description: str
 ) -> tuple[argparse.Namespace, Dataset]:
-    """The data set's options and facts, or those of `--dataset`. `prog` is what `--help` calls the
-    command."""
-    chooser = OneLineParser(prog=prog, description=description)
+    """The data set's options and facts, or those of `--dataset`, of `python -m utils.<name>`."""
+    chooser = module_parser(name, description)
     chooser.add_argument("dataset", choices=DATASETS)
     chooser.add_argument("options", nargs=argparse.REMAINDER, help="those of ucf_train.py or "
         "xd_train.py; 'ucf --help' shows them")  # fmt: skip

@@ -189,7 +189,9 @@ def _count(found: list[Problem], what: str) -> str:
 
 @command
 def main(argv=None) -> None:
-    args, facts = parse(argv, "read every file of the lists and report all that is wrong")
+    args, facts = parse(
+        argv, "check_data", "read every file of the lists and report all that is wrong"
+    )
     require_sound_data(args, facts)
 
 

@@ -24,7 +24,7 @@ from utils.demo_videos import (
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.make_lists import build_ucf, build_xd
 from utils.options.kinds import nonnegative_int, positive_int
-from utils.system.command import OneLineParser, command
+from utils.system.command import command, module_parser
 from utils.system.errors import UserError
 from utils.system.files import require_writable, write_json
 from utils.videos.inputs import CROPS
@@ -98,7 +98,7 @@ def generate(
 
 @command
 def main(argv=None) -> None:
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = module_parser("demo_data", __doc__.splitlines()[0])
     parser.add_argument("dataset", choices=("ucf", "xd"), help="whose classes and file formats")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--train-videos", type=positive_int, help=f"how many ({TRAIN_VIDEOS})")

@@ -20,7 +20,7 @@ SHOWN = ("auc1", "ap1", "ano_auc", "average_map", "average_anomaly_map")
 def main(argv=None) -> tuple[dict, dict]:
     """Print and draw; returns the metrics of the untrained and of the trained model."""
     description = "What training changed on the demo data, side by side."
-    args, facts = parse(argv, description, prog="python -m utils.demo_report")
+    args, facts = parse(argv, "demo_report", description)
     folder = Path(args.output_dir)
 
     # Here, because PyTorch comes with these and takes seconds, which --help and what is wrong with

@@ -29,7 +29,7 @@ from utils.datasets.lists import COLUMNS, video_name
 from utils.datasets.own_lists import build_own, with_places
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
 from utils.options.kinds import fraction_below_1, nonnegative_int
-from utils.system.command import OneLineParser, command
+from utils.system.command import command, module_parser
 from utils.system.console import plural, say
 from utils.system.errors import UserError
 from utils.system.files import files_below, whole_file, write_json
@@ -213,7 +213,7 @@ def require_all(annotated, videos: list[VideoCrops], features: Path, annotations
 
 @command
 def main(argv=None) -> None:
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = module_parser("make_lists", __doc__.splitlines()[0])
     add = parser.add_argument
     add("dataset", nargs="?", choices=("ucf", "xd"), help="or --dataset")
     add("--dataset", dest="file", metavar="FILE.yml", help="a data set of your own, as this file "
