@@ -102,7 +102,7 @@ def ucf_features(tmp_path):
     return tmp_path
 
 
-@pytest.fixture(scope="session", params=SCRIPTS)
+@pytest.fixture(scope="session", params=["ucf", pytest.param("xd", marks=pytest.mark.slow)])
 def small(request, tmp_path_factory):
     """Name and options of a data set of a few videos."""
     folder = tmp_path_factory.mktemp(request.param)

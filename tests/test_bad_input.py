@@ -5,6 +5,7 @@ must say.
 """
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -79,7 +80,8 @@ CASES = [
     ("ucf_train", "test list: missing", gone("test-list"), ["rgbtest.csv not found", "make_lists"]),
     ("xd_train", "training list: missing", gone("train-list"), ["xd_CLIP_rgb.csv not found"]),
     ("check_data xd", "training list: missing", gone("train-list"), ["rgb.csv not found"]),
-    ("ucf_train", "training list: empty", text(b"\n", "train-list"), ["ucf_CLIP_rgb.csv"]),
+    ("ucf_train", "training list: empty", text(b"\n", "train-list"),
+        ["ucf_CLIP_rgb.csv", "No columns"]),
     ("xd_test", "list: zero bytes", lambda w: w.path("test-list").write_bytes(b""),
         ["xd_CLIP_rgbtest.csv", "cannot be read"]),
     ("check_data ucf", "list: a header alone", lines(lambda rows: rows[:1]), ["is empty"]),
@@ -107,7 +109,7 @@ CASES = [
         rows[0], '"' + rows[1].replace(",", '\n",'), *rows[2:]]), ["line 2", "a stray quote?"]),
     ("ucf_test", "list: a name that is too long", lines(lambda rows: [
         rows[0], "a" * 300 + ".npy,Abuse"]), ["line 2", "not found"]),
-    ("ucf_test", "list: binary", text(bytes(range(256)), "test-list"), ["rgbtest.csv"]),
+    ("ucf_test", "list: binary", text(bytes(range(256)), "test-list"), ["rgbtest.csv", "UTF-8"]),
     ("ucf_test", "list: a path out of --feature-root", lambda w: (
         w.rewrite([w.lines()[0], f"../{w.feature().name},Abuse"]),
         {"feature-root": w.folder / "features"})[1], ["line 2", "not found under --feature-root"]),
@@ -133,7 +135,7 @@ CASES = [
     ("ucf_train", "segments: missing", gone("gt-segment-path"), ["gt_segment_ucf", "not found"]),
     ("xd_test", "segments: no JSON", text(b"{", "gt-segment-path"), ["gt_segment.json", "JSON"]),
     ("ucf_test", "segments: not UTF-8", text(b"\xff\xfe", "gt-segment-path"),
-        ["gt_segment_ucf.json"]),
+        ["gt_segment_ucf.json", "can't decode byte 0xff"]),
     ("ucf_test", "segments: a list", text(b"[]", "gt-segment-path"), ["not a JSON object"]),
     ("ucf_test", "segments: backwards", backwards, ["gt_segment_ucf.json", "0 ≤ start < end"]),
     ("xd_test", "labels: unknown", replaced('"A"', '"Q"', "gt-label-path"),
@@ -225,7 +227,8 @@ CASES = [
     ("make_lists ucf", "annotations: words for frames", annotations("V  Abuse  5  forty\n"),
         ["Annotation.txt, line 1", "expected frames"]),
     ("make_lists xd", "annotations: not UTF-8", lambda w: (
-        w.folder / "annotations.txt").write_bytes(b"\xff\xfe\xfa"), ["annotations.txt"]),
+        w.folder / "annotations.txt").write_bytes(b"\xff\xfe\xfa"), [
+        "annotations.txt", "can't decode byte 0xff"]),
     ("make_lists xd", "annotations: unknown class", annotations("a Q 1 2\n", 1), ["line 1", "Q"]),
     ("make_lists ucf", "features: a file among them that is none", lambda w: np.save(
         w.folder / "features" / "Abuse" / "x.npy", np.ones(3)), ["x.npy is not named"]),
@@ -256,14 +259,14 @@ CASES = [
 def error_of(command, world, more, capfd) -> str:
     """The one line that the command ends with."""
     capfd.readouterr()
-    before = world.files()
+    before = world.stamps()
     code = exit_code(COMMANDS[command], world, more)
     error = capfd.readouterr().err
     found = [line for line in error.splitlines() if "text weights are RANDOM" not in line]
     assert len(found) == 1, error
     assert code == 2, error
     assert found[0].startswith("error: ")
-    assert world.files() == before
+    assert world.stamps() == before
     return found[0]
 
 
@@ -302,11 +305,12 @@ def test_missing_permissions(world, capfd):
     world.out.chmod(0o755)
 
 
-@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+@pytest.mark.parametrize("world", ["ucf_train"], indirect=True)
 def test_a_reading_process_passes_its_error_on(world, capfd):
-    array(with_nan)(world)
-    error = error_of("ucf_test", world, {"num-workers": 2}, capfd)
-    assert "line 2: feature file " in error
+    for line in range(2, len(world.lines("train-list")) + 1):
+        array(with_nan, "train-list", line)(world)
+    error = error_of("ucf_train", world, {"num-workers": 2}, capfd)
+    assert re.match(r"error: \S+/ucf_CLIP_rgb\.csv, line \d+: feature file ", error)
     assert "NaN" in error
 
 

@@ -247,7 +247,7 @@ def test_same_command_twice_changes_nothing_and_another_one_is_refused(tmp_path,
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.npy")} == before
     assert json.loads((tmp_path / f"demo_{facts.name}.json").read_text())["seed"] == 0
     capsys.readouterr()
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         main([*command, "--seed", "1"])
     assert "holds other features" in capsys.readouterr().err
 

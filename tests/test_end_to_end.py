@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+import ucf_test
 import ucf_train
 import xd_test
 import xd_train
@@ -58,7 +59,7 @@ def test_train_then_test(small, tmp_path, capsys):
 
 
 def test_evaluation_every_few_steps_keeps_the_best(small_ucf, tmp_path):
-    run(ucf_train.main, tmp_path, small_ucf, eval_every=1, max_epoch=1)
+    run(ucf_train.main, tmp_path, small_ucf, method="mil", eval_every=1, max_epoch=1)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     values = [record["metrics"]["auc1"] for record in log if "metrics" in record]
     assert len(values) > 1
@@ -66,11 +67,16 @@ def test_evaluation_every_few_steps_keeps_the_best(small_ucf, tmp_path):
 
 
 def test_selecting_the_last_weights(small_ucf, tmp_path):
-    run(ucf_train.main, tmp_path, small_ucf, select="last")
+    # The last of the epochs is not the best one.
+    run(ucf_train.main, tmp_path, small_ucf, method="mil", select="last", lr=0.05, seed=2)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    last = [record for record in log if "metrics" in record][-1]
+    *others, last = [record for record in log if "metrics" in record]
+    assert last["metrics"]["auc1"] < max(record["metrics"]["auc1"] for record in others)
     expected = {"epoch": 2, "step": last["step"], **last["metrics"]}
     assert json.loads((tmp_path / "best.json").read_text()) == expected
+    run(ucf_test.main, tmp_path, small_ucf, method="mil")
+    tested = json.loads((tmp_path / "results.json").read_text())
+    assert tested["auc1"] == last["metrics"]["auc1"]
 
 
 def test_without_sgnm(small_ucf, tmp_path):
@@ -108,6 +114,7 @@ def test_bfloat16_scores_as_float32_does(xd_run, tmp_path):
     for a, b in zip(exact, rounded, strict=True):
         np.testing.assert_allclose(b.score, a.score, atol=0.02)
         np.testing.assert_allclose(b.probabilities, a.probabilities, atol=0.02)
+    assert any(not np.array_equal(a.score, b.score) for a, b in zip(exact, rounded, strict=True))
 
 
 def test_what_a_demo_reports(xd_run, tmp_path, monkeypatch, capsys):

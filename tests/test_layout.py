@@ -116,6 +116,12 @@ def test_the_spine_imports_no_room_above_it(module):
     assert not parts_of_utils(PROJECT / "utils" / f"{module}.py") & ABOVE_THE_SPINE
 
 
+def test_nothing_imports_torchvision():
+    """OpenAI's package does: of it, files are read and nothing is imported."""
+    for path in [*PROJECT.glob("*.py"), *PROJECT.glob("utils/**/*.py")]:
+        assert not {name.split(".")[0] for name in imported(path)} & {"clip", "torchvision"}, path
+
+
 def test_metrics_are_named_without_pytorch():
     names = imported(PROJECT / "utils" / "metric_names.py")
     assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names

@@ -86,7 +86,7 @@ def test_a_table_that_is_named_must_be_there(own, capsys):
     before = (own / "list" / "train.csv").read_bytes()
     for name in ("labels.csv", "tabels/videos.csv"):
         describe(own, videos=name)
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit, match=r"^2$"):
             make_lists.main(["--dataset", str(own / "own.yml")])
         assert f"names the table of videos {own}/{name}: not found" in capsys.readouterr().err
     assert (own / "list" / "train.csv").read_bytes() == before

@@ -112,11 +112,6 @@ def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, li
     assert not (first[0] / "checkpoint.pth").exists()
 
 
-def test_ablate_does_without_pytorch():
-    program = "import sys, ablate; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
-
-
 @pytest.mark.slow
 def test_the_real_training_script(small_ucf, tmp_path):
     grid = {**ROWS, "seeds": [1, 2], "rows": {"MIL": ROWS["rows"]["MIL"], "bad": {}}}

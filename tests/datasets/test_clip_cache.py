@@ -62,7 +62,10 @@ def test_a_batch_holds_the_clips_of_its_rows(args):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_cached_batches_are_the_same(args, workers):
+    """Packed or not, by processes or not."""
     plain = batches(args, cache=None)
+    for a, b in zip(plain, batches(args, cache=None, num_workers=workers), strict=True):
+        assert all(map(torch.equal, a, b))
     for _ in range(2):  # packed, then found
         for a, b in zip(plain, batches(args, num_workers=workers), strict=True):
             assert all(map(torch.equal, a, b))

@@ -106,6 +106,6 @@ def test_training_and_testing_across(tmp_path, capsys, monkeypatch):
     across.main(arguments)
     assert "training on" not in capsys.readouterr().out
     Path("out/xd/model.pth").write_bytes(b"junk")
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         across.main(arguments)
     assert "error: xd on ucf: " in capsys.readouterr().err

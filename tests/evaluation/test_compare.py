@@ -202,7 +202,7 @@ def test_runs_without_classes_are_compared_in_the_rest(scored):
 
 def test_names_must_differ(scored, capsys):
     save("a.npz", scored)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         compare.main(["a.npz", "a.npz", "--names", "X", "X"])
     assert "the names must differ" in capsys.readouterr().err
 
@@ -241,7 +241,7 @@ def test_what_one_method_alone_has_is_said(scored, capsys):
 
 def test_a_comparison_without_resamples_is_none(scored, capsys):
     save("a.npz", scored)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         compare.main(["a.npz", "a.npz", "--names", "x", "y", "--bootstrap", "0"])
     assert "needs resamples" in capsys.readouterr().err
 
@@ -250,6 +250,6 @@ def test_a_comparison_on_one_video_is_none(scored, capsys):
     one = replace(scored, predictions=scored.predictions[:1], rows=scored.rows[:1], truth=None)
     for name in ("a.npz", "b.npz"):
         save(name, replace(one, edges=scored.edges[:1]))
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         compare.main(["a.npz", "b.npz", "--out", "out"])
     assert "a.npz has one video: a comparison needs more" in capsys.readouterr().err

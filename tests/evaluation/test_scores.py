@@ -269,7 +269,7 @@ def test_what_is_wrong_is_said_in_one_line(own, capsys, case):
 )
 def test_options_that_mean_nothing_are_refused(own, option, capsys):
     save_npz(own)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         evaluated("s.npz", option)
     assert "means nothing here" in capsys.readouterr().err
 
@@ -282,7 +282,7 @@ def test_a_score_per_frame_needs_rows_of_frames(own, row, capsys):
     if row == "share":
         assert evaluated("s.npz", "--per", "frame")["auc1"] is not None
         return
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         evaluated("s.npz", "--per", "frame")
     assert "are counted in seconds" in capsys.readouterr().err
 
@@ -308,7 +308,7 @@ def test_scores_are_not_overwritten(own, capsys):
     save_npz(own)
     scores = Path("s.npz").rename("out/predictions.npz")
     before = scores.read_bytes()
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         evaluated(scores)
     assert "--scores and --out are one file, out/predictions.npz" in capsys.readouterr().err
     assert scores.read_bytes() == before

@@ -16,7 +16,6 @@ import ucf_test
 import utils.videos.proxy
 from helpers.predicting import error_of
 from helpers.videos import write_video
-from model import build_model
 from utils.evaluation.scored_videos import Prediction
 from utils.events.answer import About, answer_for
 from utils.events.figure import MOST_LINES, event_figure, place_names
@@ -33,14 +32,12 @@ RANDOM = "weights are RANDOM"
 
 
 @pytest.fixture
-def trained_on_random(command, small_ucf, tmp_path):
+def trained_on_random(command, bases, tmp_path):
     """The command, with weights that say that CLIP's text weights were random."""
-    options = [f"--{name}={value}" for name, value in small_ucf.items()]
-    args = ucf_option.parser.parse_args(options)
-    state = build_model(args, UCF_CRIME).state_dict()
-    kept = {"model_state_dict": state, "made_with": made_with(args, UCF_CRIME, "random")}
-    torch.save(kept, tmp_path / "model.pth")
-    return command
+    args = ucf_option.parser.parse_args(command[2:])
+    made = made_with(args, UCF_CRIME, "random")
+    torch.save({"model_state_dict": bases["ucf"].state, "made_with": made}, tmp_path / "model.pth")
+    return [*command, f"--model-path={tmp_path / 'model.pth'}"]
 
 
 def answers(names="abc", length=5):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import predict
 import ucf_option
 from helpers.predicting import error_of
 from helpers.processes import SMALL_CLIP
@@ -114,6 +115,7 @@ def test_an_event_ends_where_the_source_breaks_off(tmp_path, capsys):
     assert printed[5] == "watched 2 snippets, 2.0 s; the highest abnormality was 0.90"
 
 
+@pytest.mark.slow
 def test_a_file_through_a_pipe(command, tmp_path):
     video = write_video(tmp_path / "v.ts", 50)
     run = subprocess.run(
@@ -122,8 +124,17 @@ def test_a_file_through_a_pipe(command, tmp_path):
         stdin=video.open("rb"), capture_output=True, text=True, cwd=PROJECT, timeout=120,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    lines = run.stdout.splitlines()
-    assert lines[0] == "watching standard input; Ctrl-C ends it"
+    assert_watched("standard input", run.stdout.splitlines(), tmp_path)
+
+
+def test_a_url_is_watched_to_its_end(command, tmp_path, capsys):
+    url = write_video(tmp_path / "v.ts", 50).as_uri()
+    predict.main(["ucf", url, *command, "--pool=middle", "--min-confidence=0"])
+    assert_watched(url, capsys.readouterr().out.splitlines(), tmp_path)
+
+
+def assert_watched(source, lines, tmp_path):
+    assert lines[0] == f"watching {source}; Ctrl-C ends it"
     log = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").open()]
     assert [entry["change"] for entry in log] == ["start", "end"] * (len(log) // 2) != []
     assert len(lines) == 2 + len(log)

@@ -98,12 +98,21 @@ def test_no_test_video_of_that_name(scored):
         indices_of(rows, ["v"])
 
 
-@pytest.mark.parametrize("content", [None, "", "{", '{"epoch": 1}', '{"epoch": 1, "step": 1}'])
-def test_logs_that_are_none(content, tmp_path):
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "cannot be read: No such file"),
+        ("", "has no losses yet"),
+        ("{", r"is not the log\.jsonl of a training run"),
+        ('{"epoch": 1}', r"is not the log\.jsonl of a training run"),
+        ('{"epoch": 1, "step": 1}', "has no losses yet"),
+    ],
+)
+def test_logs_that_are_none(content, message, tmp_path):
     path = tmp_path / "log.jsonl"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(UserError, match=r"log\.jsonl"):
+    with pytest.raises(UserError, match=message):
         read_log(path)
 
 
@@ -181,22 +190,26 @@ def test_a_method_without_visual_features(small_ucf, tmp_path, capsys):
     arguments = [f"--{name}={value}" for name, value in options.items()]
     args = ucf_option.parser.parse_args(arguments)
     torch.save(build_model(args, UCF_CRIME).state_dict(), tmp_path / "m.pth")
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         figures.main(["tsne", "ucf", *arguments, f"--out={tmp_path}"])
     assert "error: --method mil has no visual features\n" in capsys.readouterr().err
 
 
-def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
-    options = [f"--{name}={value}" for name, value in small_ucf.items()]
-    torch.manual_seed(0)
-    model = build_model(ucf_option.parser.parse_args(options), UCF_CRIME)
-    torch.save(model.state_dict(), tmp_path / "model.pth")
-    options += [f"--model-path={tmp_path / 'model.pth'}", f"--output-dir={tmp_path}"]
-    predictions = tmp_path / "p.npz"
-    ucf_test.main([*options, f"--predictions={predictions}"])
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SIX))
-    capsys.readouterr()
+@pytest.fixture(scope="module")
+def test_run(bases, tmp_path_factory):
+    """Options of a test run, and its predictions."""
+    folder = tmp_path_factory.mktemp("test_run")
+    options = [f"--{name}={value}" for name, value in bases["ucf"].options.items()]
+    options += [f"--model-path={bases['ucf'].weights}", f"--output-dir={folder}"]
+    ucf_test.main([*options, f"--predictions={folder / 'p.npz'}"])
+    return options, folder / "p.npz"
 
+
+@pytest.mark.slow
+def test_all_figures_of_a_test_run(test_run, tmp_path, capsys):
+    options, predictions = test_run
+    options = [*options, f"--output-dir={tmp_path}"]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SIX))
     figures.main(["all", "ucf", *options, "--methods", f"a={predictions}", f"b={predictions}"])
     printed = capsys.readouterr().out
     for kind in figures.KINDS:
@@ -205,7 +218,11 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
     assert "mean distance to the nearest normal prototype: normal 0." in printed
     assert "% of the backgrounds nearest to normal" in printed
 
-    args = ucf_option.parser.parse_args(options)
+
+def test_what_figures_show_of_a_network(test_run, bases):
+    args = ucf_option.parser.parse_args(test_run[0])
+    model = build_model(args, UCF_CRIME)
+    model.load_state_dict(bases["ucf"].state)
     test = EvaluationSet(args, UCF_CRIME)
     # The official background of each test video's clip is what the model itself makes of it.
     found = semantics(model, test)
@@ -222,6 +239,9 @@ def test_all_figures_of_a_test_run(small_ucf, tmp_path, capsys):
         with pytest.raises(UserError, match="not finite"):
             analyse(model, test)
 
+
+def test_figures_that_cannot_be_drawn(test_run, tmp_path, capsys):
+    options, predictions = test_run
     part = tmp_path / "part.npz"
     kept = load_scored(str(predictions))
     fewer = GroundTruth(*(values[1:] for values in vars(kept.truth).values()))

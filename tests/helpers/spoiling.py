@@ -38,8 +38,14 @@ class World:
         }
         (self.out / "model.pth").symlink_to(base.weights)
 
-    def files(self) -> list[Path]:
-        return sorted(path for path in self.folder.rglob("*") if path.suffix != ".lock")
+    def stamps(self) -> dict[Path, tuple[int, int] | None]:
+        """What is there, and of files what shows that one was written to: size and time."""
+
+        def stamp(path: Path) -> tuple[int, int] | None:
+            stat = path.stat()
+            return None if path.is_dir() else (stat.st_size, stat.st_mtime_ns)
+
+        return {path: stamp(path) for path in self.folder.rglob("*") if path.suffix != ".lock"}
 
     def path(self, option: str) -> Path:
         return Path(self.options[option])

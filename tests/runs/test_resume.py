@@ -21,6 +21,7 @@ from utils.system.untrusted import load_tensors
 KILLS = int(os.environ.get("KILLS", 2))
 BATCH = {"ucf": 2, "xd": 6}  # so that an epoch has
 STEPS = 5
+RUNS = {"ucf": ("ucf", {}), "xd": ("xd", {}), "mil": ("ucf", {"method": "mil"})}
 CUT = {"log-every": 2, "eval-every": 2, "checkpoint-every": 3}
 
 
@@ -46,17 +47,18 @@ def kill_at(process: subprocess.Popen, folder: Path, writing: int, delay: float)
 
 @pytest.fixture(scope="module")
 def whole_runs(tmp_path_factory):
-    """By data set, made when asked for: options, the folder of a run that nothing stopped, and the
+    """By name, made when asked for: options, the folder of a run that nothing stopped, and the
     seconds that it took from its first step."""
     runs = {}
 
     def whole(name):
         if name not in runs:
+            recipe, more = RUNS[name]
             folder = tmp_path_factory.mktemp(name)
-            options = make_data(folder, name, train_videos=3, test_videos=6)
-            options |= {**CUT, "batch-size": BATCH[name]}
+            options = make_data(folder, recipe, train_videos=3, test_videos=6)
+            options |= {**CUT, "batch-size": BATCH[recipe], **more}
             begun = time.monotonic()
-            run(SCRIPTS[name].train, folder / "run", options)
+            run(SCRIPTS[recipe].train, folder / "run", options)
             drop_checkpoints(folder / "run")
             runs[name] = options, folder / "run", time.monotonic() - begun
         return runs[name]
@@ -98,16 +100,18 @@ def test_a_killed_run_ends_like_one_that_never_stopped(point, whole_runs, tmp_pa
     )
 
 
-@pytest.mark.parametrize("name", ["ucf", pytest.param("xd", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["mil", *(pytest.param(name, marks=pytest.mark.slow) for name in SCRIPTS)]
+)
 def test_a_stopped_run_ends_like_one_that_never_stopped(name, whole_runs, tmp_path, capfd):
     """Neither the cache nor the processes that read features make a difference."""
     options, whole, _ = whole_runs(name)
     options = {**options, "checkpoint-every": 0}
-    other = {**options, "num-workers": 2, "cache": tmp_path / "cache"}
-    train, cut = SCRIPTS[name].train, tmp_path / "cut"
+    other = {**options, "cache": tmp_path / "cache"}
+    train, cut = SCRIPTS[RUNS[name][0]].train, tmp_path / "cut"
     outside = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
-    assert stop_at((0, 2), signal.SIGTERM, train, cut, other) == 143
+    assert stop_at((0, 2), signal.SIGTERM, train, cut, {**options, "num-workers": 2}) == 143
     printed = capfd.readouterr()
     assert "stopping after this step; once more: at once" in printed.err
     assert "stopped after 0 epochs and 3 steps, saved" in printed.out

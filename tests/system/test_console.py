@@ -28,7 +28,7 @@ def test_all_ways_to_print(capsys):
         note(EVIL)
         raise UserError(EVIL)
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         main()
     out, err = capsys.readouterr()
     assert out == f"{ESCAPED}\n"
@@ -56,10 +56,11 @@ main()
 def test_a_command_ends_well_though_nobody_hears_it(redirected, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "ascii"}
     environment["NOISY"] = NOISY
-    line = f'"{sys.executable}" -c "$NOISY" {redirected}'
+    line = f'"{sys.executable}" -c "$NOISY" {redirected}; exit ${{PIPESTATUS[0]}}'
     ended = subprocess.run(
-        line, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=True, text=True
-    )
+        ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
     assert (tmp_path / "ended").exists()
     lost = "note: stdout: No space left on device: what is printed from here on is lost\n"
     assert (lost in ended.stderr) == (redirected == ">/dev/full")

@@ -269,6 +269,6 @@ def test_bad_options(option, message, tmp_path, capsys):
 def test_a_file_where_the_folder_should_be(tmp_path, capsys):
     video = write_video(tmp_path / "v.mp4", 20)
     (tmp_path / "o").touch()
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         extract_features.main([str(video), "--out", str(tmp_path / "o")])
     assert "cannot be written: it must be a file in a folder" in capsys.readouterr().err
