@@ -40,6 +40,7 @@ def test_table():
     assert len({len(line) for line in lines[2:]}) == 1
 
 
+@pytest.mark.slow
 def test_parts_of_a_process(tmp_path, monkeypatch, capsys):
     for _, owner, name in clocked_test.PARTS:
         monkeypatch.setattr(owner, name, getattr(owner, name))  # put back in the end
@@ -79,11 +80,13 @@ def test_measures():
     assert (count.launches, count.waits) == (4, 2)
 
 
+@pytest.mark.slow
 def test_memory_of_a_process_of_its_own():
     """A tensor of 80 MB, filled so that it is there."""
     assert 0.08 <= grown_memory(filled_tensor, 20_000_000) < 0.12
 
 
+@pytest.mark.slow
 def test_a_measuring_process_that_is_killed():
     with pytest.raises(UserError, match="was killed"):
         grown_memory(killed)

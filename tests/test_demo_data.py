@@ -62,6 +62,7 @@ def cosine_at(x, lag):
     return np.mean(np.sum(x[lag:] * x[:-lag], axis=1))
 
 
+@pytest.mark.slow
 @BOTH
 def test_statistics_of_clip_features(full, facts):
     _, train, _ = full[facts.name]
@@ -86,6 +87,7 @@ def test_statistics_of_clip_features(full, facts):
     assert all(9 < np.linalg.norm(video.features[0]) < 11 for video in train)
 
 
+@pytest.mark.slow
 @BOTH
 def test_variation_within_a_video_has_few_directions(full, facts):
     """As in real videos: 4 directions hold about 60 % of the variance, 32 about 90 %."""
@@ -98,6 +100,7 @@ def test_variation_within_a_video_has_few_directions(full, facts):
     assert np.mean(shares, axis=0) == pytest.approx([0.57, 0.92], abs=0.1)
 
 
+@pytest.mark.slow
 @BOTH
 def test_crops_are_the_same_video_a_little_different(full, facts):
     world, train, _ = full[facts.name]
@@ -110,6 +113,7 @@ def test_crops_are_the_same_video_a_little_different(full, facts):
     assert not np.allclose(crops[1], crops[6], atol=0.01)
 
 
+@pytest.mark.slow
 @BOTH
 def test_events_can_be_learned_but_not_perfectly(full, facts):
     """A linear probe trained with snippet labels, which the training lists do not have."""
@@ -122,6 +126,7 @@ def test_events_can_be_learned_but_not_perfectly(full, facts):
     assert 0.05 < y_test.mean() < 0.25
 
 
+@pytest.mark.slow
 @BOTH
 def test_background_gives_the_class_away_a_little(full, facts):
     """Between chance and certainty: nearest class mean of the snippets outside events."""
@@ -141,6 +146,7 @@ def test_background_gives_the_class_away_a_little(full, facts):
     assert 1.5 / len(centres) < accuracy < 0.9
 
 
+@pytest.mark.slow
 @BOTH
 def test_confusable_classes_look_alike(full, facts):
     looks = full[facts.name][0].events
@@ -154,6 +160,7 @@ def test_confusable_classes_look_alike(full, facts):
     assert np.mean(same) > 0.6 and np.mean(same) > np.mean(other) + 0.15
 
 
+@pytest.mark.slow
 @BOTH
 def test_events_fill_the_promised_part_of_a_video(full, facts):
     _, train, test = full[facts.name]
@@ -222,6 +229,7 @@ def test_xd_files(written):
         assert spans == {*zip(frames[::2], frames[1::2], strict=True)}
 
 
+@pytest.mark.slow
 def test_several_classes_and_events_in_one_xd_video(full):
     videos = [v for v in full["xd"][1] + full["xd"][2] if v.events]
     assert {len(video.events) for video in videos} == {1, 2, 3}
@@ -259,6 +267,7 @@ def test_never_writes_into_real_features(tmp_path):
     assert not [*tmp_path.rglob("*.npy")]
 
 
+@pytest.mark.slow
 @BOTH
 def test_full_size_is_that_of_the_official_lists(facts):
     world = make_world(facts, seed=0, full_size=True)
@@ -268,6 +277,7 @@ def test_full_size_is_that_of_the_official_lists(facts):
         assert max(len(v.features) for v in made) > max(SNIPPETS)
 
 
+@pytest.mark.slow
 @BOTH
 def test_long_events_fill_half_of_the_anomalous_videos(full, facts):
     _, train, _ = full[facts.name]

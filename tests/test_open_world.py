@@ -113,7 +113,7 @@ def test_intervals_and_a_table_come_with_them(rng):
     json.dumps(found)
 
 
-@pytest.mark.parametrize("name", ["ucf", "xd"])
+@pytest.mark.parametrize("name", ["ucf", pytest.param("xd", marks=pytest.mark.slow)])
 def test_a_test_of_such_weights_says_it_by_itself(name, tmp_path, capsys):
     facts = SCRIPTS[name].facts
     out = facts.classes[1:3]

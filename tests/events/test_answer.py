@@ -79,7 +79,15 @@ def test_a_stream_without_times_has_its_frame_rate(tmp_path):
     assert frame_times(tmp_path / "v.m4v") == pytest.approx(np.arange(32) / 10, abs=0.02)
 
 
-@pytest.mark.parametrize("ending", ["mpg", "vob", "ts", "mkv", "mp4"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "mpg",
+        "ts",
+        "mkv",
+        *(pytest.param(ending, marks=pytest.mark.slow) for ending in ("vob", "mp4")),
+    ],
+)
 def test_pictures_in_another_order_than_they_are_shown_in_keep_their_times(ending, tmp_path):
     """MPEG-PS is exact for some pictures alone, and its decoding times fall back now and then."""
     video = write_video(tmp_path / f"v.{ending}", 3000, codec="mpeg2video", options={"bf": "2"})
