@@ -193,6 +193,14 @@ def test_classes_of_ones_own(command, tmp_path, capsys):
     assert [e["start"] for e in record["events"]] == [e["start"] for e in of_ucf["events"]]
 
 
+def test_classes_are_said_once(capsys):
+    options = ["--out=o", "--classes=c.yml", "--texts=t.yml"]
+    assert (
+        error_of(["ucf", "walk.npy", *options], capsys)
+        == "error: --classes and --texts both say what classes are: leave one out"
+    )
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
