@@ -49,6 +49,13 @@ def test_rich_texts_describe_every_class_in_several_ways(facts):
     assert len(set(sum(texts, ()))) == sum(map(len, texts))
 
 
+def test_a_choice_among_single_descriptions_is_said_to_change_nothing(written, capsys):
+    for options in (["--text-pool=max"], ["--text-pool=max", f"--texts={written}"], []):
+        class_texts(args_of(*options), UCF_CRIME)
+        told = "note: --text-pool max changes nothing: every class has one description (--texts)\n"
+        assert capsys.readouterr().err == told * (options == ["--text-pool=max"])
+
+
 @TUNINGS
 def test_one_description_a_class_is_the_same_pooled_in_either_way(tuning, batch):
     visual, lengths = batch

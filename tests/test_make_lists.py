@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from helpers import golden
-from helpers.lists import features, official_features, run_ucf
+from helpers.lists import UCF_ANNOTATIONS, features, official_features, run_ucf
+from helpers.scripts import one_error
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.make_lists import main, scan, write_training_list
 
@@ -110,6 +111,8 @@ def spoil_ucf(folder, what):
         np.save(folder / "f" / "Abuse" / "x.npy", np.ones(3))
     elif what == "bad frames":
         (folder / "a.txt").write_text("Abuse028_x264  Abuse  5  forty\n")
+    elif what == "no class":
+        (folder / "a.txt").write_text(f"{UCF_ANNOTATIONS}Arson003_x264.mp4\n")
     elif what == "backward":
         (folder / "a.txt").write_text("Abuse028_x264  Abuse  50  40  -1  -1\n")
     elif what == "damaged":
@@ -128,6 +131,7 @@ def spoil_ucf(folder, what):
         ("other class", "Abuse028_x264 is Arson in"),
         ("odd name", "is not named <video>__<crop>.npy"),
         ("bad frames", "a.txt, line 1: expected frames"),
+        ("no class", "a.txt, line 4: expected 'video label start end start end'"),
         ("backward", "0 ≤ start < end"),
         ("damaged", "damaged"),
         ("official file there", "move it away"),
@@ -142,6 +146,29 @@ def test_bad_input_writes_nothing(ucf_features, what, message, capsys):
     assert len(error) == 1
     assert message in error[0]
     assert not list(ucf_features.glob("list/*.csv"))
+
+
+def spoil_xd(folder, what):
+    if what == "no label":
+        features(folder / "test", {"v": 2})
+    elif what == "not annotated":
+        features(folder / "test", {"d__#1_label_B4-0-0": 2})
+    elif what == "other frames":
+        (folder / "a.txt").write_text(XD_ANNOTATIONS.splitlines()[1])
+
+
+@pytest.mark.parametrize(
+    "what, message",
+    [
+        ("no label", "{}/test/v__0.npy has no label in its name: expected <video>_label_<codes>_"),
+        ("not annotated", "error: d__#1_label_B4-0-0 is anomalous, but {}/a.txt does not have it"),
+        ("other frames", "{}/m.txt, line 1: b__#1_label_B1-B2-0 is missing in {}/a.txt"),
+    ],
+)
+def test_bad_input_of_xd_writes_nothing(xd, what, message, capsys):
+    spoil_xd(xd, what)
+    assert message.format(xd, xd) in one_error(run_xd, capsys, xd)
+    assert not (xd / "list").exists()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,17 @@ def test_no_video_of_a_class_that_is_left_out_is_trained_on():
     assert leave_out(rows, [], XD_VIOLENCE, None) == (rows, [])
 
 
+@pytest.mark.parametrize("use", ["train on", "validate on"])
+def test_an_anomalous_video_must_be_left(use):
+    of_class = {c: Row(f"{c}.npy", XD_VIOLENCE.encode(c)) for c in ("A", "B1-G", "B2")}
+    normal, left_out, kept = of_class.values()
+    parts = [[normal, left_out], [normal, kept]]
+    rows, held = parts if use == "train on" else parts[::-1]
+    message = f"^--leave-out G B6 leaves no anomalous video to {use}$"
+    with pytest.raises(UserError, match=message):
+        leave_out(rows, held, XD_VIOLENCE, ["G", "B6"])
+
+
 def test_losses_are_those_of_a_data_set_without_the_classes(batch):
     visual, lengths = batch
     kept = [i for i, code in enumerate(UCF_CRIME.classes) if code not in OUT]

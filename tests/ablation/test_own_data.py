@@ -49,6 +49,20 @@ def test_a_table_of_a_data_set_of_ones_own(scripts, tmp_path, capsys):
     assert " was run with " in error
 
 
+def test_a_published_set_is_named_by_either_option(scripts, lists, tmp_path, capsys):
+    command = [write(tmp_path, {**ROWS, "seeds": [1]}), "--out", str(tmp_path / "out")]
+    for name, other in (("xd", "ucf"), ("ucf", "xd")):
+        error = one_error(ablate.main, capsys, [*command, f"--dataset={name}", f"--recipe={other}"])
+        assert error == f"error: --dataset {name} and --recipe {other}: leave one out"
+    assert not (tmp_path / "out").exists()
+    ablate.main([*command, *lists, "--dataset=xd", "--recipe=xd"])
+    assert scripts == ["xd"]  # and not the file's
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert text.startswith("| T, XD-Violence ")
+    ablate.main([*command, *lists, "--dataset=xd"])
+    assert "2 runs, 2 of them finished before" in capsys.readouterr().out
+
+
 def test_what_is_described_decides_results(scripts, tmp_path, capsys):
     data = own_set(tmp_path / "shop")
     command = [write(tmp_path, ROWS), "--out", str(tmp_path / "out"), f"--dataset={data.file}"]

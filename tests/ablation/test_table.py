@@ -8,10 +8,11 @@ from scipy import stats
 from helpers.grids import ROWS, write
 from utils.ablation.cells import Cell, TimeLeft
 from utils.ablation.grid import read_grid
-from utils.ablation.table import csv_table, difference
+from utils.ablation.table import csv_table, difference, result_of
 from utils.ablation.text import latex_table, markdown_table
 from utils.metric_names import OF_DEPLOYMENT
 from utils.system.console import duration
+from utils.system.errors import UserError
 
 
 def test_the_table(tmp_path):
@@ -39,6 +40,14 @@ def test_the_table(tmp_path):
     assert float(rows[0]["mean"]) == pytest.approx(85)
     assert float(rows[0]["std"]) == pytest.approx(50**0.5)
     assert (rows[0]["seed2"], rows[1]["mean"], rows[0]["paper"]) == ("", "", "84.51")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"auc1": 0.9', b"\xff"])
+def test_a_result_that_is_damaged(content, tmp_path):
+    path = tmp_path / "best.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"best\.json cannot be read \(.+\): remove its folder$"):
+        result_of(path)
 
 
 def results_of(grid, **metrics) -> dict:

@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -69,6 +70,21 @@ def test_segments_of_rows_that_are_shares_of_their_video(lists):
     assert (found.spans, found.labels) == (ours.spans, ours.labels)
     with pytest.raises(UserError, match="are these the scores of this video"):
         from_segments(TruthFiles.of(paths(lists)), rows, facts, [edge / 9 for edge in edges])
+
+
+@pytest.mark.parametrize("name", ["segment", "label"])
+def test_segments_and_labels_are_of_as_many_videos_as_the_list_has(name, lists):
+    """The frames, or the lengths of the rows, are known by themselves."""
+    truth = read(lists)
+    rows, files = read_list(paths(lists).test_list, UCF_CRIME), TruthFiles.of(paths(lists))
+    path = lists / f"gt_{name}_ucf.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "more": []}))
+    with pytest.raises(UserError) as error:
+        from_segments(files, rows, UCF_CRIME, truth.edges)
+    assert str(error.value) == f"{path.with_suffix('.npy')} has 4 videos, the list 3"
+    if name == "label":
+        with pytest.raises(UserError, match=r"gt_label_ucf\.npy has 4 videos, the list 3$"):
+            read(lists)
 
 
 def test_rasterize():

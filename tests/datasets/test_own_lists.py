@@ -180,6 +180,19 @@ def test_features_of_no_video_are_said(own, capsys):
     assert note in (said := capsys.readouterr().err) and said.rstrip().endswith("others/z__1.npy")
 
 
+def test_names_that_look_like_crops_are_said(own, capsys):
+    lines = [f"{line},train" for line in (*TABLE, "z__100,fire")]
+    table(own / "videos.csv", "video,label,split", *lines)
+    features(own / "features", {"z__100": 2, "a__10": 4})
+    make(own, "--test-share=0")
+    path = own / "features" / "z__100.npy"
+    assert capsys.readouterr().err == (
+        f"note: 1 feature file with more than two digits behind '__', first {path}: taken for "
+        "videos, not for crops\n"
+    )
+    assert Counter(listed(own).video) == Counter("aabcnmk") + Counter(["z__100"])
+
+
 def test_other_folders(own):
     (own / "features").rename(own / "elsewhere")
     make(own, "--features", str(own / "elsewhere"), "--out", str(own / "there"))

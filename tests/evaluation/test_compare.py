@@ -10,6 +10,7 @@ from scipy import stats
 
 from helpers.own import described
 from helpers.scored import scored_videos
+from helpers.scripts import one_error
 from utils import compare
 from utils.evaluation.comparison import Comparison
 from utils.evaluation.predictions import load_scored, save_predictions
@@ -115,6 +116,19 @@ def test_folders_of_runs_are_paired_by_seed(scored, rng, capsys):
     assert "1 run in one of the folders alone" in capsys.readouterr().err
     one = compared("a/seed1", "b/seed1")  # folders of a single run
     assert one["runs"] == 1
+
+
+def test_folders_without_a_run_in_common(scored, capsys):
+    save("a/seed1/predictions.npz", scored)
+    save("b/seed2/predictions.npz", scored)
+    Path("empty").mkdir()
+    for other in ("b", "empty", "a/seed1"):  # the last is a run, and no folder of them
+        error = one_error(compare.main, capsys, ["a", other, "--out", "out"])
+        assert error == (
+            f"error: a and {other} have no run in common: expected predictions.npz in both, or "
+            "<seed>/predictions.npz, as ablate.py leaves it"
+        )
+    assert not Path("out").exists()
 
 
 def test_few_seeds_widen_the_interval_as_students_t_does(scored, rng):

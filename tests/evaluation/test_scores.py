@@ -9,6 +9,7 @@ import pytest
 
 from helpers import golden
 from helpers.own import describe, features, table
+from helpers.scripts import one_error
 from utils import evaluate
 from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_scored
@@ -109,6 +110,17 @@ def test_class_probabilities_in_another_order(own, rng):
     assert evaluated("s")["per_class_ap"] == expected["per_class_ap"]
 
 
+def test_classes_without_names_are_in_the_data_sets_order(own, rng, capsys):
+    probabilities = rng.random((sum(COUNTS.values()), 3))
+    save_npz(own, probabilities=probabilities, classes=[*CODES])
+    expected = evaluated("s.npz")
+    assert "names no classes" not in capsys.readouterr().err
+    save_npz(own, probabilities=probabilities)
+    assert evaluated("s.npz")["per_class_ap"] == expected["per_class_ap"]
+    told = "note: s.npz names no classes: they are taken in the order of own\n"
+    assert told in capsys.readouterr().err
+
+
 def test_features_that_are_there_tell_the_lengths(own, tmp_path, capsys):
     features(tmp_path / "x", {f"{n}__0": t for n, t in COUNTS.items()})
     save_npz(own)
@@ -177,6 +189,21 @@ def test_without_events_frame_scores_keep_their_frames(own, lengths):
     assert found["false_alarms_per_hour"] == pytest.approx(1 / (80 / 25 / 3600))
     kept = Evaluation(load_scored("out/predictions.npz")).metrics()["deployment"]
     assert kept == found
+
+
+def test_what_a_score_is_of_is_said_where_nothing_tells_it(own, capsys):
+    lines = Path("list/test.csv").read_text().splitlines()
+    table(Path("list/test.csv"), *(line.rpartition(",")[0] for line in lines))
+    save_npz(own)
+    assert one_error(evaluated, capsys, "s.npz") == (
+        "error: s.npz: nothing says how long the videos are, so whether a score is of a snippet or "
+        "of a frame cannot be told: say it with --per, or give --feature-root"
+    )
+    found = evaluated("s.npz", "--per", "snippet")
+    told = "nothing says how long 3 of the videos are, first a: as long as their scores"
+    assert told in capsys.readouterr().err
+    save_npz({n: np.repeat(s, 16) for n, s in own.items()})
+    assert evaluated("s.npz", "--per", "frame")["auc1"] == found["auc1"]
 
 
 @golden.needs_real_data

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 import predict
+import ucf_option
 from helpers.predicting import error_of
 from helpers.videos import write_video
-from model import hierarchical_belief_modulation
+from model import build_model, hierarchical_belief_modulation
+from utils import checkpoint
 from utils.evaluation.scored_videos import Prediction
 from utils.events.annotated import KnownEvents, Segment
 from utils.find_events import Timeline, anomaly_shares, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.runs.made_with import made_with
 from utils.videos.frames import frame_times
 
 
@@ -100,6 +103,23 @@ def test_no_input_is_written_over(command, tmp_path, capsys):
     (tmp_path / "file").touch()
     command[1] = str(tmp_path / "file")
     assert "cannot be written" in error_of(["ucf", str(tmp_path / "v.npy"), *command], capsys)
+
+
+def test_another_clip_than_that_of_the_weights_is_said_of_videos(
+    command, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(predict, "answer_all", lambda *_: None)
+    args = ucf_option.parser.parse_args(command[2:])
+    path, model = tmp_path / "model.pth", build_model(args, UCF_CRIME)
+    checkpoint.save_weights(model, path, made_with(args, UCF_CRIME, "0123456789ab" + 52 * "c"))
+    for name in ("v.mp4", "walk.npy"):
+        (tmp_path / name).touch()
+        predict.main(["ucf", str(tmp_path / name), *command])
+        told = (
+            f"note: {path} was trained with CLIP weights 0123456789ab; features of videos are made "
+            "with random (sha256)\n"
+        )
+        assert (told in capsys.readouterr().err) == (name == "v.mp4")
 
 
 def test_odd_names(command, tmp_path):
@@ -191,6 +211,14 @@ def test_classes_of_ones_own(command, tmp_path, capsys):
     # When something happens does not depend on the classes.
     assert record["snippets"]["score"] == of_ucf["snippets"]["score"]
     assert [e["start"] for e in record["events"]] == [e["start"] for e in of_ucf["events"]]
+
+
+def test_classes_are_said_once(capsys):
+    options = ["--out=o", "--classes=c.yml", "--texts=t.yml"]
+    assert (
+        error_of(["ucf", "walk.npy", *options], capsys)
+        == "error: --classes and --texts both say what classes are: leave one out"
+    )
 
 
 @pytest.mark.parametrize(

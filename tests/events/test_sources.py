@@ -1,5 +1,8 @@
 """What predict.py is asked about."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from utils.events.sources import find_sources, require_apart
@@ -25,6 +28,15 @@ def test_a_folder_of_features_alone_is_taken(tmp_path):
         (tmp_path / name).touch()
     names = find_sources([tmp_path / "f", tmp_path / "v"])
     assert list(names) == ["c", "a", "sub/b__0"]  # beside videos, features are not asked about
+
+
+def test_names_that_no_page_can_hold(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.npy"))
+    path.touch()
+    with pytest.raises(UserError, match=r"^the name 'a\\udcff' is not UTF-8: rename the file$"):
+        find_sources([path])
+    os.rename(path, tmp_path / "ä.npy")
+    assert list(find_sources([tmp_path / "ä.npy"])) == ["ä"]
 
 
 def test_the_truth_is_not_written_over(tmp_path):

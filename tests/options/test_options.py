@@ -156,6 +156,8 @@ def test_every_option_explains_itself():
         ["--text_adapt_until", "13"],
         ["--no-such-option", "1"],
         ["--select", "worst"],
+        ["--bootstrap", "5"],
+        ["--bootstrap", "100001"],
         ["--config"],
     ],
 )

@@ -70,6 +70,17 @@ def test_who_gives_epochs_gets_them_as_they_are(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_epochs_that_end_a_run_before_its_steps_do(capsys):
+    """Steps that nobody gave: those that the method has by itself."""
+    plan = Plan.of(options("--method=rtfm", "--max-epoch=3"), 2, 4)
+    assert (plan.epochs, plan.most_steps) == (3, 15_000)
+    told = "note: --max-epoch 3 ends the run after 6 of 15000 steps\n"
+    assert capsys.readouterr().err == told
+    for more in (["--max-epoch=7500"], ["--max-epoch=3", "--max-steps=15000"]):
+        Plan.of(options("--method=rtfm", *more), 2, 4)
+        assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "steps, sgnm, warmup", [(10, 10, 10), (10, 20, 20), (99, 99, 99), (100, 100, 100)]
 )

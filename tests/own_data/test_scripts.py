@@ -72,6 +72,18 @@ def test_a_test_repeats_what_training_says(name, trained, tmp_path, capfd):
     assert "brings its own options" not in printed.err or name in ("vadclip", *SCORERS)
 
 
+def test_without_a_folder_results_lie_where_the_method_of_the_weights_has_its_own(
+    trained, tmp_path, monkeypatch
+):
+    kind = trained("mil")
+    monkeypatch.chdir(tmp_path)
+    options = {**kind.options, "model-path": kind.weights, "bootstrap": 0}
+    SCRIPTS[kind.recipe].test([f"--{name}={value}" for name, value in options.items()])
+    (path,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert path.relative_to(tmp_path).as_posix() == "runs/shop_mil/results.json"
+    assert json.loads(path.read_text())["weights"] == str(kind.weights)
+
+
 def test_selection_is_by_whole_videos_where_no_events_are_known(trained):
     written = yaml.safe_load((trained("no events").folder / "options.yml").read_text())
     assert (written["select_by"], written["select_on"]) == ("video_auc", "test")
@@ -132,6 +144,20 @@ def test_predictions_are_those_of_a_test(name, trained, tmp_path):
         if split == "test":
             expected = scores[stem.rpartition("__")[0] or stem].score
             np.testing.assert_allclose(record["snippets"]["score"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("more", [[], ["--fps=8"]])
+def test_a_frame_rate_that_is_assumed_is_said(more, trained, tmp_path, capsys):
+    kind = trained("mil")
+    path = kind.data.features_of(kind.data.videos_of("test")[0])
+    options = {**kind.options, "model-path": kind.weights, "out": tmp_path, "min-confidence": 0}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    predict.main([kind.recipe, str(path), *arguments, *more])
+    told = "note: Shop does not say its frame rate: 30 is assumed (--fps)\n"
+    assert (told in capsys.readouterr().err) == (not more)
+    rows = list(csv.DictReader((tmp_path / f"{path.stem}.csv").open()))
+    seconds = len(rows) * 4 / (8 if more else 30)
+    assert float(rows[-1]["end"]) == pytest.approx(seconds, abs=0.01)
 
 
 def test_weights_tell_predict_what_they_need(trained, tmp_path, capsys):

@@ -15,6 +15,7 @@ from helpers.small_clip import small_clip
 from model import build_model
 from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.network.clip_file import weights_identity
 from utils.runs.made_with import OF_WEIGHTS
 from utils.runs.weights import Weights
 from utils.system.errors import UserError
@@ -104,6 +105,21 @@ def test_clip_tsa_is_tested_as_it_was_trained(trained):
 @pytest.mark.parametrize("method", ["mil", "rtfm", "clip-tsa"])
 def test_a_bare_files_window_is_the_methods(method, bare):
     assert adopted(Weights.read(bare("ucf", method))).visual_length == 32
+
+
+def test_features_of_another_clip_are_said(capsys):
+    usual = weights_identity("ViT-B/16")
+    for of_weights, given, told in (
+        (usual, "ViT-B/16", None), ("random", "random", None), (None, "random", None),
+        (usual, "random", "random"), ("random", "ViT-B/16", usual[:12]),
+    ):  # fmt: skip
+        args = PARSERS["ucf"].parse_args([f"--clip-weights={given}"])
+        Weights("w.pth", {}, None, {}, of_weights).tell_other_clip(args)
+        expected = told and (
+            f"note: w.pth was trained with CLIP weights {of_weights[:12]}; features of videos are "
+            f"made with {told} (sha256)\n"
+        )
+        assert capsys.readouterr().err == (expected or "")
 
 
 def test_a_script_refuses_it_in_one_line(three, tmp_path, capsys):

@@ -1,5 +1,7 @@
 """extract_features.py on small videos that the tests make; every frame carries its number."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 import torch
 
 import extract_features
+from helpers.scripts import one_error
 from helpers.videos import brightness, levels, write_video
 from utils.network.clip_visual import MEAN, STD, VisualTower
+from utils.system import group
 from utils.videos.decoding import Ended, Failed, Opened, Snippet, snippets
 from utils.videos.extraction import Extraction, encoded
 from utils.videos.frames import Video, crop, resize
@@ -264,6 +268,17 @@ def test_bad_options(option, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_torchrun_gives_the_shares(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(group, "_group", group.Group(count=2))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    command = [str(tmp_path), "--out", str(tmp_path / "o"), "--shard=0/2"]
+    assert one_error(extract_features.main, capsys, command) == (
+        "error: --shard is for processes started one by one: under torchrun leave it out"
+    )
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_file_where_the_folder_should_be(tmp_path, capsys):

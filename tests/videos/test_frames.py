@@ -72,3 +72,13 @@ def test_a_picture_is_no_video(tmp_path):
     image.imsave(tmp_path / "x.png", np.zeros((32, 32, 3)))
     with pytest.raises(UserError, match=r"x\.png is a picture: expected a video"):
         Video(tmp_path / "x.png")
+
+
+def test_a_video_without_frames(tmp_path):
+    path = tmp_path / "v.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 64, 48
+        container.start_encoding()
+    with pytest.raises(UserError, match=rf"^video {path} holds no frame$"):
+        list(Video(path).frames())

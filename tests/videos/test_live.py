@@ -1,5 +1,6 @@
 """Live sources, played over the network of this machine."""
 
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -9,8 +10,9 @@ import pytest
 import utils.videos.live
 from helpers.server import Server
 from helpers.videos import brightness, levels, write_video
+from utils.system.errors import UserError
 from utils.videos.frames import Video
-from utils.videos.live import Live, Lost, timed_snippets
+from utils.videos.live import Live, Lost, open_source, timed_snippets
 
 
 def test_a_source_that_breaks_off_is_opened_again(tmp_path, monkeypatch):
@@ -35,6 +37,13 @@ def test_a_source_that_breaks_off_is_opened_again(tmp_path, monkeypatch):
         assert np.abs(np.array(levels(snippet.images)) - expected).max() < 5  # the next is 10 away
         assert (snippet.start, snippet.end) == pytest.approx((0.64 * i, 0.64 * (i + 1)), abs=0.01)
     assert second[0].start > items[2].wait  # time goes on while it is gone
+
+
+def test_cameras_are_not_read_everywhere(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    told = "^camera 0: cameras are read on Linux and macOS; name a URL$"
+    with pytest.raises(UserError, match=told):
+        open_source("0")
 
 
 def test_time_goes_on_where_the_clock_of_a_source_starts_anew(tmp_path):
