@@ -42,7 +42,7 @@ def test_the_table(tmp_path):
     assert (rows[0]["seed2"], rows[1]["mean"], rows[0]["paper"]) == ("", "", "84.51")
 
 
-@pytest.mark.parametrize("content", [b"", b'{"auc1": 0.9', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b'{"auc1": 0.9', b"\xff", b"[]"])
 def test_a_result_that_is_damaged(content, tmp_path):
     path = tmp_path / "best.json"
     path.write_bytes(content)

@@ -81,9 +81,9 @@ def test_segments_and_labels_are_of_as_many_videos_as_the_list_has(name, lists):
     path.write_text(json.dumps({**json.loads(path.read_text()), "more": []}))
     with pytest.raises(UserError) as error:
         from_segments(files, rows, UCF_CRIME, truth.edges)
-    assert str(error.value) == f"{path.with_suffix('.npy')} has 4 videos, the list 3"
+    assert str(error.value) == f"{path} has 4 videos, the list 3"
     if name == "label":
-        with pytest.raises(UserError, match=r"gt_label_ucf\.npy has 4 videos, the list 3$"):
+        with pytest.raises(UserError, match=r"gt_label_ucf\.json has 4 videos, the list 3$"):
             read(lists)
 
 

@@ -38,10 +38,10 @@ def result_of(path: Path) -> dict:
     validation videos, and then `untested`."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if found.keys() == {"epoch", "step", "validation"}:
+            return {UNTESTED: True, **found["validation"]}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): remove its folder") from None
-    if found.keys() == {"epoch", "step", "validation"}:
-        return {UNTESTED: True, **found["validation"]}
     return found
 
 

@@ -29,6 +29,11 @@ class TruthFiles(NamedTuple):
     def of(cls, args) -> "TruthFiles":
         return cls(args.gt_path, args.gt_segment_path, args.gt_label_path)
 
+    def present(self) -> "TruthFiles":
+        """With the forms that are there, see `present_form`."""
+        segments, labels = (str(present_form(path)) for path in (self.segments, self.labels))
+        return self._replace(segments=segments, labels=labels)
+
 
 def present_form(path: str) -> Path:
     """`x.npy` and `x.json` are two forms of one file: whichever of the two is there.
@@ -78,6 +83,7 @@ def read_frames(path: str) -> np.ndarray:
 def from_files(files: TruthFiles, test_list: str, rows: list[Row], facts: Dataset) -> GroundTruth:
     """From the official files."""
     frames = read_frames(files.frames)
+    files = files.present()
     segments, labels, named = read_segments(files)
     edges = [edges_of(row, facts) for row in rows]
     counts = [int(e[-1]) for e in edges]
@@ -118,6 +124,7 @@ def from_segments(
     Raises:
         UserError: it is another by more, or a segment lies behind its video's end.
     """
+    files = files.present()
     segments, labels, named = read_segments(files)
     if len(segments) != len(rows):
         raise UserError(f"{files.segments} has {len(segments)} videos, the list {len(rows)}")

@@ -37,7 +37,7 @@ def package_file(name: str) -> Path:
 def official_url(name: str) -> str:
     """Address of a backbone's weights, from the table in `clip/clip.py`, which is not executed."""
     for node in ast.parse(package_file("clip.py").read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "_MODELS":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODELS":
             return ast.literal_eval(node.value)[name]
     raise UserError("openai-clip holds no table of weight addresses: install version 1.0.1")
 
