@@ -18,6 +18,7 @@ from model import build_model
 from utils.datasets.lists import Row
 from utils.evaluation.scored_videos import Prediction
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.options.parser import as_arguments
 
 
 def pytest_collection_finish():
@@ -123,7 +124,7 @@ def bases(tmp_path_factory):
     for name, module in (("ucf", ucf_option), ("xd", xd_option)):
         folder = tmp_path_factory.mktemp(name)
         options = make_data(folder, name, train_videos=3, test_videos=4)
-        args = module.parser.parse_args([f"--{k}={v}" for k, v in options.items()])
+        args = module.parser.parse_args(as_arguments(options))
         torch.manual_seed(0)
         with small_clip():
             state = build_model(args, SCRIPTS[name].facts).state_dict()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.scripts import exit_code
+from helpers.scripts import one_error
 from helpers.spoiling import (
     ANNOTATIONS,
     COMMANDS,
@@ -258,16 +258,10 @@ CASES = [
 
 def error_of(command, world, more, capfd) -> str:
     """The one line that the command ends with."""
-    capfd.readouterr()
     before = world.stamps()
-    code = exit_code(COMMANDS[command], world, more)
-    error = capfd.readouterr().err
-    found = [line for line in error.splitlines() if "text weights are RANDOM" not in line]
-    assert len(found) == 1, error
-    assert code == 2, error
-    assert found[0].startswith("error: ")
+    error = one_error(COMMANDS[command], capfd, world, more)
     assert world.stamps() == before
-    return found[0]
+    return error
 
 
 @pytest.mark.parametrize(

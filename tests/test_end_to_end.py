@@ -15,6 +15,7 @@ from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, run
 from utils import demo_report
 from utils.evaluation.predictions import load_predictions
 from utils.evaluation.scored_videos import Prediction
+from utils.options.parser import as_arguments
 from utils.system.files import sha256
 from utils.system.untrusted import load_tensors
 
@@ -101,7 +102,7 @@ def xd_run(tmp_path_factory):
 def metrics_of(options, folder, **more) -> tuple[float, list[Prediction]]:
     """AUC1 and predictions of a test run."""
     options = {**options, **more, "output-dir": folder, "predictions": folder / "p.npz"}
-    xd_test.main([f"--{name}={value}" for name, value in options.items()])
+    xd_test.main(as_arguments(options))
     auc = json.loads((folder / "results.json").read_text())["auc1"]
     return auc, load_predictions(folder / "p.npz")[1]
 
@@ -120,7 +121,7 @@ def test_bfloat16_scores_as_float32_does(xd_run, tmp_path):
 def test_what_a_demo_reports(xd_run, tmp_path, monkeypatch, capsys):
     metrics_of(xd_run, tmp_path)
     options = {**xd_run, "output-dir": tmp_path, "predictions": tmp_path / "p.npz"}
-    command = ["xd", *(f"--{name}={value}" for name, value in options.items())]
+    command = ["xd", *as_arguments(options)]
     with monkeypatch.context() as patch:
         for least in ("LEARNED_AUC", "LEARNED_GAIN"):
             patch.setattr(demo_report, least, 0)

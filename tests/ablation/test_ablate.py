@@ -12,6 +12,7 @@ import pytest
 import ablate
 from helpers.grids import ROWS, write
 from utils import PROJECT
+from utils.options.parser import as_arguments
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_a_stopped_ablation_stops_its_runs_and_resumes_them(number, stand_in, li
 def test_the_real_training_script(small_ucf, tmp_path):
     grid = {**ROWS, "seeds": [1, 2], "rows": {"MIL": ROWS["rows"]["MIL"], "bad": {}}}
     grid["rows"]["bad"] = {"options": {"feature-root": "nowhere", "method": "mil"}}
-    options = [f"--{name}={value}" for name, value in {**small_ucf, "max-epoch": 1}.items()]
+    options = as_arguments({**small_ucf, "max-epoch": 1})
     command = [sys.executable, "ablate.py", write(tmp_path, grid), "--out", str(tmp_path / "out")]
     done = subprocess.run(
         [*command, "--drop-weights", *options], cwd=PROJECT, capture_output=True, text=True,

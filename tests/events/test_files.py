@@ -24,6 +24,7 @@ from utils.events.page import bands, for_script
 from utils.events.pictures import pictures_of, strongest_moment
 from utils.find_events import anomaly_shares, event_line
 from utils.labels import UCF_CRIME
+from utils.options.parser import as_arguments
 from utils.runs.made_with import made_with
 from utils.system.files import sha256
 from utils.system.provenance import git_state
@@ -82,7 +83,7 @@ def test_random_weights_of_the_visual_side(command, tmp_path):
 
 
 def test_a_test_says_random_weights(trained_on_random, small_ucf, tmp_path, capsys):
-    options = [f"--{name}={value}" for name, value in small_ucf.items()]
+    options = as_arguments(small_ucf)
     out = f"--output-dir={tmp_path / 'run'}"
     ucf_test.main([*options, out, f"--model-path={tmp_path / 'model.pth'}", "--bootstrap=0"])
     results = json.loads((tmp_path / "run" / "results.json").read_text())

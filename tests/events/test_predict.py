@@ -114,7 +114,7 @@ def test_another_clip_than_that_of_the_weights_is_said_of_videos(
     checkpoint.save_weights(model, path, made_with(args, UCF_CRIME, "0123456789ab" + 52 * "c"))
     for name in ("v.mp4", "walk.npy"):
         (tmp_path / name).touch()
-        predict.main(["ucf", str(tmp_path / name), *command])
+        predict.main(["ucf", str(tmp_path / name), *command, f"--model-path={path}"])
         told = (
             f"note: {path} was trained with CLIP weights 0123456789ab; features of videos are made "
             "with random (sha256)\n"

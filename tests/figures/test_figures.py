@@ -25,6 +25,7 @@ from utils.figures.style import save_formats
 from utils.figures.training import read_log, training_curves
 from utils.figures.tsne import snippet_maps
 from utils.labels import UCF_CRIME
+from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 
 
@@ -160,7 +161,7 @@ def test_snippets_belong_to_what_most_of_their_frames_show():
 def test_figures_of_a_method_that_tells_no_classes(small_ucf, tmp_path, capsys):
     options = {**small_ucf, "method": "rtfm", "output-dir": tmp_path, "max-epoch": 1}
     options |= {"model-path": tmp_path / "m.pth", "checkpoint-path": tmp_path / "c.pth"}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     ucf_train.main(arguments)
     ucf_test.main([*arguments, f"--predictions={tmp_path / 'p.npz'}"])
     capsys.readouterr()
@@ -187,7 +188,7 @@ def test_many_classes_are_told_apart(rng):
 
 def test_a_method_without_visual_features(small_ucf, tmp_path, capsys):
     options = {**small_ucf, "method": "mil", "model-path": tmp_path / "m.pth"}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     args = ucf_option.parser.parse_args(arguments)
     torch.save(build_model(args, UCF_CRIME).state_dict(), tmp_path / "m.pth")
     with pytest.raises(SystemExit, match=r"^2$"):
@@ -199,7 +200,7 @@ def test_a_method_without_visual_features(small_ucf, tmp_path, capsys):
 def test_run(bases, tmp_path_factory):
     """Options of a test run, and its predictions."""
     folder = tmp_path_factory.mktemp("test_run")
-    options = [f"--{name}={value}" for name, value in bases["ucf"].options.items()]
+    options = as_arguments(bases["ucf"].options)
     options += [f"--model-path={bases['ucf'].weights}", f"--output-dir={folder}"]
     ucf_test.main([*options, f"--predictions={folder / 'p.npz'}"])
     return options, folder / "p.npz"

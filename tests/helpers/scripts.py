@@ -11,6 +11,7 @@ import xd_train
 from helpers.memory import give_back
 from utils.demo_data import generate
 from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.options.parser import as_arguments
 
 # A small model: the same code, fewer blocks and short clips.
 SMALL = ["--clip-weights", "random", "--visual-length", "32", "--decoder_depth", "2"]
@@ -53,7 +54,7 @@ def options_of(folder, options) -> list[str]:
         "model-path": folder / "model.pth",
         "checkpoint-path": folder / "checkpoint.pth",
     }
-    return [f"--{name}={value}" for name, value in {**options, **places}.items()]
+    return as_arguments({**options, **places})
 
 
 def run(main, folder, options, **more):
@@ -73,16 +74,14 @@ def exit_code(main, *arguments) -> int:
 
 
 def one_error(main, capsys, *arguments) -> str:
-    """The one line of a command that ends with exit code 2."""
+    """The one line, but for notes, of a command that ends with exit code 2."""
     capsys.readouterr()
     assert exit_code(main, *arguments) == 2
-    errors = [
-        line
-        for line in capsys.readouterr().err.splitlines()
-        if line.startswith(("error", "failed"))
-    ]
-    assert len(errors) == 1
-    return errors[0]
+    lines = capsys.readouterr().err.splitlines()
+    said = [s for s in lines if not s.startswith("note: ") and "weights are RANDOM" not in s]
+    assert len(said) == 1, said
+    assert said[0].startswith(("error: ", "failed: ")), said
+    return said[0]
 
 
 def drop_checkpoints(folder) -> None:

@@ -15,6 +15,7 @@ import yaml
 from benchmarks import bench
 from helpers.scripts import SCRIPTS, options_of
 from utils import check_data, demo_data, demo_report, make_lists
+from utils.options.parser import as_arguments
 
 ANNOTATIONS = {
     "ucf": ["Temporal_Anomaly_Annotation.txt"],
@@ -67,7 +68,7 @@ class World:
         path.write_bytes(value) if isinstance(value, bytes) else torch.save(value, path)
 
     def arguments(self, more: dict) -> list[str]:
-        return [*options_of(self.out, self.options), *(f"--{k}={v}" for k, v in more.items())]
+        return [*options_of(self.out, self.options), *as_arguments(more)]
 
     def make_lists(self, more: dict) -> list[str]:
         sides = ["--features=features"]
@@ -75,7 +76,7 @@ class World:
             sides = ["--features=train_features", "--test-features=test_features"]
         sides = [side.replace("=", f"={self.folder}/") for side in sides]
         annotations = [str(self.folder / file) for file in ANNOTATIONS[self.name]]
-        others = [f"--{k}={v}" for k, v in {"out": self.out / "list", **more}.items()]
+        others = as_arguments({"out": self.out / "list", **more})
         return [self.name, *sides, "--annotations", *annotations, *others]
 
 
@@ -87,10 +88,8 @@ def commands(name):
         f"make_lists {name}": lambda world, more: make_lists.main(world.make_lists(more)),
         f"check_data {name}": lambda w, more: check_data.main([name, *w.arguments(more)]),
         f"demo_report {name}": lambda w, more: demo_report.main([name, *w.arguments(more)]),
-        f"demo_data {name}": lambda _, more: demo_data.main(
-            [name, *(f"--{k}={v}" for k, v in more.items())]
-        ),
-        "bench": lambda _, more: bench.main([f"--{k}={v}" for k, v in more.items()]),
+        f"demo_data {name}": lambda _, more: demo_data.main([name, *as_arguments(more)]),
+        "bench": lambda _, more: bench.main(as_arguments(more)),
     }
 
 

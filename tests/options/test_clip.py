@@ -5,6 +5,7 @@ import pytest
 import extract_features
 import ucf_option
 from helpers.scripts import exit_code
+from utils.options.parser import as_arguments
 
 B, L = "ViT-B/16", "ViT-L/14"
 
@@ -26,21 +27,17 @@ TOGETHER = [  # said on the command line, in a config file; backbone and weights
 ]
 
 
-def as_tokens(options):
-    return [f"--{name}={value}" for name, value in options.items()]
-
-
 @pytest.mark.parametrize("line, file, expected", TOGETHER)
 def test_two_options_name_one_network(line, file, expected, tmp_path):
     path = tmp_path / "c.yml"
     path.write_text("".join(f"{name}: {value}\n" for name, value in file.items()))
-    args = ucf_option.parser.parse_args([f"--config={path}", *as_tokens(line)])
+    args = ucf_option.parser.parse_args([f"--config={path}", *as_arguments(line)])
     assert (args.backbone, args.clip_weights) == expected
 
 
 @pytest.mark.parametrize("line, expected", [(t[0], t[2]) for t in TOGETHER if not t[1]])
 def test_the_same_of_extract_features(line, expected):
-    args = extract_features.read_options(["v.mp4", "--out=o", *as_tokens(line)])
+    args = extract_features.read_options(["v.mp4", "--out=o", *as_arguments(line)])
     assert (args.backbone, args.clip_weights) == expected
 
 

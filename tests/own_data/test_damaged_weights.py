@@ -10,6 +10,7 @@ import torch
 import ucf_option
 from helpers.scripts import SCRIPTS, one_error
 from utils.labels import UCF_CRIME
+from utils.options.parser import as_arguments
 from utils.runs.made_with import made_with
 from utils.runs.weights import Weights
 from utils.system.errors import UserError
@@ -147,5 +148,5 @@ def test_dictionaries_with_other_methods_are_refused(tmp_path):
 def test_a_script_says_it_in_one_line(said, small_ucf, tmp_path, capsys):
     write(tmp_path / "w.pth", changed(said, "options/attn_window", ["8", "--help"]))
     options = {**small_ucf, "model-path": tmp_path / "w.pth", "output-dir": tmp_path / "out"}
-    error = one_error(SCRIPTS["ucf"].test, capsys, [f"--{k}={v}" for k, v in options.items()])
+    error = one_error(SCRIPTS["ucf"].test, capsys, as_arguments(options))
     assert error.startswith(f"error: {tmp_path / 'w.pth'}: what the weights say of themselves is ")

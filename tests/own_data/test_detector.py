@@ -15,6 +15,7 @@ from helpers.scripts import SCRIPTS
 from model import build_model
 from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME
+from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 
 N = 16  # --visual-length
@@ -65,7 +66,7 @@ def test_it_scores_as_a_test_and_predict_do(kind, detector, tmp_path):
         + "".join(f"{name},normal,{len(f) * size:g}\n" for name, f in given.items())
     )
     options = {**kind.options, "dataset": tmp_path / "shop.yml", "model-path": kind.weights}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     SCRIPTS[kind.recipe].test(
         [*arguments, f"--test-list={tmp_path / 'test.csv'}", f"--output-dir={tmp_path}",
          f"--predictions={tmp_path / 'p.npz'}"]

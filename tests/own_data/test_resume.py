@@ -6,7 +6,7 @@ import pytest
 
 from helpers.own_set import own_set
 from helpers.runs import assert_same_run, stop_at
-from helpers.scripts import SCRIPTS, exit_code, run
+from helpers.scripts import SCRIPTS, one_error, run
 from utils.runs.weights import Weights
 from utils.system.untrusted import load_tensors
 
@@ -56,11 +56,7 @@ def data(stopped):
 
 
 def error_of(options, folder, capfd) -> str:
-    capfd.readouterr()
-    assert exit_code(run, SCRIPTS["xd"].train, folder, options) == 2
-    lines = [s for s in capfd.readouterr().err.splitlines() if not s.startswith("note: ")]
-    assert len(lines) == 1, lines
-    return lines[0]
+    return one_error(run, capfd, SCRIPTS["xd"].train, folder, options)
 
 
 @pytest.mark.parametrize(

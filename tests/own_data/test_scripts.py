@@ -18,6 +18,7 @@ from utils.evaluation.scored_videos import Prediction
 from utils.events.answer import About, answer_for
 from utils.figures.__main__ import main as figures
 from utils.labels import read_dataset
+from utils.options.parser import as_arguments
 from utils.system.untrusted import load_tensors
 
 CLASSES = {"three": ["normal", "fire", "theft"], "two": ["normal", "anomaly"]}
@@ -32,7 +33,7 @@ def results_of(kind, folder) -> dict:
     """What a test of a run says, and its predictions beside it."""
     options = {**kind.options, "model-path": kind.weights, "output-dir": folder}
     options |= {"predictions": folder / "p.npz"}
-    SCRIPTS[kind.recipe].test([f"--{name}={value}" for name, value in options.items()])
+    SCRIPTS[kind.recipe].test(as_arguments(options))
     return json.loads((folder / "results.json").read_text())
 
 
@@ -78,7 +79,7 @@ def test_without_a_folder_results_lie_where_the_method_of_the_weights_has_its_ow
     kind = trained("mil")
     monkeypatch.chdir(tmp_path)
     options = {**kind.options, "model-path": kind.weights, "bootstrap": 0}
-    SCRIPTS[kind.recipe].test([f"--{name}={value}" for name, value in options.items()])
+    SCRIPTS[kind.recipe].test(as_arguments(options))
     (path,) = (path for path in tmp_path.rglob("*") if path.is_file())
     assert path.relative_to(tmp_path).as_posix() == "runs/shop_mil/results.json"
     assert json.loads(path.read_text())["weights"] == str(kind.weights)
@@ -94,7 +95,7 @@ def test_without_a_test_set_the_last_weights_are_kept(trained, tmp_path, capsys)
     assert json.loads((kind.folder / "best.json").read_text()) == {"epoch": 1, "step": 0}
     assert not (kind.data.folder / "list" / "test.csv").exists()
     options = {**kind.options, "model-path": kind.weights, "output-dir": tmp_path}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     error = one_error(SCRIPTS["ucf"].test, capsys, arguments)
     assert "test.csv not found" in error
     error = one_error(SCRIPTS["ucf"].train, capsys, arguments)
@@ -124,7 +125,7 @@ def test_predictions_are_those_of_a_test(name, trained, tmp_path):
     inputs = [str(kind.data.features_of(video)) for video in videos]
     options = {**kind.options, "model-path": kind.weights, "out": tmp_path / "out"}
     options |= {"min-confidence": 0}
-    arguments = [f"--{key}={value}" for key, value in options.items()]
+    arguments = as_arguments(options)
     predict.main([kind.recipe, *inputs, *arguments])
     scores = {}
     if split == "test":
@@ -151,7 +152,7 @@ def test_a_frame_rate_that_is_assumed_is_said(more, trained, tmp_path, capsys):
     kind = trained("mil")
     path = kind.data.features_of(kind.data.videos_of("test")[0])
     options = {**kind.options, "model-path": kind.weights, "out": tmp_path, "min-confidence": 0}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     predict.main([kind.recipe, str(path), *arguments, *more])
     told = "note: Shop does not say its frame rate: 30 is assumed (--fps)\n"
     assert (told in capsys.readouterr().err) == (not more)
@@ -216,7 +217,7 @@ def test_figures_that_need_events_say_so(trained, tmp_path, capsys):
     results_of(kind, tmp_path)
     options = {**kind.options, "model-path": kind.weights, "output-dir": kind.folder}
     options |= {"predictions": tmp_path / "p.npz", "out": tmp_path / "figures"}
-    arguments = [f"--{key}={value}" for key, value in options.items()]
+    arguments = as_arguments(options)
     for figure in ("classes", "scores", "tsne", "prototypes"):
         error = one_error(figures, capsys, [figure, kind.recipe, *arguments])
         assert error.endswith("this figure shows when something happens, and Shop has no table "

@@ -12,6 +12,7 @@ from helpers.own_set import own_set
 from helpers.scripts import SCRIPTS, drop_checkpoints, one_error, run
 from utils.datasets.lists import Row
 from utils.datasets.split import drawn, hold_out
+from utils.options.parser import as_arguments
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
@@ -172,7 +173,7 @@ def test_the_last_weights_are_evaluated_on_both(tmp_path):
 
 def test_a_list_with_too_few_videos_ends_in_one_line(tmp_path, capsys):
     data = own_set(tmp_path / "shop", train_videos=1, crops=3)
-    arguments = [f"--{k}={v}" for k, v in {**data.options, "validation": 0.5}.items()]
+    arguments = as_arguments({**data.options, "validation": 0.5})
     error = one_error(SCRIPTS["xd"].train, capsys, [*arguments, f"--output-dir={tmp_path / 'o'}"])
     assert error.endswith("train.csv has 1 normal video, too few to hold out one")
     assert not (tmp_path / "o").exists()

@@ -16,6 +16,7 @@ from model import build_model
 from utils.evaluation.predictions import load_predictions
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.network.clip_file import weights_identity
+from utils.options.parser import as_arguments
 from utils.runs.made_with import OF_WEIGHTS
 from utils.runs.weights import Weights
 from utils.system.errors import UserError
@@ -124,7 +125,7 @@ def test_features_of_another_clip_are_said(capsys):
 
 def test_a_script_refuses_it_in_one_line(three, tmp_path, capsys):
     options = {**three.options, "model-path": three.weights, "output-dir": tmp_path}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     error = one_error(SCRIPTS["ucf"].test, capsys, [*arguments, "--attn-window=4"])
     assert error.endswith(
         f"{three.weights} does not fit the options: --attn-window is 8 in the file and 4 here: "
@@ -136,7 +137,7 @@ def test_a_script_refuses_it_in_one_line(three, tmp_path, capsys):
 def test_features_of_another_width_are_refused(three, trained, tmp_path, capsys):
     other = own_set(tmp_path / "shop", width=25, train_videos=1)
     options = {**other.options, "model-path": three.weights, "output-dir": tmp_path}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     told = "was trained on features 24 wide, those of Shop are 25"
     assert told in one_error(SCRIPTS["ucf"].test, capsys, arguments)
     for method in ("mil", "rtfm", "clip-tsa"):
@@ -210,7 +211,7 @@ def tested(bases, tmp_path_factory):
         options = {k: v for k, v in bases[recipe].options.items() if k not in
                    ("visual-length", "decoder_depth", "visual-layers")}  # fmt: skip
         options |= {"model-path": weights, "output-dir": folder, "predictions": folder / "p.npz"}
-        SCRIPTS[recipe].test([*(f"--{k}={v}" for k, v in options.items()), *more])
+        SCRIPTS[recipe].test([*as_arguments(options), *more])
         results = json.loads((folder / "results.json").read_text())
         return results, load_predictions(folder / "p.npz")[1]
 
@@ -270,6 +271,6 @@ def test_weights_of_ones_own_on_another_data_set(trained, tested, capsys):
 def test_bare_weights_on_features_of_another_width(bare, three, tmp_path, capsys):
     options = {**three.options, "model-path": bare("ucf", "dsanet"), "output-dir": tmp_path}
     del options["visual-layers"]
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = as_arguments(options)
     error = one_error(SCRIPTS["ucf"].test, capsys, arguments)
     assert "was trained on features 512 wide, those of Shop are 24" in error

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.runs import stop_at
-from helpers.scripts import SCRIPTS, exit_code, make_data, run
+from helpers.scripts import SCRIPTS, make_data, one_error, run
 from utils.network.clip_text import load_text_transformer
 from utils.system.untrusted import load_tensors
 
@@ -32,10 +32,7 @@ def other_clip(tmp_path_factory):
 
 
 def error_of(script, folder, options, capfd) -> str:
-    capfd.readouterr()
-    assert exit_code(run, script, folder, options) == 2
-    (line,) = (s for s in capfd.readouterr().err.splitlines() if "RANDOM" not in s)
-    return line
+    return one_error(run, capfd, script, folder, options)
 
 
 def test_it_holds_no_text_side_of_clip(stopped):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import utils.runs.training
-from helpers.scripts import SCRIPTS, exit_code, make_data, options_of
+from helpers.scripts import SCRIPTS, make_data, one_error, options_of
 from utils.system.console import plural
 from utils.system.untrusted import load_tensors
 
@@ -23,11 +23,7 @@ def data(request, tmp_path_factory):
 
 def end_of(name, folder, options, capsys) -> str:
     """The one line that a training run ends with."""
-    assert exit_code(SCRIPTS[name].train, options_of(folder, options)) == 2
-    errors = capsys.readouterr().err.splitlines()
-    errors = [line for line in errors if "text weights are RANDOM" not in line]
-    assert len(errors) == 1, errors
-    return errors[0]
+    return one_error(SCRIPTS[name].train, capsys, options_of(folder, options))
 
 
 @pytest.mark.parametrize("log_every", [1, 10])

@@ -14,7 +14,7 @@ import pytest
 import utils.runs.training
 from helpers.processes import finish, start, wait_until
 from helpers.runs import assert_same_run, stop_at
-from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, run
+from helpers.scripts import SCRIPTS, drop_checkpoints, exit_code, make_data, one_error, run
 from utils.system.files import previous
 from utils.system.untrusted import load_tensors
 
@@ -177,11 +177,7 @@ def copied(stopped, tmp_path):
 
 
 def error_of(options, folder, capfd) -> str:
-    capfd.readouterr()
-    assert exit_code(run, SCRIPTS["ucf"].train, folder, options) == 2
-    lines = [line for line in capfd.readouterr().err.splitlines() if "RANDOM" not in line]
-    assert len(lines) == 1, lines
-    return lines[0]
+    return one_error(run, capfd, SCRIPTS["ucf"].train, folder, options)
 
 
 def damage(path: Path, change) -> None:

@@ -22,7 +22,7 @@ from helpers.videos import write_video
 from utils.datasets import order as orders
 from utils.datasets.features import read_features
 from utils.datasets.order import Order, Parts, Shuffled
-from utils.system import group, meeting
+from utils.system import group, meeting, parallel
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
 
@@ -220,6 +220,15 @@ def refused(arguments: list[str]) -> str:
     return said
 
 
+def test_what_differs_from_the_first_process_is_named(monkeypatch):
+    monkeypatch.setattr(group, "_group", group.Group(1, 2, torch.distributed.HashStore()))
+    monkeypatch.setattr(parallel, "from_main", lambda make: {"lr": 1e-5, "seed": 1})
+    parallel.require_equal_settings({"lr": 1e-5, "seed": 1})
+    with pytest.raises(UserError, match="process 1 was started with seed 2, process 0 with 1: "):
+        parallel.require_equal_settings({"lr": 1e-5, "seed": 2})
+
+
+@pytest.mark.slow
 def test_processes_must_be_started_alike(data, tmp_path):
     first, second = (options_of(tmp_path, data("ucf") | {"lr": lr}) for lr in (1e-5, 1e-4))
     one, other = (ended(process) for process in by_hand("ucf_train.py", [first, second]))
