@@ -118,9 +118,7 @@ class Detector:
         weights.require_width(facts)
         weights.require_clip(args)
         weights.tell_where_from(facts)
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # no randomly drawn weight survives: `fit` replaces all
+        with torch.random.fork_rng(devices=[]):  # no drawn weight survives: `fit` replaces all
             model = build_model(args, facts, with_clip=not weights.holds_text)
         checkpoint.fit(model, weights.state, weights.path, take=True)
         return cls(model.to(device).eval(), args, facts, weights)

@@ -113,6 +113,7 @@ def main(argv=None):
     # --help and what is wrong with the options need not wait for them.
     from detector import Detector
     from utils.checkpoint import method_shown
+    from utils.datasets.class_texts import custom_classes
     from utils.datasets.features import SNIPPET_FRAMES
     from utils.events.annotated import KnownEvents
     from utils.runs.weights import Weights
@@ -125,7 +126,8 @@ def main(argv=None):
     known = own.truth and KnownEvents.read(own.truth, facts)
     if own.classes:
         require_classes(method_shown(weights.state))
-        args, facts = with_classes(own.classes, args, facts)
+        facts = custom_classes(own.classes, facts)
+        note(f"the classes of {own.classes} are zero-shot and unmeasured")
     detector = Detector.of(args, facts, device, weights)
     size = SNIPPET_FRAMES
     if live or not all(map(is_features, sources.values())):
@@ -244,16 +246,6 @@ def quicker(pool: str, precision: str, device: str) -> str | None:
         return None
     gain = "some thirty times faster" if len(options) == 2 and device == "cpu" else "faster"
     return f"{' '.join(options)} is {gain}, with scores that differ a little"
-
-
-def with_classes(path: str, args, facts: Dataset) -> tuple[argparse.Namespace, Dataset]:
-    """Options and facts to tell the classes of a file instead of the data set's."""
-    from utils.datasets.class_texts import custom_classes
-
-    facts = custom_classes(path, facts)
-    changed = {"classes_num": len(facts.classes)}
-    note(f"the classes of {path} are zero-shot and unmeasured")
-    return argparse.Namespace(**{**vars(args), **changed}), facts
 
 
 if __name__ == "__main__":

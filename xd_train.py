@@ -53,7 +53,7 @@ def main(argv=None):
     if METHODS[args.method].pairs_videos:
         steps = Paired(rows, args, generator)
     else:
-        batch_size = batch_size_for(args, len(rows), "training")
+        batch_size = batch_size_for(args, len(rows), "training rows")
         steps = Shuffled(range(len(rows)), batch_size, generator)
     plan = Plan.of(args, steps=len(steps), sgnm_steps=len(steps))
     order = Order(steps, generator, args.seed, plan.passes, plan.most_steps)

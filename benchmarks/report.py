@@ -1,17 +1,14 @@
 """The table that the benchmark prints."""
 
 from benchmarks.measure import Result
+from utils.system.markdown import aligned
 
 HEAD = ("", "plain", "ours", "ratio", "GFLOP", "GFLOP/s", "of peak")
 
 
 def table(machine: str, results: list[Result]) -> str:
     """Markdown: plain beside ours, the ratio, and how near the machine's limit ours comes."""
-    rows = [HEAD, *map(cells, results)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = [line(row, widths) for row in rows]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([machine, "", lines[0], rule, *lines[1:]])
+    return "\n".join([machine, "", aligned([*HEAD], [[*cells(r)] for r in results])])
 
 
 def cells(r: Result) -> tuple[str, ...]:
@@ -25,11 +22,6 @@ def cells(r: Result) -> tuple[str, ...]:
         return (*row, "", "", "")
     rate = r.gflop / r.ours
     return (*row, f"{r.gflop:.0f}", f"{rate:.0f}", f"{100 * rate / r.peak:.0f} %")
-
-
-def line(row: tuple[str, ...], widths: list[int]) -> str:
-    _, *numbers = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-    return "| " + " | ".join([row[0].ljust(widths[0]), *numbers]) + " |"
 
 
 def amount(value: float, unit: str) -> str:

@@ -35,7 +35,8 @@ from utils.datasets.order import Shuffled
 from utils.detection_map import IOU_THRESHOLDS, detection_map
 from utils.engine import score
 from utils.evaluation.bootstrap import intervals, resample_weights
-from utils.evaluation.metrics import Evaluation, frame_metrics
+from utils.evaluation.metrics import Evaluation
+from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
 from utils.network.batch import Filled
 from utils.options.kinds import RESAMPLES
@@ -212,9 +213,7 @@ def metrics(settings) -> list[Result]:
             ),
             "AUC and AP": (
                 lambda scores=scores, frames=frames: plain.frame_wise_auc_ap(scores, frames),
-                lambda scores=scores, abnormal=abnormal: frame_metrics(
-                    scores, abnormal, np.full(len(scores), 16)
-                ),
+                lambda scores=scores, abnormal=abnormal: areas(scores, abnormal),
             ),
         }
         for name, (slow, fast) in pairs.items():
@@ -222,6 +221,13 @@ def metrics(settings) -> list[Result]:
             what = f"{name} of {len(counts)} {facts.title} videos"
             results.append(Result(what, times["plain"], times["ours"]))
     return results
+
+
+def areas(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, float, float]:
+    """AUC, AP and PR-AUC of snippets (S,), of whose 16 frames so many (S,) are abnormal."""
+    none = np.zeros(len(scores), dtype=int)
+    curves = Ranking(scores, abnormal, np.full(len(scores), 16), none, 1).curves(np.ones((1, 1)))
+    return float(curves.auc()[0]), float(curves.ap()[0]), float(curves.pr_auc()[0])
 
 
 RESAMPLES_OF_PLAIN = 3  # it takes seconds for each, and all take as long

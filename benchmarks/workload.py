@@ -7,22 +7,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-import ucf_option
-import xd_option
+from utils import PROJECT
+from utils.both_datasets import DATASETS
 from utils.datasets.batches import joined
 from utils.datasets.clips import process_feat
 from utils.demo_videos import FULL_SIZE, real_lengths
 from utils.engine import Scoring, Videos
-from utils.labels import UCF_CRIME, XD_VIOLENCE
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("DSANET_SHARED", REPOSITORY.parent / "shared"))
-OPTIONS = {"ucf": ucf_option, "xd": xd_option}
-FACTS = {"ucf": UCF_CRIME, "xd": XD_VIOLENCE}
+SHARED = Path(os.environ.get("DSANET_SHARED", PROJECT.parent / "shared"))
+FACTS = {name: facts for name, (_, facts) in DATASETS.items()}
 
 
 def options(dataset: str, *arguments: str):
-    return OPTIONS[dataset].parser.parse_args(["--clip-weights", "random", *arguments])
+    parser, _ = DATASETS[dataset]
+    return parser.parse_args(["--clip-weights", "random", *arguments])
 
 
 def snippet_counts(dataset: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from helpers.scripts import one_error
 from utils import compare_features
 from utils.videos import comparison
 from utils.videos.comparison import FeatureComparison
-from utils.videos.feature_folders import Kind
+from utils.videos.feature_folders import Kind, find_features
 from utils.videos.records import Recipe, made_of, write_record
 
 WIDTH = 24
@@ -202,3 +202,11 @@ def test_numbers_that_are_none(value, tmp_path, capsys):
         assert f"{b} holds NaN or infinite values" in error
     np.save(b, np.ones((3, 4), int))
     assert "type int64" in one_error(compare_features.main, capsys, command)
+
+
+def test_a_date_is_no_crop(tmp_path):
+    for name in ("cam__20240101", "cam__5", "cam"):
+        np.save(tmp_path / f"{name}.npy", np.eye(3))
+    found = find_features(tmp_path, with_records=False).videos
+    crops = {video: [kind.crop for kind in kinds] for video, kinds in found.items()}
+    assert crops == {"cam__20240101": [None], "cam": [None, 5]}

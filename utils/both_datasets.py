@@ -37,6 +37,7 @@ def with_recipe(argv: list[str] | None, before: tuple[str, ...] = ()) -> list[st
     named = any(text.partition("=")[0] == "--dataset" for text in argv)
     if not named or DATASETS.keys() & {*argv}:
         return argv
+    # Not argparse's nargs="?": that would take the value of an option it does not know.
     place = 1 + next((i for i, text in enumerate(argv) if text in before), -1)
     return [*argv[:place], "ucf", *argv[place:]]
 

@@ -61,6 +61,12 @@ def cpu_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
 
 
+def trained(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What training changes of a state dict: its weights, and running statistics."""
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    return {name: v for name, v in model.state_dict().items() if name not in frozen}
+
+
 def without_text(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """State dict without CLIP's frozen text side, three quarters of a small model."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(TEXT)}

@@ -60,15 +60,13 @@ def _width(value, key: str) -> int:
     return int(_positive(_whole(value, key), key))
 
 
+TRUTH_FILES = {"frames", "segments", "labels"}
+
+
 def _truth(value, key: str) -> dict:
-    if not isinstance(value, dict) or not value.keys() <= {
-        "frames",
-        "segments",
-        "labels",
-        "normal",
-    }:
+    if not isinstance(value, dict) or not value.keys() <= {*TRUTH_FILES, "normal"}:
         raise UserError(f"{key} is {value!r}: expected frames, segments, labels and normal")
-    if not value.keys() >= {"frames", "segments", "labels"}:
+    if not value.keys() >= TRUTH_FILES:
         raise UserError(f"{key} needs frames, segments and labels")
     return {part: text(name, f"{key}, {part}") for part, name in value.items()}
 

@@ -73,7 +73,6 @@ def main(argv=None):
         )
     rows = read_list(args.test_list, facts, args.feature_root, absent=True)
     scored = scored_by(own.scores, rows, facts, args, own.per)
-    scored.left_out = facts.left_out(args)
     found = results_of(Evaluation(scored), args.bootstrap)
     save_predictions(str(predictions), scored)
     made_of = {"scores": str(own.scores), "test_list": args.test_list}

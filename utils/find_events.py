@@ -61,9 +61,8 @@ class Timeline:
     ):
         self.fps = fps
         self.times = times
-        self.in_frames = row.unit == FRAMES
         edges = row.edges(snippets, length)
-        self.edges = self.seconds(edges) if self.in_frames else edges
+        self.edges = self.seconds(edges) if row.unit == FRAMES else edges
 
     def seconds(self, frames: np.ndarray) -> np.ndarray:
         """When frames are shown; those behind the video's end, when it ends."""
@@ -74,14 +73,6 @@ class Timeline:
         last = times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 1 / self.fps)
         shown = np.rint(np.minimum(frames, len(times))).astype(int)
         return np.append(times, last)[shown]
-
-    @property
-    def starts(self) -> np.ndarray:
-        return self.edges[:-1]
-
-    @property
-    def ends(self) -> np.ndarray:
-        return self.edges[1:]
 
 
 def find_events(
@@ -103,35 +94,18 @@ def find_events(
     """
     known = [values for values in prediction if values is not None]
     lasting, (edges, *_) = lasting_rows(known, [timeline.edges] * len(known))
-    prediction = Prediction(*lasting)
-    runs = event_runs([prediction.score], [edges])
-    events = [
-        event_of(prediction, facts, edges, start, end, temperature)
-        for start, end in zip(runs.start, runs.end, strict=True)
-    ]
-    return sorted(
-        event
-        for event in events
-        if event.confidence >= min_confidence and event.end - event.start >= min_seconds
-    )
-
-
-def event_of(
-    prediction: Prediction,
-    facts: Dataset,
-    edges: np.ndarray,
-    start: int,
-    end: int,
-    temperature: float,
-) -> Event:
-    """Snippets start … end − 1, taken for an event. `edges` (T + 1,) are the seconds at which
-    snippets begin and end."""
-    score, probabilities = prediction
-    classes = None
-    if probabilities is not None:
-        classes = Classes.of(probabilities[start:end], temperature)
-    begin, finish = edges[[start, end]].tolist()
-    return named_event(begin, finish, classes, float(score[start:end].max()), facts)
+    score, probabilities = Prediction(*lasting)
+    runs = event_runs([score], [edges])
+    events = []
+    for first, behind in zip(runs.start, runs.end, strict=True):
+        start, end = edges[[first, behind]].tolist()
+        confidence = float(score[first:behind].max())
+        if confidence >= min_confidence and end - start >= min_seconds:
+            classes = None
+            if probabilities is not None:
+                classes = Classes.of(probabilities[first:behind], temperature)
+            events.append(named_event(start, end, classes, confidence, facts))
+    return sorted(events)
 
 
 class Classes(NamedTuple):

@@ -9,7 +9,6 @@ The order of the first two is that of the official lists: anomalous videos by na
 by name. A training list has all crops of a video, a test list one.
 """
 
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,7 +135,7 @@ def write_list(rows: list[tuple[Path, str]], path: Path) -> None:
 
 
 def count_videos(videos: list[VideoCrops], path: Path, facts: Dataset) -> None:
-    normal = Counter(video.label == facts.normal for video in videos)[True]
+    normal = sum(video.label == facts.normal for video in videos)
     say(f"{path}: {len(videos) - normal} anomalous and {normal} normal videos")
 
 

@@ -68,11 +68,11 @@ class Plan(NamedTuple):
 
 
 def batch_size_for(args, fewest: int, what: str) -> int:
-    """`--batch-size`, or less where there are not as many rows.
+    """`--batch-size`, or less where there is not as much to fill a batch with.
 
     Args:
-        fewest: rows that a batch can be filled with.
-        what: these rows, for what is said.
+        fewest: how much there is.
+        what: it is, for what is said.
 
     Raises:
         UserError: there is none for every process.
@@ -82,9 +82,9 @@ def batch_size_for(args, fewest: int, what: str) -> int:
     size = fewest // processes() * processes()
     if not size:
         raise UserError(
-            f"{args.train_list} has {fewest} {what} rows for {processes()} processes: no step "
+            f"{args.train_list} has {fewest} {what} for {processes()} processes: no step "
             "could be trained"
         )
-    note(f"{args.train_list} has {fewest} {what} rows: --batch-size is {size} instead of "
+    note(f"{args.train_list} has {fewest} {what}: --batch-size is {size} instead of "
          f"{args.batch_size}")  # fmt: skip
     return size

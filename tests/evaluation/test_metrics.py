@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from benchmarks.plain import frame_wise_auc_ap, frame_wise_map
+from benchmarks.sections import areas
 from helpers import golden
 from helpers.own import described
 from helpers.scored import scored_videos
@@ -12,7 +13,7 @@ from helpers.truth import frames_of
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.detection_map import IOU_THRESHOLDS
-from utils.evaluation.metrics import Evaluation, frame_metrics
+from utils.evaluation.metrics import Evaluation
 from utils.evaluation.predictions import load_predictions, save_predictions
 from utils.evaluation.report import report_lines
 from utils.evaluation.scored_videos import Prediction, ScoredVideos
@@ -45,12 +46,12 @@ def test_counting_frames_equals_expanding_scores(rng, levels):
     if levels:  # with ties
         scores = np.round(scores * levels) / levels
     frames = (rng.random((5000, 16)) < rng.choice([0, 0, 0.3, 1], (5000, 1))).astype(np.float32)
-    found = frame_metrics(scores, frames.sum(axis=1), np.full(5000, 16))
+    found = areas(scores, frames.sum(axis=1))
     frames = frames.reshape(-1)
     expected = frame_wise_auc_ap(scores, frames)
     assert found[:2] == pytest.approx(expected, rel=0, abs=1e-12)
     precision, recall, _ = precision_recall_curve(frames, np.repeat(scores, 16))
-    assert found.pr_auc == pytest.approx(auc(recall, precision), rel=0, abs=1e-12)
+    assert found[2] == pytest.approx(auc(recall, precision), rel=0, abs=1e-12)
 
 
 @golden.needs_real_data
@@ -58,7 +59,7 @@ def test_published_scores_have_their_published_figures():
     """PEL4VAD's on UCF-Crime; its paper says 86.76 and 33.99, which is by trapezoids."""
     with np.load(golden.REAL / "published_scores.npz") as file:
         scores, abnormal = file["scores"], file["abnormal"]
-    found = frame_metrics(scores, abnormal, np.full(len(scores), 16))
+    found = areas(scores, abnormal)
     assert found == pytest.approx((0.86758, 0.33917, 0.33999), rel=0, abs=5e-6)
 
 

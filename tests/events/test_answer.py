@@ -1,11 +1,8 @@
 """The answer for one video: its timeline, its events, and what is known of it."""
 
-import argparse
-
 import numpy as np
 import pytest
 
-import predict
 from helpers.own import described, table
 from helpers.videos import write_video
 from utils.datasets.ground_truth import GroundTruth
@@ -53,17 +50,6 @@ def test_the_truth_of_a_test_list(tmp_path):
     assert found.truth == [(0, 1, "abuse"), (2, 3, "abuse")]
     assert known.of("n", found.timeline) == []
     assert known.of("other", found.timeline) is None
-
-
-def test_other_classes_leave_the_options_as_they_were(tmp_path, capsys):
-    (tmp_path / "c.yml").write_text("fire: flames\n")
-    given = {"classes_num": 14, "text_tuning": "manual", "temp": 5.0}
-    args = argparse.Namespace(**given)
-    changed, facts = predict.with_classes(tmp_path / "c.yml", args, UCF_CRIME)
-    assert vars(args) == given
-    assert vars(changed) == {"classes_num": 2, "text_tuning": "manual", "temp": 5.0}
-    assert facts.classes == ("normal", "fire")
-    assert "zero-shot and unmeasured" in capsys.readouterr().err
 
 
 def test_recordings_that_were_joined_are_shown_one_after_another(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from helpers.own_set import own_set
 from helpers.scripts import SCRIPTS, run
 from ucf_train import Paired
 from utils import plan as plan_module
+from utils.datasets.lists import Row
 from utils.datasets.order import Order, Shuffled
 from utils.plan import Plan, batch_size_for
 from utils.runs.record import Record
@@ -138,18 +140,21 @@ def test_pairs_of_a_small_set(capsys):
     assert f"has 3 normal rows: --batch-size is 3 instead of {args.batch_size}" in (
         capsys.readouterr().err
     )
+    rows = [Row(Path(f"{n // 2}__{n % 2}.npy"), torch.eye(2)[n // 2 % 2]) for n in range(12)]
+    Paired(rows, options("--batch-size=4", "--method=rtfm", "--crops=2"), torch.Generator())
+    assert "has 3 normal videos: --batch-size is 3 instead of 4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count, rows, size", [(2, 7, 6), (4, 7, 4), (3, 63, 63), (2, 64, 64)])
 def test_every_process_gets_as_much_of_a_batch(count, rows, size, monkeypatch):
     monkeypatch.setattr(plan_module, "processes", lambda: count)
-    assert batch_size_for(options(), rows, "normal") == size
+    assert batch_size_for(options(), rows, "normal rows") == size
 
 
 def test_fewer_videos_than_processes(monkeypatch):
     monkeypatch.setattr(plan_module, "processes", lambda: 4)
     with pytest.raises(UserError, match="has 3 normal rows for 4 processes"):
-        batch_size_for(options(), 3, "normal")
+        batch_size_for(options(), 3, "normal rows")
 
 
 def test_one_process_says_what_is_adapted(monkeypatch, capsys):

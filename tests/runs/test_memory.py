@@ -21,8 +21,8 @@ def test_a_run_that_cannot_fit_is_refused_with_both_figures(
     if script == "test":
         options.append(f"--model-path={bases['ucf'].weights}")
     error = one_error(getattr(SCRIPTS["ucf"], script), capsys, options)
-    assert f"{script}ing with" in error
-    assert "--visual-length 32 at once needs 0." in error
+    clips = {"train": "8 clips", "test": "6 chunks"}[script]
+    assert f"{script}ing with {clips} of --visual-length 32 at once needs 0." in error
     assert "GB of memory at least, and this machine has 0.1 GB: give a smaller" in error
     assert not (tmp_path / "log.jsonl").exists()
 

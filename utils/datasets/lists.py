@@ -96,13 +96,6 @@ def read_list(
     return rows
 
 
-def has_test_set(args, facts: Dataset) -> bool:
-    """Whether there are videos to test on. A data set of one's own may have none, where weights are
-    not selected on them."""
-    selected = args.select == "best" and args.select_on == "test"
-    return selected or not facts.is_own or os.path.isfile(args.test_list)
-
-
 def list_rows(path: str, facts: Dataset, feature_root: str | None, absent: bool = False):
     """Line number and row of each row of a list, as for `read_list`; for a row that cannot be used,
     the error instead."""

@@ -33,34 +33,6 @@ def drawn(kinds: list[tuple], normal: list[bool], share: float, seed: int) -> se
     return chosen
 
 
-def leave_out(
-    rows: list[Row], held_out: list[Row], facts: Dataset, codes: list[str] | None
-) -> tuple[list[Row], list[Row]]:
-    """Rows to train on, and validation videos, none of which shows one of these classes. The labels
-    of the former are (C,) for the classes that remain.
-
-    Args:
-        rows, held_out: of all classes, see `hold_out`.
-        facts: of the data set.
-        codes: of the classes (`--leave-out`).
-
-    Raises:
-        UserError: one is not an anomaly class, or no anomalous video is left.
-    """
-    if not codes:
-        return rows, held_out
-    seen = facts.seen(codes)
-    unseen = [i for i in range(len(facts.classes)) if i not in seen]
-    trained, held = ([r for r in part if not r.label[unseen].any()] for part in (rows, held_out))
-    for part, kept, use in ((rows, trained, "train on"), (held_out, held, "validate on")):
-        if part and all(row.normal for row in kept):
-            raise UserError(f"--leave-out {' '.join(codes)} leaves no anomalous video to {use}")
-    note(
-        f"left out of training: {', '.join(codes)}, {len(rows) - len(trained)} of {len(rows)} rows"
-    )
-    return [row._replace(label=row.label[seen]) for row in trained], held
-
-
 def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[Row], list[Row]]:
     """Rows to train on, and the validation videos, one row each: the first of its crops.
 
@@ -98,3 +70,31 @@ def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[
     left_out = {i for video in held for i in videos[video]}
     trained = [row for i, row in enumerate(rows) if i not in left_out]
     return trained, [first[video] for video in sorted(held)]
+
+
+def leave_out(
+    rows: list[Row], held_out: list[Row], facts: Dataset, codes: list[str] | None
+) -> tuple[list[Row], list[Row]]:
+    """Rows to train on, and validation videos, none of which shows one of these classes. The labels
+    of the former are (C,) for the classes that remain.
+
+    Args:
+        rows, held_out: of all classes, see `hold_out`.
+        facts: of the data set.
+        codes: of the classes (`--leave-out`).
+
+    Raises:
+        UserError: one is not an anomaly class, or no anomalous video is left.
+    """
+    if not codes:
+        return rows, held_out
+    seen = facts.seen(codes)
+    unseen = [i for i in range(len(facts.classes)) if i not in seen]
+    trained, held = ([r for r in part if not r.label[unseen].any()] for part in (rows, held_out))
+    for part, kept, use in ((rows, trained, "train on"), (held_out, held, "validate on")):
+        if part and all(row.normal for row in kept):
+            raise UserError(f"--leave-out {' '.join(codes)} leaves no anomalous video to {use}")
+    note(
+        f"left out of training: {', '.join(codes)}, {len(rows) - len(trained)} of {len(rows)} rows"
+    )
+    return [row._replace(label=row.label[seen]) for row in trained], held

@@ -1,8 +1,6 @@
 """What is said of scores: AUC, AP and mAP@IoU by the protocol of VadCLIP and DSANet, and how the
 detector would do when deployed. docs/evaluation.md has the definitions."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from utils.evaluation.alarms import all_events, metrics_of_events, metrics_of_normal_videos
@@ -14,7 +12,6 @@ from utils.evaluation.frames import (
     metrics_of_normal_class,
 )
 from utils.evaluation.open_world import OpenWorld
-from utils.evaluation.ranking import Ranking
 from utils.evaluation.scored_videos import ScoredVideos
 from utils.evaluation.undefined import undefined
 from utils.evaluation.videos import metrics_of_videos
@@ -25,34 +22,6 @@ AT_ONCE = 2**22  # weightings of the videos × snippets that are held in memory
 # Tables beside the single metrics of METRICS, by IoU or class; those of the block `deployment`.
 TABLES = ("map", "anomaly_map", "per_class_ap", "per_class_accuracy")
 DEPLOYMENT_TABLES = ("event_precision", "event_recall", "event_f1", "recall_at_5_by_class")
-
-
-class FrameMetrics(NamedTuple):
-    """Of scores by frame, each in 0…1.
-
-    Attributes:
-        auc: area under the ROC curve.
-        ap: average precision, the area under the precision-recall curve by steps.
-        pr_auc: the same by trapezoids, which RTFM, CLIP-TSA, UR-DMU and PEL4VAD report as "AP".
-            The lines between points flatter, a lot where many frames share the highest score.
-    """
-
-    auc: float
-    ap: float
-    pr_auc: float
-
-
-def frame_metrics(scores: np.ndarray, abnormal: np.ndarray, durations: np.ndarray) -> FrameMetrics:
-    """Areas under the curves of scores per snippet, by frame.
-
-    Args:
-        scores: (S,) per snippet.
-        abnormal: (S,) abnormal frames, or seconds, of each.
-        durations: (S,) all of them.
-    """
-    ranking = Ranking(scores, abnormal, durations, np.zeros(len(scores), dtype=int), 1)
-    curves = ranking.curves(np.ones((1, 1)))
-    return FrameMetrics(*(float(a[0]) for a in (curves.auc(), curves.ap(), curves.pr_auc())))
 
 
 class Evaluation:

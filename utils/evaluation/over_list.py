@@ -56,7 +56,7 @@ def scored_by(
     predictions, edges = zip(*map(laid.over, of_rows, rows, ends), strict=True)
     laid.tell(args, [of_video[-1] for of_video in edges])
     truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts, edges=[*edges])
-    return ScoredVideos([*predictions], truth, rows, facts, [*edges])
+    return ScoredVideos([*predictions], truth, rows, facts, [*edges], facts.left_out(args))
 
 
 def known_ends(rows: list[Row], facts: Dataset, args) -> list[float | None]:

@@ -57,16 +57,6 @@ def save_predictions(path: str, scored: ScoredVideos) -> None:
         )
 
 
-def _by_video(pairs: np.ndarray, owner: np.ndarray, videos: int) -> list[list]:
-    """What `flat` put together."""
-    fits = owner.shape == pairs.shape[:1] and np.isin(owner, np.arange(videos)).all()
-    _require(fits and pairs.shape[1:] in ((), (2,)), "segments or spans without a video")
-    found: list[list] = [[] for _ in range(videos)]
-    for pair, video in zip(pairs.tolist(), owner.tolist(), strict=True):
-        found[video].append(tuple(pair) if isinstance(pair, list) else pair)
-    return found
-
-
 def read_arrays(path: str) -> dict[str, np.ndarray]:
     """Those of a file of scores, whoever made it.
 
@@ -157,6 +147,19 @@ def load_predictions(path: str) -> tuple[list[str], list[Prediction], list[str]]
     )
 
 
+def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[Prediction]:
+    """The same of a test list, in its order.
+
+    Raises:
+        UserError: they are of other videos.
+    """
+    names, predictions, _ = load_predictions(path)
+    found = [(name, len(p.score)) for name, p in zip(names, predictions, strict=True)]
+    if found != [(row.video, length) for row, length in zip(rows, lengths, strict=True)]:
+        raise UserError(f"{path} are not of the videos of this test list: test again")
+    return predictions
+
+
 def load_scored(path: str) -> ScoredVideos | None:
     """What `save_predictions` kept; None of an older file, which does not say what is known of its
     videos.
@@ -200,6 +203,16 @@ def _edges(arrays: dict[str, np.ndarray]) -> list[np.ndarray] | None:
     return edges
 
 
+def _by_video(pairs: np.ndarray, owner: np.ndarray, videos: int) -> list[list]:
+    """What `flat` put together."""
+    fits = owner.shape == pairs.shape[:1] and np.isin(owner, np.arange(videos)).all()
+    _require(fits and pairs.shape[1:] in ((), (2,)), "segments or spans without a video")
+    found: list[list] = [[] for _ in range(videos)]
+    for pair, video in zip(pairs.tolist(), owner.tolist(), strict=True):
+        found[video].append(tuple(pair) if isinstance(pair, list) else pair)
+    return found
+
+
 def _truth(arrays: dict[str, np.ndarray], edges: list[np.ndarray] | None) -> GroundTruth | None:
     if "segments" not in arrays or edges is None:
         return None
@@ -218,19 +231,6 @@ def _truth(arrays: dict[str, np.ndarray], edges: list[np.ndarray] | None) -> Gro
         _by_video(segments, arrays["segment_videos"], videos),
         _by_video(labels, arrays["segment_videos"], videos),
     )
-
-
-def load_predictions_of(path: str, rows: list[Row], lengths: list[int]) -> list[Prediction]:
-    """The same of a test list, in its order.
-
-    Raises:
-        UserError: they are of other videos.
-    """
-    names, predictions, _ = load_predictions(path)
-    found = [(name, len(p.score)) for name, p in zip(names, predictions, strict=True)]
-    if found != [(row.video, length) for row, length in zip(rows, lengths, strict=True)]:
-        raise UserError(f"{path} are not of the videos of this test list: test again")
-    return predictions
 
 
 def require_same_videos(

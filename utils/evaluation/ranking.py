@@ -65,7 +65,8 @@ class Curves:
         return self._where_defined((self.recall_step * self.precision).sum(axis=1))
 
     def pr_auc(self) -> np.ndarray:
-        """(B,) the same by trapezoids, from precision 1 on."""
+        """(B,) the same by trapezoids, from precision 1 on, which RTFM, CLIP-TSA, UR-DMU and
+        PEL4VAD report as "AP". It is too high where many frames share the highest score."""
         above = _ratio(self.tp_above, self.tp_above + self.fp_above)
         return self._where_defined((self.recall_step * (self.precision + above) / 2).sum(axis=1))
 

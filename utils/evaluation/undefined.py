@@ -9,7 +9,6 @@ NEED_CLASS_PROBABILITIES = (
 NEED_TOLD_CLASSES = ("class_accuracy", "per_class_accuracy")
 NEED_NORMAL_VIDEOS = ("false_alarm_rate", "false_alarms_per_hour")
 NEED_BOTH_KINDS_OF_VIDEOS = ("video_auc", "video_ap")
-NEEDS_TEMPERATURE = "calibrated_error"
 NO_CLASSES = "the method tells no classes"
 NO_EVENTS = "it is not known when something happens (no table of events)"
 
@@ -35,7 +34,7 @@ def undefined(name: str, scored: ScoredVideos) -> str:
         return f"all videos are {'anomalous' if anomalous.all() else 'normal'}"
     if scored.truth is None:
         return NO_EVENTS
-    if name == NEEDS_TEMPERATURE:
+    if name == "calibrated_error":
         return "there are no validation videos (--validation)"
     if of_events:
         return "no event is found" if name.endswith("precision") else "no event is annotated"

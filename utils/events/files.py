@@ -81,7 +81,7 @@ def write_all(answer: Answer, out: Path, index: Path | None, proxies: bool) -> N
 def write_answer(answer: Answer, place: Path) -> None:
     """`<place>.json` and `<place>.csv`, see predict.py."""
     timeline, prediction, facts = answer.timeline, answer.prediction, answer.facts
-    columns = {"start": timeline.starts, "end": timeline.ends, "score": prediction.score}
+    columns = {"start": timeline.edges[:-1], "end": timeline.edges[1:], "score": prediction.score}
     if prediction.probabilities is not None:
         columns |= dict(zip(facts.classes, prediction.probabilities.T, strict=True))
     columns = {name: np.asarray(values, dtype=float).round(6) for name, values in columns.items()}

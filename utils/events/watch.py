@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from utils.datasets.features import SNIPPET_FRAMES
 from utils.evaluation.scored_videos import Prediction
 from utils.events.tracker import EventTracker
 from utils.find_events import ABNORMALITY, Event, event_line
@@ -58,7 +57,7 @@ def watch_live(
     window: Window,
     tracker: EventTracker,
     folder: Path | None,
-    size: int = SNIPPET_FRAMES,
+    size: int,
 ) -> None:
     """Tell the events of a live source until it ends.
 

@@ -1,8 +1,9 @@
 """What `--dataset` and `--validation` mean for the other options."""
 
 import argparse
+import os
 
-from utils.labels import read_dataset
+from utils.labels import Dataset, read_dataset
 from utils.metric_names import METRICS, OF_VIDEOS
 from utils.system.errors import UserError
 
@@ -73,3 +74,10 @@ def check_selection(parsed: argparse.Namespace) -> None:
             f"--select-by {parsed.select_by} needs events, and {parsed.dataset} names none: choose "
             f"{' or '.join(SELECTABLE_WITHOUT_EVENTS)}"
         )
+
+
+def has_test_set(args, facts: Dataset) -> bool:
+    """Whether there are videos to test on. A data set of one's own may have none, where weights are
+    not selected on them."""
+    selected = args.select == "best" and args.select_on == "test"
+    return selected or not facts.is_own or os.path.isfile(args.test_list)

@@ -12,7 +12,7 @@ from torch import nn
 
 from utils import checkpoint
 from utils.optim import Optimization
-from utils.runs.kept import require_sound
+from utils.runs.checkpoint_form import require_sound
 from utils.system import group, parallel
 from utils.system.console import plural, say
 from utils.system.errors import UserError

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.datasets.lists import Row, has_test_set
+from utils.datasets.lists import Row
 from utils.engine import EvaluationSet
 from utils.labels import Dataset
 from utils.metric_names import METRICS
+from utils.options.datasets import has_test_set
 from utils.system.console import note
 from utils.system.errors import UserError
 

@@ -5,10 +5,11 @@ import json
 from contextlib import suppress
 
 from utils.datasets.class_texts import MANUAL_TEXTS, writes_texts
-from utils.datasets.lists import FeatureFinder, has_test_set, list_lines
+from utils.datasets.lists import FeatureFinder, list_lines
 from utils.datasets.official_truth import present_form
 from utils.labels import Dataset
 from utils.network.clip_file import weights_identity
+from utils.options.datasets import has_test_set
 from utils.options.methods import METHODS
 from utils.system.errors import UserError
 from utils.system.files import sha256

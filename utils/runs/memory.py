@@ -7,7 +7,9 @@ training step with N = 256 and videos as long as that, three to ten times as lar
 
 from torch import nn
 
+from utils.network.backbone import BACKBONES
 from utils.options.methods import METHODS
+from utils.system.console import plural
 from utils.system.device import memory_of
 from utils.system.errors import UserError
 
@@ -33,12 +35,12 @@ def require_memory(args, model: nn.Module, clips: int, training: bool) -> None:
     device = next(model.parameters()).device
     needed, there = least_memory(args, model, clips, training), memory_of(device)
     if there is not None and needed > there:
-        what, option = "training", "--batch-size"
+        what, option = f"training with {plural(clips, 'clip')}", "--batch-size"
         if not training:
-            what, option = "testing", "--eval-batch"
+            what, option = f"testing with {plural(clips, 'chunk')}", "--eval-batch"
         place = "the GPU" if device.type == "cuda" else "this machine"
         raise UserError(
-            f"{what} with {clips} clips of --visual-length {args.visual_length} at once needs "
+            f"{what} of --visual-length {args.visual_length} at once needs "
             f"{needed / 1e9:,.1f} GB of memory at least, and {place} has {there / 1e9:,.1f} GB: "
             f"give a smaller {option} or --visual-length"
         )
@@ -49,7 +51,7 @@ def least_memory(args, model: nn.Module, clips: int, training: bool) -> int:
     squares, rows = OTHER_TENSORS
     if METHODS[args.method].tells_classes:
         squares, rows = STEP_TENSORS if training else TEST_TENSORS
-    n, width = args.visual_length, args.visual_width
+    n, width = args.visual_length, BACKBONES[args.backbone].width
     of_trained = COPIES_PER_TRAINED if training else 1
     weights = sum(p.numel() * (of_trained if p.requires_grad else 1) for p in model.parameters())
     return FLOAT * (weights + clips * n * (squares * n + rows * width))

@@ -34,8 +34,9 @@ class Paired:
             name: [crops for crops in videos if rows[crops[0]].normal == normal]
             for name, normal in (("normal", True), ("anomalous", False))
         }
+        what = "rows" if args.crops == 1 else "videos"
         fewer = min(kinds, key=lambda name: len(kinds[name]))
-        self.batch_size = batch_size_for(args, len(kinds[fewer]), fewer)
+        self.batch_size = batch_size_for(args, len(kinds[fewer]), f"{fewer} {what}")
         self.smallest = self.batch_size
         self.parts = [
             Shuffled(of_kind, self.batch_size, generator, drop_last=True)

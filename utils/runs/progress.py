@@ -54,10 +54,10 @@ class RunProgress:
             disable=None, smoothing=0,  # so that the time left counts on evaluations, too
         )  # fmt: skip
         videos = len({row.video for row in self.rows})
-        clips = f" in {len(self.rows):,} rows" if len(self.rows) > videos else ""
+        in_rows = f" in {len(self.rows):,} rows" if len(self.rows) > videos else ""
         return [
             f"{METHODS[self.args.method].title} on {self.facts.title}: {videos:,} training videos"
-            f"{clips}, {plural(self.plan.epochs, 'epoch')} of {self.steps_of_epoch:,} steps, "
+            f"{in_rows}, {plural(self.plan.epochs, 'epoch')} of {self.steps_of_epoch:,} steps, "
             f"{steps:,} steps in all",
             f"computing {where(device, self.args.precision)}",
         ]

@@ -26,7 +26,6 @@ from utils.runs.checkpoints import Checkpoints, RunState
 from utils.runs.divergence import broken_loss, broken_weights, diverged, first_broken, saturated
 from utils.runs.evaluation_sets import EvaluationSets
 from utils.runs.identity import MUST_AGREE, clip_hash, fixed_options, list_hashes
-from utils.runs.kept import trained
 from utils.runs.lock import Lock
 from utils.runs.made_with import made_with
 from utils.runs.memory import require_memory
@@ -291,7 +290,9 @@ class Run:
         superseded = best is None or self._is_early(best["epoch"], best["step"])
         if superseded or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
-            self.state.best_weights = {n: v.clone() for n, v in trained(self.model).items()}
+            self.state.best_weights = {
+                n: v.clone() for n, v in checkpoint.trained(self.model).items()
+            }
         kept = self.state.best_metrics if self.args.select == "best" else None
         say(*self.progress.evaluated(place_of(self.epoch + 1, self.step), metrics, kept))
         give_back_memory()

@@ -138,14 +138,10 @@ def require_different(**paths: Path | str | None) -> None:
     """
     found: dict[str, str] = {}
     for name, path in paths.items():
-        if path is None:
-            continue
-        place = os.path.realpath(path)
-        if place in found:
+        if path is not None and (other := found.setdefault(os.path.realpath(path), name)) != name:
             raise UserError(
-                f"{dashed(found[place])} and {dashed(name)} are one file, {path}: name another"
+                f"{dashed(other)} and {dashed(name)} are one file, {path}: name another"
             )
-        found[place] = name
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -98,16 +98,16 @@ def from_main(make):
     return value
 
 
-def require_equal_settings(facts: dict) -> None:
+def require_equal_settings(settings: dict) -> None:
     """See that all processes were started alike.
 
     Raises:
         UserError: one was not.
     """
-    for name, value in from_main(lambda: facts).items():
-        if facts.get(name) != value:
+    for name, value in from_main(lambda: settings).items():
+        if settings.get(name) != value:
             raise UserError(
-                f"process {rank()} was started with {name} {facts.get(name)}, process 0 with "
+                f"process {rank()} was started with {name} {settings.get(name)}, process 0 with "
                 f"{value}: start all of them with the same options and lists"
             )
 

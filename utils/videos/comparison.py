@@ -93,14 +93,14 @@ class FeatureComparison:
 
     Attributes:
         fits: by match.
-        videos, rows: that were compared, each counted once.
+        rows: that were compared, each counted once.
         uneven: videos that have not as many rows in A as in B.
         most: rows by which these differ at most.
     """
 
     def __init__(self):
         self.fits: dict[Match, Fit] = {}
-        self.videos = self.rows = self.uneven = self.most = 0
+        self.rows = self.uneven = self.most = 0
 
     def add(self, video: str, files_a: dict[Kind, Path], files_b: dict[Kind, Path]) -> None:
         """Compare a video.
@@ -110,7 +110,6 @@ class FeatureComparison:
         """
         a, b = FilesOfVideo(files_a), FilesOfVideo(files_b)
         a.require_width_of(b)
-        self.videos += 1
         self.rows += min(a.rows, b.rows)
         self.uneven += a.rows != b.rows
         self.most = max(self.most, abs(a.rows - b.rows))

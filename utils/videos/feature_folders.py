@@ -1,16 +1,14 @@
 """The feature files in a folder, by video, crop and how they were pooled. No PyTorch here."""
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from utils.datasets.lists import video_and_crop
 from utils.network.backbone import RANDOM
 from utils.system.errors import UserError
-from utils.system.files import files_below
+from utils.system.files import composed, files_below
 from utils.videos.records import read_record
-
-NAME = re.compile(r"(.+)__(\d+)", re.ASCII | re.DOTALL)  # of a file with a crop
 
 
 class Kind(NamedTuple):
@@ -44,8 +42,9 @@ def find_features(path: Path, with_records: bool) -> FoundFeatures:
     videos: dict[str, dict[Kind, Path]] = {}
     random = 0
     for file in _files(path):
-        named = NAME.fullmatch(file.stem)
-        video, crop = (named[1], int(named[2])) if named else (file.stem, None)
+        video, crop = video_and_crop(file.stem)
+        if video == composed(file.stem):
+            crop = None  # its name says none
         record = record_of(file.with_name(video)) if with_records else None
         recorded = record if record and crop in record["crops"] else {}
         random += recorded.get("clip_weights") == RANDOM

@@ -9,15 +9,10 @@ import math
 import torch
 from torch import nn
 
+from utils import checkpoint
 from utils.evaluation.report import official_lines
 from utils.optim import Optimization
 from utils.system.seeds import random_states
-
-
-def trained(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What training changes of a state dict: its weights, and running statistics."""
-    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
-    return {name: v for name, v in model.state_dict().items() if name not in frozen}
 
 
 def require_sound(
@@ -52,7 +47,7 @@ def require_sound(
     if kept["best_metrics"] is None:
         require_form(kept["best_weights"], {}, "best_weights")
     else:
-        require_form(kept["best_weights"], trained(model), "best_weights")
+        require_form(kept["best_weights"], checkpoint.trained(model), "best_weights")
         _require_metrics(kept["best_metrics"], fixed)
     _require_optimization(kept["optimizer_state_dict"], optimization)
     _require_random(kept["random_states"])
