@@ -24,6 +24,7 @@ from utils.datasets.features import read_features
 from utils.datasets.order import Order, Parts, Shuffled
 from utils.system import group, meeting, parallel
 from utils.system.errors import UserError
+from utils.system.files import previous
 from utils.system.untrusted import load_tensors
 
 STEPS = 8
@@ -145,7 +146,8 @@ def test_a_run_that_lost_a_process_ends_and_goes_on_when_told_to(data, alone, tm
     """Within a minute; in one process this time."""
     command = ["ucf_train.py", *options_of(tmp_path, data("ucf"))]
     begun = double(command, "--max-restarts=0", count=2)
-    wait_until((tmp_path / "checkpoint.pth").exists, begun)
+    # Then both know of the first one.
+    wait_until(previous(tmp_path / "checkpoint.pth").exists, begun)
     os.kill(workers(begun)[0], signal.SIGKILL)
     killed = time.monotonic()
     code, out, errors = ended(begun)
