@@ -225,8 +225,8 @@ def metrics(settings) -> list[Result]:
 
 def areas(scores: np.ndarray, abnormal: np.ndarray) -> tuple[float, float, float]:
     """AUC, AP and PR-AUC of snippets (S,), of whose 16 frames so many (S,) are abnormal."""
-    none = np.zeros(len(scores), dtype=int)
-    curves = Ranking(scores, abnormal, np.full(len(scores), 16), none, 1).curves(np.ones((1, 1)))
+    frames, video = np.full(len(scores), 16), np.zeros(len(scores), dtype=int)
+    curves = Ranking(scores, abnormal, frames, video, 1).curves(np.ones((1, 1)))
     return float(curves.auc()[0]), float(curves.ap()[0]), float(curves.pr_auc()[0])
 
 

@@ -259,7 +259,7 @@ CASES = [
 def error_of(command, world, more, capfd) -> str:
     """The one line that the command ends with."""
     before = world.stamps()
-    error = one_error(COMMANDS[command], capfd, world, more)
+    error = one_error(COMMANDS[command], capfd, world, more, notes=False)
     assert world.stamps() == before
     return error
 
@@ -297,6 +297,14 @@ def test_missing_permissions(world, capfd):
     error = error_of("ucf_train", world, {}, capfd)
     assert "cannot be written: " in error
     world.out.chmod(0o755)
+
+
+@pytest.mark.parametrize("world", ["ucf_test"], indirect=True)
+def test_a_reading_thread_passes_its_error_on(world, capfd):
+    array(with_nan)(world)
+    error = error_of("ucf_test", world, {"num-workers": 2}, capfd)
+    assert "line 2: feature file " in error
+    assert "NaN" in error
 
 
 @pytest.mark.parametrize("world", ["ucf_train"], indirect=True)

@@ -180,13 +180,13 @@ def test_events_fill_the_promised_part_of_a_video(full, facts):
 @BOTH
 def test_a_video_depends_on_seed_and_name_alone(facts):
     world = make_world(facts, seed=0)
-    few = {v.name: v for v in make_split(world, "test", 3)}
-    many = {v.name: v for v in make_split(make_world(facts, seed=0), "test", 8)}
+    few = {v.name: v for v in make_split(world, "test", 6)}
+    many = {v.name: v for v in make_split(make_world(facts, seed=0), "test", 20)}
     for name, video in few.items():
         assert many[name].events == video.events
         assert np.array_equal(many[name].features, video.features)
         assert np.array_equal(make_crop(world, many[name], 7), make_crop(world, video, 7))
-    other = make_split(make_world(facts, seed=1), "test", 3)
+    other = make_split(make_world(facts, seed=1), "test", 6)
     assert not any(np.array_equal(v.features, few[v.name].features) for v in other)
 
 

@@ -43,6 +43,10 @@ def _deployment(title: str, **settings) -> Metric:
     return Metric(title, of_deployment=True, **settings)
 
 
+def _cost(title: str, unit: str) -> Metric:
+    return _deployment(title, fraction=False, unit=unit, lower=True)
+
+
 RATES = {"1": 0.01, "2": 0.02, "5": 0.05}  # false-positive rates, by percent
 METRICS = {
     "auc1": Metric("AUC1", selectable=True),
@@ -59,16 +63,9 @@ METRICS = {
     "ano_auc_per_video": _deployment("Ano-AUC, average of videos"),
     **{f"recall_at_{p}": _deployment(f"recall at {p} % FPR") for p in RATES},
     **{f"found_at_{p}": _deployment(f"events alarmed at {p} % FPR") for p in RATES},
-    **{
-        f"median_delay_at_{p}": _deployment(
-            f"median delay at {p} % FPR", fraction=False, unit="s", lower=True
-        )
-        for p in RATES
-    },
+    **{f"median_delay_at_{p}": _cost(f"median delay at {p} % FPR", unit="s") for p in RATES},
     "false_alarm_rate": _deployment("false-alarm rate", lower=True),
-    "false_alarms_per_hour": _deployment(
-        "false alarms per hour", fraction=False, unit="", lower=True
-    ),
+    "false_alarms_per_hour": _cost("false alarms per hour", unit=""),
     "average_event_precision": _deployment("average event precision"),
     "average_event_recall": _deployment("average event recall"),
     "average_event_f1": _deployment("average event F1"),

@@ -32,7 +32,7 @@ def other_clip(tmp_path_factory):
 
 
 def error_of(script, folder, options, capfd) -> str:
-    return one_error(run, capfd, script, folder, options)
+    return one_error(run, capfd, script, folder, options, notes=False)
 
 
 def test_it_holds_no_text_side_of_clip(stopped):

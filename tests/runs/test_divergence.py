@@ -23,7 +23,7 @@ def data(request, tmp_path_factory):
 
 def end_of(name, folder, options, capsys) -> str:
     """The one line that a training run ends with."""
-    return one_error(SCRIPTS[name].train, capsys, options_of(folder, options))
+    return one_error(SCRIPTS[name].train, capsys, options_of(folder, options), notes=False)
 
 
 @pytest.mark.parametrize("log_every", [1, 10])

@@ -177,7 +177,7 @@ def copied(stopped, tmp_path):
 
 
 def error_of(options, folder, capfd) -> str:
-    return one_error(run, capfd, SCRIPTS["ucf"].train, folder, options)
+    return one_error(run, capfd, SCRIPTS["ucf"].train, folder, options, notes=False)
 
 
 def damage(path: Path, change) -> None:
