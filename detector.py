@@ -57,8 +57,8 @@ class Detector:
         facts: of the data set whose classes are told.
         width: of the features it takes.
         trained_on: the data set that the weights say they were trained on; None if they do not.
-        held_out: share of its training videos that was held out for validation, and the seed of the
-            draw; None if they do not say so.
+        held_out: `split.identity` of the videos that training held out for validation; None if the
+            weights do not say so.
         random_clip: sides of CLIP that were random numbers when the weights were trained.
     """
 
@@ -112,8 +112,9 @@ class Detector:
         weights = weights or Weights.read(args.model_path)
         given, args = args, weights.adopted_by(args)
         args.classes_num = len(facts.classes)
-        if facts.width == BACKBONES[given.backbone].width:
-            facts = replace(facts, width=BACKBONES[args.backbone].width)
+        clip = BACKBONES[args.backbone].width
+        if facts.width == BACKBONES[given.backbone].width and weights.width in (None, clip):
+            facts = replace(facts, width=clip)
         args, facts = weights.with_classes_of(args, facts)
         weights.require_width(facts)
         weights.require_clip(args)
@@ -122,6 +123,19 @@ class Detector:
             model = build_model(args, facts, with_clip=not weights.holds_text)
         checkpoint.fit(model, weights.state, weights.path, take=True)
         return cls(model.to(device).eval(), args, facts, weights)
+
+    def frames_per_row(self) -> int:
+        """Frames of a video of which CLIP makes each row of its features.
+
+        Raises:
+            UserError: the weights take features that are not made so.
+        """
+        if self.width != (clip := BACKBONES[self.args.backbone].width):
+            raise UserError(
+                f"{self.args.model_path} takes features {self.width} wide, and CLIP's of a video "
+                f"are {clip}: give feature files"
+            )
+        return self.facts.frames_per_row()
 
     @cached_property
     def text(self) -> torch.Tensor:

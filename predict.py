@@ -131,7 +131,7 @@ def main(argv=None):
     detector = Detector.of(args, facts, device, weights)
     size = SNIPPET_FRAMES
     if live or not all(map(is_features, sources.values())):
-        size = detector.facts.frames_per_row()
+        size = detector.frames_per_row()
         weights.tell_other_clip(detector.args)
     if live:
         return watch(own, detector, device, size)

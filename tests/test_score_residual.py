@@ -7,11 +7,14 @@ import pytest
 import torch
 
 import ucf_option
+from detector import Detector
 from helpers.scripts import SMALL
 from model import build_model
+from utils import checkpoint
 from utils.datasets.clips import process_split
 from utils.engine import Scoring, Videos, score
 from utils.labels import UCF_CRIME
+from utils.runs.made_with import made_with
 from utils.system.device import autocast
 from utils.system.errors import UserError
 
@@ -74,3 +77,14 @@ def test_it_needs_the_branch(options):
         UserError, match=r"--score-residual 0\.5 needs SG-NM, which --method dsanet"
     ):
         ucf_option.parser.read(["--score-residual=0.5", *options])
+
+
+def test_weights_without_the_branch_cannot_have_it(tmp_path):
+    path = tmp_path / "w.pth"
+    said = ucf_option.parser.parse_args([*SMALL, "--DNP_use=False"])
+    checkpoint.save_weights(
+        build_model(said, UCF_CRIME), path, made_with(said, UCF_CRIME, "random")
+    )
+    told = rf"^{path} was trained without SG-NM, which --score-residual 0\.3 needs: leave it out$"
+    with pytest.raises(UserError, match=told):
+        Detector.load(str(path), score_residual=0.3)

@@ -53,6 +53,18 @@ def test_the_grids_of_the_project(path):
         assert f"`{path.name}`" in (PROJECT / "configs" / "README.md").read_text()
 
 
+@pytest.mark.parametrize("common, own", [({"method": "rtfm"}, {}), ({}, {"method": "rtfm"})])
+def test_the_command_line_may_have_what_rows_need(common, own, tmp_path):
+    path = write(tmp_path, {"options": common, "rows": {"a": {"options": own}}})
+    assert read_grid(path, None, None, ["--crops=10"]).rows[0].parsed.crops == 10
+
+
+def test_what_is_wrong_on_the_command_line_is_not_a_rows(tmp_path):
+    path = write(tmp_path, {"rows": {"a": {"options": {"crops": 10}}}})
+    with pytest.raises(UserError, match=r"^argument --lr: "):
+        read_grid(path, None, None, ["--lr=x"])
+
+
 def test_rows_with_names_of_the_same_letters_have_folders_of_their_own(tmp_path, lists):
     names = ["A+", "A-", "方法一", "方法二", "λ = 0.1", "β = 0.1", "MIL"]
     grid = read_grid(write(tmp_path, {"rows": {name: {} for name in names}}), None, None, lists)

@@ -1,10 +1,12 @@
 """What figures are made from: scores of several methods, side by side."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from utils.evaluation.scored_videos import ScoredVideos
+from utils.figures import source as module
 from utils.figures.source import Source
 from utils.figures.style import PALETTE
 from utils.labels import UCF_CRIME
@@ -28,3 +30,10 @@ def test_frames_of_one_kind_have_no_curves(kind, scored):
     source.methods = {"a": ScoredVideos(predictions, truth, rows, UCF_CRIME)}
     with pytest.raises(UserError, match=r"^this figure needs normal and abnormal frames; all are "):
         getattr(source, kind)()
+
+
+def test_weights_that_bring_their_own_options_read_the_features_that_these_say(monkeypatch):
+    monkeypatch.setattr(module, "EvaluationSet", lambda *made_of: made_of)
+    source = Source("given", UCF_CRIME)
+    source.detector = SimpleNamespace(args="theirs", facts=replace(UCF_CRIME, width=768))
+    assert source.detector_test == ("theirs", source.detector.facts)

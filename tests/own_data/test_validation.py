@@ -193,8 +193,15 @@ def test_a_test_fits_a_temperature_to_the_videos_that_were_held_out(tmp_path, ca
     assert "calibration error with temperature (%)" in said.out
     assert "held out for validation" in said.err
     kept = json.loads((tmp_path / "results.json").read_text())
+    others = tmp_path / "others.csv"  # without two videos, so that other ones are drawn
+    others.write_text("\n".join((tmp_path / "shop/list/train.csv").read_text().split("\n")[:-3]))
     for more, message in (
         ({}, ""),
+        (
+            {"validation": 0.4, "train_list": others},
+            f"note: {tmp_path / 'model.pth'} does not say that it was trained with --validation "
+            f"0.4 --seed 234 on {others}: no temperature is fitted",
+        ),
         ({"validation": 0.4, "seed": 7}, "does not say that it was trained with --validation 0.4"),
         ({"validation": 0.2}, "does not say that it was trained with --validation 0.2"),
         ({"validation": 0.4, "train_list": "gone.csv"}, "gone.csv not found"),

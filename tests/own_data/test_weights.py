@@ -1,6 +1,7 @@
 """What weights say of themselves, and what a test makes of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from helpers.own_set import THREE, own_set
 from helpers.scripts import SCRIPTS, one_error
 from helpers.small_clip import small_clip
 from model import build_model
+from utils import checkpoint
 from utils.evaluation.predictions import load_predictions
-from utils.labels import UCF_CRIME, XD_VIOLENCE
+from utils.labels import UCF_CRIME, XD_VIOLENCE, dataset_of
 from utils.network.clip_file import weights_identity
 from utils.options.parser import as_arguments
-from utils.runs.made_with import OF_WEIGHTS
+from utils.runs.made_with import OF_WEIGHTS, made_with
 from utils.runs.weights import Weights
 from utils.system.errors import UserError
 from utils.system.untrusted import load_tensors
@@ -274,3 +276,20 @@ def test_bare_weights_on_features_of_another_width(bare, three, tmp_path, capsys
     arguments = as_arguments(options)
     error = one_error(SCRIPTS["ucf"].test, capsys, arguments)
     assert "was trained on features 512 wide, those of Shop are 24" in error
+
+
+def test_videos_give_no_features_of_another_width(three):
+    told = f"^{three.weights} takes features 24 wide, and CLIP's of a video are 512: give feature "
+    with pytest.raises(UserError, match=told):
+        Detector.load(str(three.weights)).frames_per_row()
+
+
+@pytest.mark.parametrize("width", [512, 768])
+def test_features_need_not_be_as_wide_as_those_of_the_backbone(width, tmp_path):
+    """512 is that of the usual one, which a test has that names none."""
+    args = ucf_option.parser.parse_args(["--method=mil", "--backbone=ViT-L/14"])
+    path, facts = tmp_path / "w.pth", replace(UCF_CRIME, width=width)
+    checkpoint.save_weights(build_model(args, facts), path, made_with(args, facts, None))
+    given = ucf_option.parser.parse_args([f"--model-path={path}"])
+    found = Detector.of(given, dataset_of(given, UCF_CRIME), torch.device("cpu"))
+    assert found.width == found.facts.width == width

@@ -1,5 +1,6 @@
 """What a training run does with what lay there, and how it ends before its time."""
 
+import json
 import os
 import re
 import signal
@@ -86,3 +87,13 @@ def test_a_signal_while_features_are_read(every, go_on, data, tmp_path, monkeypa
     if every:
         run(SCRIPTS["xd"].train, tmp_path / "run", {**options, "resume": True})
         assert (tmp_path / "run" / "model.pth").is_file()
+
+
+def test_the_last_step_of_an_epoch_is_evaluated_once(tmp_path):
+    data = own_set(tmp_path / "shop", train_videos=2)
+    more = {"select": "last", "eval-every": 1, "max-epoch": 2, "max-steps": None}
+    run(SCRIPTS["xd"].train, tmp_path / "run", {**data.options, **MIL, **more})
+    lines = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    evaluated = [(line["epoch"], line["step"]) for line in lines if "metrics" in line]
+    assert len(evaluated) > 1
+    assert len(evaluated) == len({*evaluated})

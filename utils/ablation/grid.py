@@ -80,10 +80,8 @@ def read_grid(
         said = _said(written)
     _different_numbers(seeds or [])
     recipe = recipe or said["dataset"]
-    # Before the rows, so that what is wrong on the command line is not a row's.
     _require_free(o.partition("=")[0].lstrip("-") for o in options if o.startswith("--"))
-    DATASETS[recipe][0].read(options)
-    with _at(f"grid {path}"):
+    with _command_line_first(recipe, options), _at(f"grid {path}"):
         rows = [
             _variant(title, row, said["options"], options, recipe) for title, row in _rows(said)
         ]
@@ -117,6 +115,17 @@ def _at(place: str):
         yield
     except UserError as error:
         raise UserError(f"{place}: {error}") from None
+
+
+@contextmanager
+def _command_line_first(recipe: str, options: list[str]):
+    """What is wrong on the command line is not a row's. (It is read alone only then, because rows
+    may have what it needs: the method of `--crops`.)"""
+    try:
+        yield
+    except UserError:
+        DATASETS[recipe][0].read(options)
+        raise
 
 
 # What a grid file says, by key.

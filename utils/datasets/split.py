@@ -1,5 +1,7 @@
 """Videos in two parts: a seeded draw in which every class has its share in both."""
 
+import hashlib
+
 import numpy as np
 
 from utils.datasets.lists import Row, crops_of_videos
@@ -70,6 +72,12 @@ def hold_out(rows: list[Row], share: float, seed: int, path: str) -> tuple[list[
     left_out = {i for video in held for i in videos[video]}
     trained = [row for i, row in enumerate(rows) if i not in left_out]
     return trained, [first[video] for video in sorted(held)]
+
+
+def identity(held_out: list[Row]) -> str | None:
+    """What tells these validation videos from others: a sha256 of their names. None for none."""
+    names = "\n".join(sorted(row.video for row in held_out))
+    return hashlib.sha256(names.encode()).hexdigest() if held_out else None
 
 
 def leave_out(

@@ -9,7 +9,7 @@ from sgnm import nearest_prototype_distance
 from utils.datasets.clips import process_feat
 from utils.datasets.ground_truth import GroundTruth
 from utils.engine import EvaluationSet, eval_mode, forward_chunks, per_video
-from utils.options.methods import METHODS
+from utils.options.methods import METHODS, has_sgnm
 from utils.system.errors import UserError
 
 NORMAL_CLASS = 0  # its index
@@ -45,17 +45,12 @@ def require_visual_features(method: str) -> None:
         raise UserError(f"--method {method} has no visual features")
 
 
-def require_prototypes(method: str, with_sgnm: bool) -> None:
+def require_prototypes(options) -> None:
     """
-    Args:
-        method: as `--method` names it.
-        with_sgnm: whether the options say that the weights were trained with it (the weights do not
-            say: its parameters are part of them in any case).
-
     Raises:
-        UserError: there are none.
+        UserError: by their options, weights have none.
     """
-    if method != "dsanet" or not with_sgnm:
+    if not has_sgnm(options):
         raise UserError(
             "normal prototypes are part of SG-NM, which --method dsanet with --DNP_use True has"
         )

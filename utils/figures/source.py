@@ -139,9 +139,7 @@ class Source:
 
     @cached_property
     def detector_test(self) -> EvaluationSet:
-        """The test videos as the weights score them."""
-        if self.detector.scoring == self.test.scoring:
-            return self.test
+        """The test videos as the weights score them, which may bring their own options."""
         return EvaluationSet(self.detector.args, self.detector.facts)
 
     def scores(self):
@@ -176,21 +174,20 @@ class Source:
         return training_curves(read_log(log), str(log)), f"from {log}"
 
     def prototypes(self):
-        args = self.detector.args
-        require_prototypes(args.method, args.DNP_use)
-        abnormal = snippet_classes(self.test) > 0
+        require_prototypes(self.detector.args)
+        abnormal = snippet_classes(self.detector_test) > 0
         distances = prototype_distances(self.detector.model, self.detector_test)
         return distance_histogram(distances, abnormal, published=not self.facts.is_own)
 
     def confusion(self):
         require_class_texts(self.detector.args.method)
         found = semantics(self.detector.model, self.detector_test)
-        return confusion_matrices(self.test.rows, found, self.facts)
+        return confusion_matrices(self.detector_test.rows, found, self.facts)
 
     def tsne(self):
         require_visual_features(self.detector.args.method)
-        classes = snippet_classes(self.test)
+        classes = snippet_classes(self.detector_test)
         chosen = sample(classes)
-        before = clip_features(self.test)
+        before = clip_features(self.detector_test)
         after = visual_features(self.detector.model, self.detector_test)
         return snippet_maps(before[chosen], after[chosen], classes[chosen], self.facts), None

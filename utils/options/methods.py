@@ -90,6 +90,12 @@ def method_of(options: dict) -> str:
     return "vadclip" if options["method"] == "dsanet" and switched else options["method"]
 
 
+def has_sgnm(options: argparse.Namespace) -> bool:
+    """Whether the network is trained with SG-NM. (Weights do not show it: its parameters are part
+    of DSANet's in any case.)"""
+    return options.method == "dsanet" and options.DNP_use
+
+
 def check_file(parsed: argparse.Namespace, file: dict, own: dict) -> None:
     """See that a config file is meant for the method; a value that may not be is said on stderr.
 
@@ -126,7 +132,7 @@ def check_method(parsed: argparse.Namespace) -> None:
                 f"{getattr(parsed, name)}: leave one of the two out"
             )
     for name in ("score_residual", "normal_warmup"):
-        if (value := getattr(parsed, name)) and not (parsed.method == "dsanet" and parsed.DNP_use):
+        if (value := getattr(parsed, name)) and not has_sgnm(parsed):
             raise UserError(
                 f"{dashed(name)} {value} needs SG-NM, which --method dsanet with --DNP_use True has"
             )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.lists import Row
+from utils.datasets.split import identity
 from utils.engine import EvaluationSet
 from utils.labels import Dataset
 from utils.metric_names import METRICS
@@ -19,11 +20,13 @@ class EvaluationSets(NamedTuple):
         selection: what weights are evaluated on while they are trained; None where there is
             nothing.
         test: the test set; None where there is none.
+        held_out: `split.identity` of the validation videos.
     """
 
     facts: Dataset
     selection: EvaluationSet | None
     test: EvaluationSet | None
+    held_out: str | None = None
 
     @classmethod
     def of(cls, args, facts: Dataset, held_out: list[Row]) -> "EvaluationSets":
@@ -51,7 +54,7 @@ class EvaluationSets(NamedTuple):
                 f"weights cannot be selected by {args.select_by}: the test videos have only one "
                 "kind of frame; give --validation 0.1 or --select last"
             )
-        return cls(facts, selection or test, test)
+        return cls(facts, selection or test, test, identity(held_out))
 
 
 def _test_set(args, facts: Dataset) -> EvaluationSet:

@@ -31,15 +31,17 @@ VISIBLE_IN_SHAPES = ("visual_length", "visual_layers", "num_prototypes", "decode
 VERSION = 1
 
 
-def made_with(args, facts: Dataset, clip: str | None) -> dict:
+def made_with(args, facts: Dataset, clip: str | None, held_out: str | None = None) -> dict:
     """What weights carry of the run that made them.
 
     Args:
         args: options of the run.
         facts: of the data set.
         clip: sha256 of CLIP's weights, or that they are random; None for a method without.
+        held_out: `split.identity` of the validation videos.
     """
     knowledge = {"options": fixed_options(args), "dataset": facts.described(), "clip": clip}
+    knowledge["held_out"] = held_out
     if METHODS[args.method].tells_classes and writes_texts(args):
         knowledge["texts"] = class_texts(args, facts)
     # Copied through JSON so that nothing is shared: equal runs must write equal files.
@@ -52,7 +54,7 @@ class MadeWith(NamedTuple):
     dataset: Dataset
     options: dict
     clip: str | None
-    held_out: tuple[float, int] | None
+    held_out: str | None
     left_out: tuple[str, ...]
     usual_texts: tuple[tuple[str, ...], ...] | None
 
@@ -78,7 +80,7 @@ class MadeWith(NamedTuple):
             dataset,
             _options(options, method),
             said["clip"],
-            _held_out(options),
+            _held_out(said),
             _left_out(options, dataset),
             None if dataset.texts == own.texts else own.texts,
         )
@@ -105,9 +107,14 @@ def _options(said: dict, method: str) -> dict:
     return {name: found[name] for name in names}
 
 
-def _held_out(options: dict) -> tuple[float, int] | None:
-    share, seed = options.get("validation"), options.get("seed")
-    return (share, seed) if isinstance(share, float) and share and isinstance(seed, int) else None
+def _held_out(said: dict) -> str | None:
+    """
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(held_out := said.get("held_out"), str | None):
+        raise TypeError("held_out")
+    return held_out
 
 
 def _left_out(options: dict, dataset: Dataset) -> tuple[str, ...]:

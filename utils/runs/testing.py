@@ -8,7 +8,7 @@ import numpy as np
 from detector import Detector
 from utils.check_data import require_sound_data
 from utils.datasets.lists import read_list
-from utils.datasets.split import hold_out, leave_out
+from utils.datasets.split import hold_out, identity, leave_out
 from utils.engine import EvaluationSet, score
 from utils.evaluation.bootstrap import results_of
 from utils.evaluation.calibration import fit_temperature
@@ -76,16 +76,15 @@ def temperature_of(detector: Detector) -> float | None:
     args, facts = detector.args, detector.facts
     if not args.validation:
         return None
-    if detector.held_out != (args.validation, args.seed):
-        note(
-            f"{args.model_path} does not say that it was trained with --validation "
-            f"{args.validation:g} --seed {args.seed}: no temperature is fitted"
-        )
-        return None
     try:
         rows = read_list(args.train_list, facts, args.feature_root)
         rows, held_out = hold_out(rows, args.validation, args.seed, args.train_list)
         _, held_out = leave_out(rows, held_out, facts, args.leave_out)
+        if detector.held_out != identity(held_out):
+            raise UserError(
+                f"{args.model_path} does not say that it was trained with --validation "
+                f"{args.validation:g} --seed {args.seed} on {args.train_list}"
+            )
         videos = EvaluationSet(args, facts, held_out)
     except UserError as error:
         note(f"{error}: no temperature is fitted")

@@ -76,7 +76,8 @@ class Run:
         self.steps_of_epoch = order.passes * len(order.batches)
         of_epoch = {"steps_of_an_epoch": self.steps_of_epoch}
         fixed = {"dataset": sets.facts.name, **fixed_options(args), **self.hashes, **of_epoch}
-        self.made_with = made_with(args, sets.facts, self.hashes.get("clip_weights"))
+        clip = self.hashes.get("clip_weights")
+        self.made_with = made_with(args, sets.facts, clip, sets.held_out)
         path = args.checkpoint_path
         self.terms = (*TERMS[args.method], "total")
         self.checkpoints = Checkpoints(
@@ -170,7 +171,10 @@ class Run:
         self._begin()
         if self.state.pending:
             self._log_losses()
-        if not self.state.evaluated_this_epoch or self.args.select == "last":
+        best = self.state.best_metrics or {"epoch": 0, "step": 0}
+        of_now = (best["epoch"], best["step"]) == (self.epoch + 1, self.step)
+        last_is_due = self.args.select == "last" and not of_now
+        if not self.state.evaluated_this_epoch or last_is_due:
             self._evaluate()
         self.state.evaluated_this_epoch = False
         if self.method.goes_back:

@@ -17,7 +17,7 @@ from utils.datasets.class_texts import class_texts
 from utils.labels import Dataset
 from utils.network.backbone import RANDOM, WIDTH
 from utils.network.clip_file import weights_identity
-from utils.options.methods import METHODS
+from utils.options.methods import METHODS, has_sgnm
 from utils.runs.identity import clip_hash
 from utils.runs.made_with import MAY_DIFFER_IN_TEST, VISIBLE_IN_SHAPES, MadeWith
 from utils.system.console import dashed, note
@@ -34,8 +34,7 @@ class Weights(NamedTuple):
         dataset: that they were trained on, where they say it.
         options: by destination, that they were trained with, as far as they say or show it.
         clip: sha256 of the CLIP weights that they were trained with, where they say it.
-        held_out: share of the training videos that was held out, and the seed of the draw, where
-            they say it.
+        held_out: `split.identity` of the videos that training held out, where they say it.
         left_out: classes by code that were left out of training; None where they do not say it.
         usual_texts: of the classes, where they were trained with others, which `dataset` has.
     """
@@ -45,7 +44,7 @@ class Weights(NamedTuple):
     dataset: Dataset | None
     options: dict
     clip: str | None
-    held_out: tuple[float, int] | None = None
+    held_out: str | None = None
     left_out: tuple[str, ...] | None = None
     usual_texts: tuple[tuple[str, ...], ...] | None = None
 
@@ -76,6 +75,11 @@ class Weights(NamedTuple):
     @property
     def holds_text(self) -> bool:
         return checkpoint.holds_text(self.state)
+
+    @property
+    def width(self) -> int | None:
+        """Of the features that they take, if they show it."""
+        return checkpoint.feature_width(self.state)
 
     @property
     def random_clip(self) -> tuple[str, ...]:
@@ -136,7 +140,13 @@ class Weights(NamedTuple):
         if "clip_weights" not in args.given:
             backbone = taken.get("backbone", args.backbone)
             taken["clip_weights"] = RANDOM if self.clip == RANDOM else backbone
-        return argparse.Namespace(**vars(args) | taken)
+        adopted = argparse.Namespace(**vars(args) | taken)
+        if adopted.score_residual and not has_sgnm(adopted):
+            raise UserError(
+                f"{self.path} was trained without SG-NM, which --score-residual "
+                f"{adopted.score_residual:g} needs: leave it out"
+            )
+        return adopted
 
     def with_classes_of(
         self, args: argparse.Namespace, facts: Dataset
@@ -170,11 +180,10 @@ class Weights(NamedTuple):
         Raises:
             UserError: they were trained on features of another width.
         """
-        width = checkpoint.feature_width(self.state)
-        if width not in (None, facts.width or WIDTH):
+        if self.width not in (None, facts.width or WIDTH):
             raise UserError(
-                f"{self.path} was trained on features {width} wide, those of {facts.title} are "
-                f"{facts.width or WIDTH}: weights are tested on features of the same kind"
+                f"{self.path} was trained on features {self.width} wide, those of {facts.title} "
+                f"are {facts.width or WIDTH}: weights are tested on features of the same kind"
             )
 
     def require_clip(self, args) -> None:
