@@ -198,6 +198,7 @@ BAD = [
     ("classes: [normal, fire]\n", "classes: expected two or more lines 'code: text'"),
     ("classes: {normal: a}\n", "classes: expected two or more lines"),
     ("classes: {normal: a, fire: b, fire: c}\n", "'fire' appears twice"),
+    (f"classes: {{normal: a, fire: {['b'] * 101}}}\n", "class 'fire': 101 texts; at most 100 are "),
     ("classes: {normal: a, fire: b, FIRE: c}\n", "class 'FIRE' appears twice"),
     ("classes: {normal: a, a-b: b, 'a - B': c}\n", "class 'a - B' appears twice"),
     ("classes: {normal: a, 1: b}\n", "a class is 1, not text: put it in quotes"),

@@ -115,6 +115,8 @@ def spoil_ucf(folder, what):
         (folder / "a.txt").write_text(f"{UCF_ANNOTATIONS}Arson003_x264.mp4\n")
     elif what == "backward":
         (folder / "a.txt").write_text("Abuse028_x264  Abuse  50  40  -1  -1\n")
+    elif what == "twice":
+        features(folder / "f" / "old" / "Abuse", {"Abuse001_x264": 2})
     elif what == "damaged":
         (folder / "f" / "Arson" / "Arson001_x264__5.npy").write_bytes(b"")
     elif what == "official file there":
@@ -134,6 +136,7 @@ def spoil_ucf(folder, what):
         ("no class", "a.txt, line 4: expected 'video label start end start end'"),
         ("backward", "0 ≤ start < end"),
         ("damaged", "damaged"),
+        ("twice", "are features of one video and crop"),
         ("official file there", "move it away"),
     ],
 )
@@ -153,6 +156,9 @@ def spoil_xd(folder, what):
         features(folder / "test", {"v": 2})
     elif what == "not annotated":
         features(folder / "test", {"d__#1_label_B4-0-0": 2})
+    elif what == "both":
+        (folder / "test").rename(folder / "train" / "test")
+        (folder / "test").symlink_to(folder / "train" / "test")
     elif what == "other frames":
         (folder / "a.txt").write_text(XD_ANNOTATIONS.splitlines()[1])
 
@@ -162,12 +168,17 @@ def spoil_xd(folder, what):
     [
         ("no label", "{}/test/v__0.npy has no label in its name: expected <video>_label_<codes>_"),
         ("not annotated", "error: d__#1_label_B4-0-0 is anomalous, but {}/a.txt does not have it"),
+        (
+            "both",
+            "error: 3 test videos in {}/train, first a__#1_label_G-0-0: --features names the "
+            "folder of the training videos alone",
+        ),
         ("other frames", "{}/m.txt, line 1: b__#1_label_B1-B2-0 is missing in {}/a.txt"),
     ],
 )
 def test_bad_input_of_xd_writes_nothing(xd, what, message, capsys):
     spoil_xd(xd, what)
-    assert message.format(xd, xd) in one_error(run_xd, capsys, xd)
+    assert message.format(xd, xd) in one_error(run_xd, capsys, xd, "--features", f"{xd}/train")
     assert not (xd / "list").exists()
 
 

@@ -11,6 +11,7 @@ from utils.system.files import composed
 NORMAL = "normal"  # the class that is the normal one unless the file names another
 RESERVED = ("video", "snippet", "start", "end", "score")  # columns beside the classes' own
 MOST_WIDE = 2**16
+MOST_TEXTS = 100  # of a class
 
 
 def text(value, key: str) -> str:
@@ -143,6 +144,8 @@ def classes_of(written) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
         name = text(value.get("name", code), f"{place}, name,")
         said = value.get("texts", name)
         said = said if isinstance(said, list) and said else [said]
+        if len(said) > MOST_TEXTS:
+            raise UserError(f"{place}: {len(said)} texts; at most {MOST_TEXTS} are taken")
         codes.append(code)
         names.append(name)
         texts.append(tuple(text(of_one, f"{place}: its text") for of_one in said))

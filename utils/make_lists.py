@@ -25,7 +25,7 @@ from utils.datasets.annotations import (
 from utils.datasets.features import SNIPPET_FRAMES, read_features
 from utils.datasets.ground_truth import rasterize
 from utils.datasets.lists import COLUMNS, video_name
-from utils.datasets.own_lists import build_own, with_places
+from utils.datasets.own_lists import add_crop, build_own, with_places
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
 from utils.options.kinds import fraction_below_1, nonnegative_int
 from utils.system.command import command, module_parser
@@ -49,8 +49,8 @@ def scan(folder: Path, facts: Dataset) -> list[VideoCrops]:
     """The videos under a feature folder: anomalous ones by name, then normal ones by name.
 
     Raises:
-        UserError: the folder has no features, a file is not named `<video>__<crop>.npy`, or its
-            label (UCF: class folder, XD: in the file name) is unknown.
+        UserError: the folder has no features, a file is not named `<video>__<crop>.npy`, its label
+            (UCF: class folder, XD: in the file name) is unknown, or two are of one video and crop.
     """
     crops: dict[tuple[str, str], dict[int, Path]] = {}
     paths = files_below(folder, ".npy")
@@ -64,7 +64,7 @@ def scan(folder: Path, facts: Dataset) -> list[VideoCrops]:
             facts.indices(label)
         except UserError as error:
             raise UserError(f"{path}: {error}; move it out of the feature folder") from None
-        crops.setdefault((name, label), {})[int(crop)] = path.absolute()
+        add_crop(crops.setdefault((name, label), {}), int(crop), path.absolute())
     if not crops:
         raise UserError(f"{folder} holds no features: expected files <video>__<crop>.npy in it")
     videos = [VideoCrops(name, label, files) for (name, label), files in crops.items()]
@@ -197,6 +197,11 @@ def build_xd(
         if video.name not in annotated:
             raise UserError(f"{video.name} is anomalous, but {annotations} does not have it")
     training = scan(features, XD_VIOLENCE) if features else []
+    if both := sorted({v.name for v in training} & {v.name for v in test}):
+        raise UserError(
+            f"{plural(len(both), 'test video')} in {features}, first {both[0]}: --features names "
+            "the folder of the training videos alone"
+        )
     write_test_side(test, annotated, out, XD_VIOLENCE, test_crop)
     if training:
         write_training_list(training, out, XD_VIOLENCE)

@@ -72,6 +72,15 @@ def test_cached_batches_are_the_same(args, workers):
     assert len(files(args, ".f32")) == 1
 
 
+def test_features_in_fortran_order(args):
+    before = batches(args)
+    for row in read_list(args.train_list, UCF_CRIME):
+        np.save(row.path, np.asfortranarray(np.load(row.path)))
+    for a, b in zip(before, batches(args), strict=True):
+        assert all(map(torch.equal, a, b))
+    assert len(files(args, ".f32")) == 2
+
+
 def test_what_the_clips_are_made_of_decides_the_cache(args):
     batches(args)
     first = read_list(args.train_list, UCF_CRIME)[0].path

@@ -209,6 +209,18 @@ def test_a_video_twice_in_the_test_list(tmp_path):
         read_ground_truth(NO_FILES, "test.csv", rows, facts)
 
 
+def test_events_of_training_videos_in_another_list(tmp_path):
+    features(tmp_path / "features", {"a": 4})
+    table(tmp_path / "events.csv", "video,start,end,class", "a,1,2,fire", "t,1,2,fire")
+    facts = described(tmp_path)
+    rows = [Row(tmp_path / "features" / "a.npy", facts.encode("fire"), width=facts.width)]
+    with pytest.raises(UserError, match="t is in no list of own"):
+        read_ground_truth(NO_FILES, "test.csv", rows, facts)
+    table(tmp_path / "split1.csv", "path,label", "t__0.npy,fire")
+    files = NO_FILES._replace(train_list=str(tmp_path / "split1.csv"))
+    assert read_ground_truth(files, "test.csv", rows, facts).segments == [[(1, 2)]]
+
+
 def test_a_table_that_is_not_there(tmp_path):
     features(tmp_path, {"a": 4})
     facts = described(tmp_path, events="e.csv")

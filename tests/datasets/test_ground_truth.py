@@ -23,6 +23,7 @@ UCF_SUFFIX = {"ucf": "_ucf", "xd": ""}
 
 def paths(folder, name="ucf"):
     return SimpleNamespace(
+        train_list=str(folder / f"{name}_CLIP_rgb.csv"),
         test_list=str(folder / f"{name}_CLIP_rgbtest.csv"),
         gt_path=str(folder / f"gt{UCF_SUFFIX[name]}.npy"),
         gt_segment_path=str(folder / f"gt_segment{UCF_SUFFIX[name]}.npy"),

@@ -35,6 +35,9 @@ def test_known_videos(tmp_path):
         tmp_path / "list" / "train.csv", "path,label,video", "b__0.npy,fire,b__0", "c__1.npy,fire,"
     )
     assert known_videos(facts) == {"a", "b__0", "c"}
+    table(tmp_path / "list" / "test.csv", "path,label", "d__0.npy,fire")
+    table(tmp_path / "other.csv", "path,label", "e__0.npy,fire")
+    assert known_videos(facts, str(tmp_path / "other.csv")) == {"a", "b__0", "c", "d", "e"}
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,10 @@ def test_two_processes_adapt_and_say_it_once(tmp_path):
     best = json.loads((tmp_path / "run" / "best.json").read_text())
     assert best["step"] == 2
     assert 0 <= best["validation"]["video_auc"] <= 1
+
+
+def test_ground_truth_that_would_not_be_read(tmp_path, capsys):
+    data = own_set(tmp_path / "shop", train_videos=2)
+    told = f"--gt-path would not be read: {data.file} names no ground-truth; say it there"
+    options = as_arguments({**data.options, "gt-path": "gt.npy"})
+    assert told in one_error(SCRIPTS["xd"].test, capsys, options)

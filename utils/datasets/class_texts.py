@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils import PROJECT
-from utils.data_set_file import NORMAL, RESERVED, text
+from utils.data_set_file import MOST_TEXTS, NORMAL, RESERVED, text
 from utils.labels import Dataset
 from utils.system.console import note
 from utils.system.errors import UserError
 from utils.system.yaml_files import read_yaml
 
 MANUAL_TEXTS = PROJECT / "configs" / "manual_texts.yml"
-MOST = 100  # sentences of a class
 
 
 def class_texts(args, facts: Dataset) -> tuple[tuple[str, ...], ...]:
@@ -101,6 +100,6 @@ def sentences(value, place: str) -> tuple[str, ...]:
     found = value if isinstance(value, list) else [value]
     if not found or not all(isinstance(s, str) and s.strip() for s in found):
         raise UserError(f"{place}: expected a sentence or a list of them, found {value}")
-    if len(found) > MOST:
-        raise UserError(f"{place}: {len(found)} sentences; at most {MOST} are taken")
+    if len(found) > MOST_TEXTS:
+        raise UserError(f"{place}: {len(found)} texts; at most {MOST_TEXTS} are taken")
     return tuple(text(sentence, place) for sentence in found)

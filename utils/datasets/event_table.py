@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from utils.datasets.csv_table import read_table
 from utils.datasets.lists import Row
-from utils.datasets.video_table import known_videos
 from utils.labels import Dataset
 from utils.row_time import FRAMES
 from utils.system.console import note, plural
@@ -68,7 +67,7 @@ class DatasetEvent(NamedTuple):
 
 
 def events_of(
-    rows: list[Row], ends: list[float], facts: Dataset, others: set[str] | None = None
+    rows: list[Row], ends: list[float], facts: Dataset, others: set[str]
 ) -> list[list[DatasetEvent]]:
     """The events of videos, by time. Events of one class that overlap are merged, and said to be.
 
@@ -77,8 +76,7 @@ def events_of(
         ends: of the videos, as far as their rows reach; where the list knows how long a video is,
             that counts.
         facts: of the data set.
-        others: names of further videos, whose events do not matter here; by default those that its
-            table and its training list have.
+        others: names of further videos, whose events do not matter here.
 
     Raises:
         UserError: the table cannot be read, or has an event of an unknown video or class, of a
@@ -88,7 +86,6 @@ def events_of(
     by_video = {row.video: (row, end) for row, end in zip(rows, ends, strict=True)}
     for event in read_event_table(facts.events):
         if event.video not in found:
-            others = known_videos(facts) if others is None else others
             if event.video not in others:
                 raise UserError(f"{event.place}: {event.video} is in no list of {facts.title}")
         elif event.start is not None:

@@ -41,7 +41,7 @@ def read_features(path: Path, header_only: bool = False, width: int = WIDTH) -> 
     if header_only:
         return features
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
-        features = features.astype(np.float32)
+        features = features.astype(np.float32, order="C")
     if not np.isfinite(features).all():
         row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
         raise UserError(

@@ -19,15 +19,20 @@ MAKE_IT = "make it with 'python -m utils.make_lists', see list/README.md"
 
 
 class TruthFiles(NamedTuple):
-    """The paths of a test list's ground truth, as `--gt-path` and its kin name them."""
+    """The paths of a test list's ground truth, as `--gt-path` and its kin name them.
+
+    Attributes:
+        train_list: its videos may have events, too, in a table of events.
+    """
 
     frames: str
     segments: str
     labels: str
+    train_list: str = ""
 
     @classmethod
     def of(cls, args) -> "TruthFiles":
-        return cls(args.gt_path, args.gt_segment_path, args.gt_label_path)
+        return cls(args.gt_path, args.gt_segment_path, args.gt_label_path, args.train_list)
 
     def present(self) -> "TruthFiles":
         """With the forms that are there, see `present_form`."""

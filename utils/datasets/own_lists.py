@@ -123,7 +123,7 @@ def of_table(
         if name not in crops:
             others.append(file.path)
         else:
-            _add(crops[name], crop, file.path)
+            add_crop(crops[name], crop, file.path)
     if missing := [video for video in videos if not crops[video.video]]:
         raise UserError(
             f"{missing[0].place}: {missing[0].video} has no features in {facts.features} "
@@ -157,11 +157,16 @@ def of_folders(
         if name in videos and videos[name].label != label:
             raise UserError(f"{path}: video {name} is in the folder {videos[name].label}, too")
         videos.setdefault(name, TableVideo(name, label, "", "", "", str(path)))
-        _add(crops.setdefault(name, {}), crop, path)
+        add_crop(crops.setdefault(name, {}), crop, path)
     return list(videos.values()), crops
 
 
-def _add(crops: dict[int, Path], crop: int, path: Path) -> None:
+def add_crop(crops: dict[int, Path], crop: int, path: Path) -> None:
+    """Add a feature file to those of its video.
+
+    Raises:
+        UserError: the crop has one.
+    """
     if crop in crops:
         raise UserError(f"{path} and {crops[crop]} are features of one video and crop")
     crops[crop] = path

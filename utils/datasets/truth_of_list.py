@@ -6,6 +6,7 @@ from utils.datasets.event_table import events_of
 from utils.datasets.ground_truth import GroundTruth, edges_of, union
 from utils.datasets.lists import Row
 from utils.datasets.official_truth import MAKE_IT, TruthFiles, from_files, from_segments
+from utils.datasets.video_table import known_videos
 from utils.labels import Dataset
 from utils.system.console import note, plural
 from utils.system.errors import UserError
@@ -26,7 +27,8 @@ def read_ground_truth(
         test_list: path of the test list, for errors.
         rows: of the test list.
         facts: of the data set.
-        others: as for `events_of`.
+        others: as for `events_of`; by default those of the data set's table of videos and lists,
+            and of the training list.
         edges: of the rows of each video; by default those of its features. Of the official files
             the segments then count, not the frames.
 
@@ -38,6 +40,8 @@ def read_ground_truth(
     if not facts.has_events:
         return None
     if facts.events:
+        if others is None:
+            others = known_videos(facts, files.train_list)
         truth = from_events(rows, facts, others, edges or [edges_of(row, facts) for row in rows])
     elif edges:
         truth = from_segments(files, rows, facts, edges)
@@ -68,7 +72,7 @@ def _require_apart(rows: list[Row]) -> None:
 
 
 def from_events(
-    rows: list[Row], facts: Dataset, others: set[str] | None, edges: list[np.ndarray]
+    rows: list[Row], facts: Dataset, others: set[str], edges: list[np.ndarray]
 ) -> GroundTruth:
     """From the data set's table of events."""
     ends = [of_video[-1].item() for of_video in edges]

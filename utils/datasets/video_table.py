@@ -77,12 +77,13 @@ def known_lengths(facts: Dataset) -> dict[str, float]:
     return {name: length for name, length in lengths.items() if length is not None}
 
 
-def known_videos(facts: Dataset) -> set[str]:
-    """Names of the videos in the table and the training list, as far as these are there."""
+def known_videos(facts: Dataset, train_list: str = "") -> set[str]:
+    """Names of the videos in the data set's table and lists and in another training list, as far as
+    these are there."""
     names = set()
     if facts.has_video_table:
         names |= {video.video for video in read_video_table(facts.videos, facts)}
-    path = facts.lists / facts.train_list
-    if path.is_file():
-        names |= {name or video_name(Path(file)) for _, (file, _, name, *_) in list_lines(path)}
+    for path in (facts.lists / facts.train_list, facts.lists / facts.test_list, Path(train_list)):
+        if path.is_file():
+            names |= {name or video_name(Path(file)) for _, (file, _, name, *_) in list_lines(path)}
     return names

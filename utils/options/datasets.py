@@ -5,6 +5,7 @@ import os
 
 from utils.labels import Dataset, read_dataset
 from utils.metric_names import METRICS, OF_VIDEOS
+from utils.system.console import dashed
 from utils.system.errors import UserError
 
 # Metrics that weights can be selected by without events.
@@ -41,6 +42,21 @@ def defaults_of(path: str, method: str) -> dict:
         **files_of(facts.name, method),
         **({} if facts.has_events else {"select_by": SELECTABLE_WITHOUT_EVENTS[0]}),
     }
+
+
+def check_truth(parsed: argparse.Namespace) -> None:
+    """
+    Raises:
+        UserError: ground truth in the official form is named, and the data set has none.
+    """
+    named = [
+        name for name in ("gt_path", "gt_segment_path", "gt_label_path") if name in parsed.given
+    ]
+    if parsed.dataset and named and not read_dataset(parsed.dataset).gt:
+        raise UserError(
+            f"{dashed(named[0])} would not be read: {parsed.dataset} names no ground-truth; say it "
+            "there"
+        )
 
 
 def settle_adapting(parsed: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import difflib
 import sys
 
 from utils.options.clip import check_width, clip_options
-from utils.options.datasets import check_selection, defaults_of, settle_adapting
+from utils.options.datasets import check_selection, check_truth, defaults_of, settle_adapting
 from utils.options.help import Formatter
 from utils.options.methods import check_file, check_method, method_of
 from utils.system.command import OneLineParser
@@ -134,6 +134,7 @@ class OptionParser(OneLineParser):
         check_file(parsed, file, own)
         check_method(parsed)
         check_width(parsed)
+        check_truth(parsed)
         check_selection(parsed)
         settle_adapting(parsed)
         return parsed, rest
