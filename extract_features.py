@@ -99,7 +99,8 @@ def main(argv=None):
     if args.shard and group.processes() > 1:
         raise UserError("--shard is for processes started one by one: under torchrun leave it out")
     videos = find_videos(args.inputs)
-    require_writable(args.out / record_file(next(iter(videos.values()))))
+    longest = max(videos.values(), key=lambda place: len(os.fsencode(place.name)))
+    require_writable(args.out / record_file(longest))
 
     # Here, because PyTorch and PyAV come with these and take seconds, which --help and what is
     # wrong with the options need not wait for.

@@ -159,8 +159,9 @@ def test_two_files_are_compared_whatever_they_are_called(tmp_path, rng, capsys):
     assert table(lines)[0][4:7] == ["0.7500", "1.0000", "0.0000"]
 
 
-def test_features_of_random_weights_are_pointed_out(tmp_path, capsys):
-    save_own(tmp_path / "a", "v", {0: np.eye(3), 5: np.eye(3)}, "mean", clip="random")
+@pytest.mark.parametrize("clip", ["random", "random ViT-L/14"])
+def test_features_of_random_weights_are_pointed_out(clip, tmp_path, capsys):
+    save_own(tmp_path / "a", "v", {0: np.eye(3), 5: np.eye(3)}, "mean", clip=clip)
     save(tmp_path / "b" / "v__0.npy", np.eye(3))
     lines = run(capsys, tmp_path / "a", tmp_path / "b")
     assert lines[1].startswith("note: 2 files of A came of random CLIP weights")

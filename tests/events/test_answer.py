@@ -1,5 +1,6 @@
 """The answer for one video: its timeline, its events, and what is known of it."""
 
+import av
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from utils.events.answer import About, answer_for
 from utils.find_events import Timeline, find_events
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.system.errors import UserError
-from utils.videos.frames import frame_times
+from utils.videos.frames import Video, frame_times
 
 ABOUT = About("w.pth", "dsanet", min_confidence=0.5)
 
@@ -58,6 +59,41 @@ def test_recordings_that_were_joined_are_shown_one_after_another(tmp_path):
     times = frame_times(tmp_path / "twice.ts")
     assert len(times) == 64
     assert times == pytest.approx(np.arange(64) / 25, abs=0.02)
+
+
+def test_a_recording_that_begins_before_its_first_key_frame(tmp_path):
+    """The decoder gives no frame of what comes before."""
+    video = write_video(tmp_path / "v.ts", 120, codec="libx264", options={
+        "g": "50", "bf": "2", "sc_threshold": "0",
+    })  # fmt: skip
+    cut = tmp_path / "cut.ts"
+    with av.open(str(video)) as whole, av.open(str(cut), "w") as part:
+        stream = whole.streams.video[0]
+        copy = part.add_stream_from_template(stream)
+        for i, packet in enumerate(whole.demux(stream)):
+            if i >= 20 and packet.dts is not None:
+                packet.stream = copy
+                part.mux(packet)
+    times = frame_times(cut)
+    assert len(times) == len(list(Video(cut).frames())) == 70
+    assert times[0] == pytest.approx(30 / 25, abs=0.1)
+    assert np.diff(times) == pytest.approx(np.full(69, 1 / 25), abs=1e-3)
+
+
+def test_packets_that_are_half_a_frame_each(tmp_path, monkeypatch):
+    """As the fields of interlaced video may be: the frames then tell their times."""
+    video = write_video(tmp_path / "v.mp4", 40)
+    true = frame_times(video)
+    asked = []
+
+    def of_packets(path, decode=False):
+        asked.append(decode)
+        return frame_times(path, decode=True) if decode else np.arange(80) / 50
+
+    monkeypatch.setattr("utils.events.answer.frame_times", of_packets)
+    answer = answer_for("v", video, Prediction(np.ones(2)), UCF_CRIME, ABOUT)
+    assert asked == [False, True]
+    assert answer.timeline.times == pytest.approx(true, abs=1e-6)
 
 
 def test_a_stream_without_times_has_its_frame_rate(tmp_path):

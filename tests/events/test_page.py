@@ -390,7 +390,7 @@ def test_a_browser_plays_the_copy_of_a_video(browser, tmp_path):
     video = write_video(tmp_path / "old.avi", 50)
     answer = make_answer("old", video)
     answer.proxy = tmp_path / "old.proxy.mp4"
-    write_proxy(video, answer.proxy)
+    write_proxy(video, answer.proxy, answer.timeline.times)
     write_page(answer, tmp_path / "old", None)
     load(browser, tmp_path / "old.html")
     assert has_pictures(browser)

@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+from pathlib import Path
 
 import av
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 
 import predict
 import ucf_option
+from helpers.own import described
 from helpers.predicting import error_of
 from helpers.videos import write_video
 from model import build_model, hierarchical_belief_modulation
@@ -192,6 +195,52 @@ def test_annotations_of_the_data_sets_are_in_frames(facts, tmp_path):
     assert known.of("v", Timeline(9, 16.0, frames_at))[0][:2] == pytest.approx((15.6, 18.8))
     assert known.of("n", Timeline(9, 16.0, None)) == ([] if facts is UCF_CRIME else None)
     assert known.of("other", Timeline(9, 16.0, None)) is None
+
+
+def test_whose_annotations_they_are_is_seen_by_their_classes(tmp_path):
+    """Whatever the weights were trained on."""
+    path = tmp_path / "annotations.txt"
+    for line, name in (("v.mp4 Arson 32 64 -1 -1", "arson"), ("v G 32 64", "explosion")):
+        path.write_text(line)
+        for facts in (UCF_CRIME, XD_VIOLENCE, described(tmp_path)):
+            known = KnownEvents.read(path, facts)
+            assert known.of("v", Timeline(9, 16.0, None)) == [Segment(2, 4, name)]
+
+
+def test_names_as_a_mac_writes_them(command, tmp_path):
+    """Their features are made anew where they must be, and what they were made with is known."""
+    video = write_video(tmp_path / "cafe\u0301.mp4", 20)
+    for pool in ("middle", "mean"):
+        predict.main(["ucf", str(video), *command, f"--pool={pool}"])
+    (features,) = (tmp_path / "out" / "features").glob("*.npy")
+    predict.main(["ucf", str(features), *command])
+    record = json.loads((tmp_path / "out" / f"{features.stem}.json").read_text())
+    assert record["random_clip"] == ["visual"]
+
+
+def test_names_with_a_colon(command, tmp_path, monkeypatch):
+    """Which of a name alone would be a protocol."""
+    write_video(tmp_path / "12:30:00.mp4", 20)
+    monkeypatch.chdir(tmp_path)
+    predict.main(["ucf", "12:30:00.mp4", *command, "--pool=middle", "--proxy", "--out=."])
+    assert (tmp_path / "12:30:00.html").is_file()
+    assert (tmp_path / "12:30:00.proxy.mp4").is_file()
+
+
+def test_a_folder_whose_name_is_not_utf_8(command, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    video = write_video(folder / "v.mp4", 20)
+    (folder / "bad.mp4").write_text("no")
+    with pytest.raises(SystemExit) as end:
+        predict.main(["ucf", str(video), str(folder / "bad.mp4"), *command, "--pool=middle"])
+    assert end.value.code == 1
+    assert 'src="../caf%E9/v.mp4"' in (tmp_path / "out" / "v.html").read_text()
+    assert "bad.mp4 cannot be opened" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_name_that_is_too_long_for_what_is_written(command, tmp_path, capsys):
+    video = write_video(tmp_path / f"{238 * 'v'}.mp4", 20)
+    assert "__features.json' cannot be written: " in error_of(["ucf", str(video), *command], capsys)
 
 
 def test_classes_of_ones_own(command, tmp_path, capsys):

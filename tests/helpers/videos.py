@@ -10,14 +10,15 @@ SIZE = (64, 48)  # width, height
 
 
 def write_video(
-    path: Path, count: int, size=SIZE, times=None, rate=25, codec="mpeg4", options=None
-) -> Path:
+    path: Path, count: int, size=SIZE, times=None, rate=25, codec="mpeg4", options=None,
+    pixels="yuv420p",
+) -> Path:  # fmt: skip
     """Frame i is grey, as bright as `brightness` says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {"qscale": "2"})
         stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         for i in range(count):
             picture = np.full((size[1], size[0], 3), brightness(i), np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

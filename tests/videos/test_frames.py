@@ -8,6 +8,7 @@ import pytest
 import torch
 from matplotlib import image
 
+from helpers.videos import write_video
 from utils.system.errors import UserError
 from utils.videos.frames import CORNERS, Video, crop, resize
 
@@ -66,6 +67,14 @@ def test_a_phones_video_is_turned_upright(tmp_path):
     assert frame.shape == (64, 32, 3)
     assert frame[:28].mean() > 180
     assert frame[36:].mean() < 20
+
+
+def test_frames_that_were_left_out_of_an_avi(tmp_path):
+    """It announces them all the same."""
+    times = [*range(4), *range(9, 20)]
+    video = Video(write_video(tmp_path / "v.avi", len(times), times=times))
+    assert video.expected == 20
+    assert len(list(video.frames())) == 15
 
 
 def test_a_picture_is_no_video(tmp_path):

@@ -39,6 +39,21 @@ def test_a_source_that_breaks_off_is_opened_again(tmp_path, monkeypatch):
     assert second[0].start > items[2].wait  # time goes on while it is gone
 
 
+def test_time_never_goes_back(tmp_path, monkeypatch):
+    """A source that was ahead of this machine's clock is opened again."""
+    monkeypatch.setattr(utils.videos.live, "FIRST_WAIT", 0.05)
+    server = Server(write_video(tmp_path / "v.ts", 40), times=2)
+    live, items = Live(server.url, "middle"), []
+    for item in live:
+        items.append(item)
+        if sum(isinstance(item, Lost) for item in items) == 2:
+            live.close()
+            break
+    snippets = [item for item in items if not isinstance(item, Lost)]
+    assert len(snippets) == 4
+    assert snippets[2].start >= snippets[1].end
+
+
 def test_cameras_are_not_read_everywhere(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     told = "^camera 0: cameras are read on Linux and macOS; name a URL$"

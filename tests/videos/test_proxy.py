@@ -18,7 +18,7 @@ from utils.videos.stills import LINES, stills
 def test_a_copy_keeps_the_times_of_frames(tmp_path):
     times = np.cumsum([1 + 3 * (i % 5 == 0) for i in range(40)]).tolist()
     video = write_video(tmp_path / "v.mkv", 40, times=times)
-    write_proxy(video, tmp_path / "v.proxy.mp4")
+    write_proxy(video, tmp_path / "v.proxy.mp4", frame_times(video))
     assert frame_times(tmp_path / "v.proxy.mp4") == pytest.approx(frame_times(video), abs=1e-4)
     assert unplayed_format(tmp_path / "v.proxy.mp4") is None
     with av.open(str(tmp_path / "v.proxy.mp4")) as container:
@@ -30,9 +30,18 @@ def test_a_copy_keeps_the_times_of_frames(tmp_path):
     }  # fmt: skip
 
 
+def test_a_copy_of_key_frames_alone_has_few(tmp_path):
+    video = write_video(tmp_path / "v.avi", 40, codec="mjpeg", pixels="yuvj420p")
+    write_proxy(video, tmp_path / "p.mp4", None)
+    with av.open(str(tmp_path / "p.mp4")) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+    assert len(packets) == 40
+    assert sum(packet.is_keyframe for packet in packets) == 1
+
+
 @pytest.mark.parametrize("size, expected", [((1280, 720), (854, 480)), ((64, 48), (64, 48))])
 def test_a_copy_is_small(size, expected, tmp_path):
-    write_proxy(write_video(tmp_path / "v.mp4", 3, size=size), tmp_path / "p.mp4")
+    write_proxy(write_video(tmp_path / "v.mp4", 3, size=size), tmp_path / "p.mp4", None)
     with av.open(str(tmp_path / "p.mp4")) as container:
         stream = container.streams.video[0]
         assert (stream.width, stream.height) == expected
@@ -44,15 +53,15 @@ def test_a_copy_comes_whole_or_not_at_all(tmp_path):
     video.write_bytes(video.read_bytes()[:-2000])
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
-        write_proxy(write_video(tmp_path / "w.mp4", 3), tmp_path / "file" / "p.mp4")
+        write_proxy(write_video(tmp_path / "w.mp4", 3), tmp_path / "file" / "p.mp4", None)
     with pytest.raises(UserError, match=r"after|truncated"):
-        write_proxy(video, tmp_path / "p.mp4")
+        write_proxy(video, tmp_path / "p.mp4", None)
     assert not list(tmp_path.glob("*p.mp4"))
 
 
 def test_what_browsers_play(tmp_path):
     assert unplayed_format(write_video(tmp_path / "v.mp4", 2)) == "mpeg4, .mp4"
-    write_proxy(tmp_path / "v.mp4", tmp_path / "p.mp4")
+    write_proxy(tmp_path / "v.mp4", tmp_path / "p.mp4", None)
     (tmp_path / "p.avi").write_bytes((tmp_path / "p.mp4").read_bytes())
     assert unplayed_format(tmp_path / "p.avi") == "h264, .avi"
 

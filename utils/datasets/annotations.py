@@ -76,6 +76,11 @@ def read_xd_annotations(frames_path: Path, classes_path: Path) -> dict[str, Anno
     return videos
 
 
+def has_xd_codes(path: Path) -> bool:
+    """Whether an annotation file is XD-Violence's, by the classes that it names."""
+    return any(words[0] in XD_VIOLENCE.classes for _, _, words in annotation_lines(path) if words)
+
+
 def xd_class_lines(path: Path):
     """Place, video name, segments and their classes of each line of
     `annotations_multiclasses.txt`."""

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.datasets.annotations import read_ucf_annotations, xd_class_lines
+from utils.datasets.annotations import has_xd_codes, read_ucf_annotations, xd_class_lines
 from utils.datasets.event_table import read_event_table
 from utils.datasets.ground_truth import GroundTruth
 from utils.datasets.lists import Row
 from utils.find_events import Timeline
-from utils.labels import UCF_CRIME, Dataset
+from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset
 from utils.row_time import FRAMES
 
 
@@ -57,7 +57,9 @@ class KnownEvents:
                 if event.start is not None:
                     segments.append(Segment(event.start, event.end, event.label))
             return cls(videos, facts.is_own and facts.event_unit == FRAMES, facts)
-        if facts.name == UCF_CRIME.name:
+        of = XD_VIOLENCE if has_xd_codes(path) else UCF_CRIME
+        facts = facts if facts.name == of.name else of  # whose names the classes have
+        if of is UCF_CRIME:
             annotated = read_ucf_annotations(path).items()
             found = {video: _segments(a.segments, a.labels) for video, (_, a) in annotated}
         else:

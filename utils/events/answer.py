@@ -135,8 +135,11 @@ def answer_for(
     """
     video, times, row = video_name(source), None, facts.row
     if not is_features(source):
+        size, rows = facts.frames_per_row(), len(prediction.score)
         video, times = composed(source.stem), frame_times(source)
-        row, length = RowTime(FRAMES, facts.frames_per_row()), None  # its frames tell
+        if times is not None and max(1, len(times) // size) != rows:  # not every packet is a frame
+            times = frame_times(source, decode=True)
+        row, length = RowTime(FRAMES, size), None  # its frames tell
     try:
         rows = len(prediction.score)
         timeline = Timeline(rows, fps or facts.fps or FPS, times, row, length)

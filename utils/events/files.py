@@ -64,7 +64,7 @@ def write_all(answer: Answer, out: Path, index: Path | None, proxies: bool) -> N
     place = out / answer.name
     if answer.is_video and proxies:
         answer.proxy = Path(f"{place}{PROXY_SUFFIX}")
-        write_proxy(answer.source, answer.proxy)
+        write_proxy(answer.source, answer.proxy, answer.timeline.times)
     elif answer.is_video:
         answer.unplayed = unplayed_format(answer.source)
     if index:

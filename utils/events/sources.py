@@ -5,6 +5,7 @@ from pathlib import Path
 from utils.system.errors import UserError
 from utils.system.files import files_below, require_writable
 from utils.videos.inputs import PROXY_SUFFIX, VIDEO_SUFFIXES, find_videos, is_features
+from utils.videos.records import record_file
 
 INDEX = "index"  # name of the page that lists all
 WRITTEN = (".html", ".json", ".csv", ".png")  # suffixes of what is written of each
@@ -67,4 +68,6 @@ def require_apart(
     for source in sources.values():
         if source.resolve() in resolved:
             raise UserError(f"{source} would be written over: choose another --out")
-    require_writable(out / f"{INDEX}.html", *written)
+    videos = [name for name, source in sources.items() if not is_features(source)]
+    records = [record_file(out / "features" / name) for name in videos]
+    require_writable(out / f"{INDEX}.html", *written, *records)

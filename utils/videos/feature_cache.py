@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 
 from utils.datasets.features import SNIPPET_FRAMES, read_features
-from utils.datasets.lists import video_name
 from utils.network.backbone import WIDTH
 from utils.network.clip_file import weights_identity
 from utils.network.clip_visual import VisualTower
@@ -17,7 +16,7 @@ from utils.system.errors import UserError
 from utils.videos.extraction import Extraction
 from utils.videos.frames import CENTRE
 from utils.videos.inputs import is_features
-from utils.videos.records import Recipe, feature_file, is_made_so, read_record
+from utils.videos.records import Recipe, feature_file, is_made_so, place_of, read_record
 
 DECODERS = 1
 DTYPE = "float32"
@@ -77,13 +76,14 @@ def features_of(
     videos = {path: Path(name) for name, path in sources.items() if not is_features(path)}
     clip = weights_identity(clip_weights, backbone) if videos else ""
     recipe = Recipe(clip, pool, precision, DTYPE, size)
-    outdated = [
-        feature_file(folder / name, CENTRE)
+    outdated = {
+        feature_file(folder / name, CENTRE): folder / name
         for video, name in videos.items()
         if not is_made_so(folder / name, CENTRE, video, recipe)
-    ]
-    if foreign := [file for file in outdated if file.exists() and not _is_from_here(file)]:
-        raise UserError(f"{foreign[0]} was not made by predict.py: name another --out, or move it")
+    }
+    for file, place in outdated.items():
+        if file.exists() and not _is_from_here(place):
+            raise UserError(f"{file} was not made by predict.py: name another --out, or move it")
     for file in outdated:
         file.unlink(missing_ok=True)
     extraction = Extraction(videos, folder, [CENTRE], recipe, failures)
@@ -108,14 +108,14 @@ def _read(path: Path, width: int) -> torch.Tensor:
     return torch.from_numpy(read_features(path, width=width))
 
 
-def _is_from_here(file: Path) -> bool:
-    """Whether the record beside a feature file says what this would: one crop, unrounded."""
-    record = read_record(file.with_name(video_name(file)))
+def _is_from_here(place: Path) -> bool:
+    """Whether the record of features says what this would: one crop, unrounded."""
+    record = read_record(place)
     return bool(record) and (record["crops"], record["dtype"]) == ([CENTRE], DTYPE)
 
 
 def _said_clip(path: Path) -> str | None:
     """What the record beside a feature file says."""
-    record = read_record(path.with_name(video_name(path))) or {}
+    record = read_record(place_of(path)) or {}
     clip = record.get("clip_weights")
     return clip if isinstance(clip, str) else None

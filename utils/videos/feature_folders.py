@@ -8,7 +8,7 @@ from utils.datasets.lists import video_and_crop
 from utils.network.backbone import RANDOM
 from utils.system.errors import UserError
 from utils.system.files import composed, files_below
-from utils.videos.records import read_record
+from utils.videos.records import place_of, read_record
 
 
 class Kind(NamedTuple):
@@ -45,9 +45,9 @@ def find_features(path: Path, with_records: bool) -> FoundFeatures:
         video, crop = video_and_crop(file.stem)
         if video == composed(file.stem):
             crop = None  # its name says none
-        record = record_of(file.with_name(video)) if with_records else None
+        record = record_of(place_of(file)) if with_records else None
         recorded = record if record and crop in record["crops"] else {}
-        random += recorded.get("clip_weights") == RANDOM
+        random += str(recorded.get("clip_weights")).split()[0] == RANDOM  # with the backbone behind
         kind = Kind(recorded.get("pool"), crop)
         files = videos.setdefault(video, {})
         if kind in files:

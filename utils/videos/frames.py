@@ -45,7 +45,10 @@ class Video:
     def __init__(self, path: Path | str, name: str | None = None, **how):
         self.name = name or f"video {path}"
         try:
-            self.container = av.open(str(path), **how)
+            # Whole, since `12:30.mp4` alone would be a URL.
+            self.container = av.open(
+                str(path.absolute() if isinstance(path, Path) else path), **how
+            )
         except UNREADABLE as error:
             raise UserError(f"{self.name} cannot be opened: {_reason(error)}") from None
         streams = [
@@ -77,6 +80,13 @@ class Video:
         seconds = (self.container.duration or 0) / av.time_base
         return round(seconds * (self.stream.average_rate or 0))
 
+    def _frames_until(self, packet: av.Packet) -> int:
+        """Frames up to a packet and its own, by its time and the rate."""
+        rate, begin = self.stream.average_rate, self.stream.start_time or 0
+        if packet.dts is None or not rate:
+            return 0
+        return round((packet.dts - begin) * packet.time_base * rate) + 1
+
     def frames(self) -> Iterator[np.ndarray]:
         """Its frames in order, upright: (H, W, 3) uint8, RGB. Raises as `decoded`."""
         return map(upright, self.decoded())
@@ -87,11 +97,12 @@ class Video:
         Raises:
             UserError: it cannot be decoded to its end, or holds no frame.
         """
-        count = unseen = 0
+        count = unseen = reached = 0
         try:
             with self.container:
                 for packet in self.container.demux(self.stream):
                     unseen += packet.is_discard  # cut away, but still in the file
+                    reached = max(reached, self._frames_until(packet))
                     for frame in packet.decode():
                         self.time = frame.time
                         yield frame
@@ -102,7 +113,8 @@ class Video:
             ) from None
         if not count:
             raise UserError(f"{self.name} holds no frame")
-        if count + unseen < self.expected:
+        # An AVI also announces frames that were left out; the others tell their time.
+        if max(count + unseen, reached) < self.expected:
             raise UserError(
                 f"{self.name} ends after {count} of {self.expected - unseen} frames: truncated?"
             )
@@ -131,10 +143,15 @@ def as_shown(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
     return frame.reformat(*size, "yuv420p")
 
 
-def frame_times(path: Path) -> np.ndarray | None:
-    """(F,) seconds at which a player shows the frames of a video, in order, without decoding them;
-    None where it says neither that nor how many frames a second has. Where the clock of a video
-    begins anew, as in recordings that were joined, it goes on.
+def frame_times(path: Path, decode: bool = False) -> np.ndarray | None:
+    """(F,) seconds at which a player shows the frames of a video, in order; None where it says
+    neither that nor how many frames a second has. Where the clock of a video begins anew, as in
+    recordings that were joined, it goes on.
+
+    Args:
+        path: of the video.
+        decode: ask its frames, which takes long. Its packets know the same, as long as each is a
+            frame: not so before the first key frame, or where frames are two fields.
 
     Raises:
         UserError: as Video.
@@ -142,13 +159,19 @@ def frame_times(path: Path) -> np.ndarray | None:
     video = Video(path)
     base = video.stream.time_base
     with video.container as container:
-        begin = container.start_time  # of pictures or sound
-        found = [
-            (p.pts, p.dts, p.duration)
-            for p in container.demux(video.stream)
-            if p.size and not p.is_discard
-        ]
-        rate = video.stream.guessed_rate
+        begin, rate = container.start_time, video.stream.guessed_rate  # of pictures or sound
+        if decode:
+            found = [(f.pts, f.dts, f.duration) for f in video.decoded()]
+        else:
+            packets = (p for p in container.demux(video.stream) if p.size and not p.is_discard)
+            found, begun = [], False
+            for p in packets:
+                begun = begun or p.is_keyframe
+                found.append((p.pts, p.dts, p.duration))
+                if not begun:
+                    break
+            if not begun:
+                return frame_times(path, decode=True)
     stamps = _on_one_clock(found, NEW_CLOCK / base)
     if len(set(stamps)) < min(2, len(stamps)) or not stamps:
         return np.arange(len(found)) / float(rate) if rate else None

@@ -113,7 +113,7 @@ class Live:
 
     def _read(self) -> None:
         """The thread: hands over snippets until the source ends, or nobody wants them."""
-        wait, offset = 0, 0.0
+        wait, offset, end = 0, 0.0, 0.0
         while not self.stop.is_set():
             try:
                 video = open_source(self.source)
@@ -122,7 +122,7 @@ class Live:
                 for snippet in parts:
                     if self.stop.is_set():
                         return
-                    wait = 0
+                    wait, end = 0, snippet.end
                     self._hand_over(snippet)
                 error = UserError(f"{self.name} ended")
                 if self.waits:
@@ -135,7 +135,7 @@ class Live:
             wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
             self.found.put(Lost(str(error), wait))
             self.stop.wait(wait)
-            offset = time.monotonic() - self.began
+            offset = max(time.monotonic() - self.began, end)  # its own clock may be ahead
 
     def _hand_over(self, snippet: TimedSnippet) -> None:
         if self.waits:

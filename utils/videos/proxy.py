@@ -6,10 +6,11 @@ from itertools import count
 from pathlib import Path
 
 import av
+from av.video.frame import PictureType
 
 from utils.system.errors import UserError
 from utils.system.files import whole_file
-from utils.videos.frames import UNREADABLE, Video, as_shown, frame_times, shown_size
+from utils.videos.frames import UNREADABLE, Video, as_shown, shown_size
 
 ENCODER = "libx264"
 MOST_LINES = 480  # height of a copy, in pixels
@@ -55,13 +56,16 @@ def require_encoder() -> None:
         ) from None
 
 
-def write_proxy(source: Path, target: Path) -> None:
+def write_proxy(source: Path, target: Path, times: Iterable[float] | None) -> None:
     """An MP4, whole or not at all.
+
+    Args:
+        source, target: of the video and its copy.
+        times: seconds at which the frames are shown, as `frame_times` gives them.
 
     Raises:
         UserError: the source cannot be decoded, or the target not be written.
     """
-    times = frame_times(source)
     video = Video(source)
     if times is None:
         times = (i / USUAL_RATE for i in count())
@@ -76,12 +80,13 @@ def write_proxy(source: Path, target: Path) -> None:
 
 def _write(video: Video, times: Iterable[float], path: Path) -> None:
     how = {"format": "mp4", "options": {"movflags": "+faststart"}}
-    with av.open(str(path), "w", **how) as container:
+    with av.open(str(path.absolute()), "w", **how) as container:
         stream, last = None, -1
         for frame, time in zip(video.decoded(), times, strict=False):
             if stream is None:
                 stream = _stream(container, shown_size(frame, video.stream, MOST_LINES))
             shown = as_shown(frame, (stream.width, stream.height))
+            shown.pict_type = PictureType.NONE  # a key frame where the encoder wants one
             tick = round(time * TICKS)
             # The first from the beginning on: a player that finds nothing there would begin with
             # it, and be early ever after.

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.features import SNIPPET_FRAMES
+from utils.datasets.lists import video_and_crop
 from utils.system.console import dashed
 from utils.system.errors import UserError
-from utils.system.files import remove_left_behind, write_json
+from utils.system.files import composed, remove_left_behind, write_json
 
 SHA256_DIGITS = 64
 
@@ -40,6 +41,12 @@ class Recipe(NamedTuple):
 def feature_file(place: Path, crop: int) -> Path:
     """The features of a crop; `place` is the path without `__<crop>.npy`."""
     return place.with_name(f"{place.name}__{crop}.npy")
+
+
+def place_of(file: Path) -> Path:
+    """The place of a feature file. Its letters are those of the file, see `composed`."""
+    named = video_and_crop(file.stem)[0] != composed(file.stem)  # its name has a crop
+    return file.with_name(file.stem.rpartition("__")[0] if named else file.stem)
 
 
 def record_file(place: Path) -> Path:

@@ -44,7 +44,7 @@ def relative_link(target: Path, folder: Path) -> str:
         path = os.path.relpath(target, folder)
     except ValueError:  # another drive
         return target.absolute().as_uri()
-    return quote(PurePath(path).as_posix())
+    return quote(os.fsencode(PurePath(path).as_posix()))  # a folder's name need not be UTF-8
 
 
 def curve(answer: Answer, most: int) -> str:
@@ -149,4 +149,5 @@ def _write(path: Path, template: str, **values) -> None:
     )
     pages.filters["clock"] = clock
     pages.globals |= {"ABNORMALITY": ABNORMALITY, "SHARE": SHARE, "plural": plural}
-    write_text(path, pages.get_template(template).render(values))
+    text = pages.get_template(template).render(values)
+    write_text(path, text.encode(errors="backslashreplace").decode())  # names need not be UTF-8

@@ -3,6 +3,7 @@ const find = (selector) => document.querySelector(selector);
 const all = (selector) => [...document.querySelectorAll(selector)];
 const { edges, score, names, likeliest, share } = JSON.parse(find("#data").textContent);
 const end = edges.at(-1);
+const longestRow = edges.reduce((most, at, i) => Math.max(most, at - edges[Math.max(i - 1, 0)]), 0);
 const SLACK = 0.001; // seconds: players and these numbers are rounded in different ways
 const video = find("video"), lanes = find(".lanes"), scroller = find(".scroller");
 const rows = all("tr[data-start]");
@@ -72,7 +73,7 @@ function check() {
   const trouble = {
     missing: !chosen && (video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE),
     unplayable: chosen || (known && !video.videoWidth),
-    other: known && Math.abs(video.duration - end) > 2,
+    other: known && Math.abs(video.duration - end) > 2 + longestRow, // an unfinished row is left out
   };
   for (const [id, holds] of Object.entries(trouble)) find(`#${id}`).hidden = !holds;
   find("#trouble").hidden = !Object.values(trouble).some(Boolean);
