@@ -1,8 +1,10 @@
 """Time, floating-point operations, memory and operators of a piece of code."""
 
 import resource
+import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from utils.system.device import set_precision
 from utils.system.errors import UserError
+
+KILLED = "a process that measures was killed: is there too little memory? (--only names sections)"
 
 
 class Result(NamedTuple):
@@ -58,7 +63,10 @@ class OwnProcess:
 
     def __call__(self):
         self.pipe.send(True)
-        self.pipe.recv()
+        try:
+            self.pipe.recv()
+        except EOFError:
+            raise UserError(KILLED) from None
 
     def close(self):
         self.pipe.send(False)
@@ -89,7 +97,7 @@ def best_times(runs: dict, device: torch.device, repeats: int) -> dict[str, floa
 def matrix_peak(device: torch.device, precision: str) -> float:
     """GFLOP/s of this machine's matrix products, the faster of the network's shape and a square."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    set_precision(precision)
     rates = []
     for m, k, n in ((4096, 512, 2048), (2048, 2048, 2048)):
         a = torch.randn(m, k, device=device, dtype=dtype)
@@ -105,13 +113,14 @@ def gflop(run) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def kept_for_backward(forward) -> float:
-    """GB of the tensors that a forward pass keeps for its backward pass, weights left out."""
-    kept = {}
+def kept_for_backward(forward, weights: Iterable[torch.Tensor]) -> float:
+    """GB of the tensors that a forward pass keeps for its backward pass, without the weights, which
+    are there in any case."""
+    kept, there = {}, {weight.untyped_storage().data_ptr() for weight in weights}
 
     def keep(tensor):
-        if not (tensor.is_leaf and tensor.requires_grad):
-            storage = tensor.untyped_storage()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in there:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
@@ -141,6 +150,19 @@ def memory_of_process(process: int | str, field: str) -> float:
     return next((int(x.split()[1]) * 1024 / 1e9 for x in lines if x.startswith(field)), 0.0)
 
 
+def printed_by(command: list[str], **how) -> str:
+    """What a command prints, in a process of its own.
+
+    Raises:
+        UserError: it failed.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, **how)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise UserError(lines[-1].removeprefix("error: ") if lines else KILLED)
+    return done.stdout
+
+
 def grown_memory(make, *args) -> float:
     """GB that a process of its own holds at most while it calls a function, beyond what it held
     before; see `OwnProcess`."""
@@ -152,7 +174,7 @@ def grown_memory(make, *args) -> float:
     try:
         return pipe.recv()
     except EOFError:
-        raise UserError("a process that measures memory was killed: is there too little?") from None
+        raise UserError(KILLED) from None
     finally:
         process.join()
 

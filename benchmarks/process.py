@@ -1,16 +1,17 @@
 """The whole of `ucf_test.py`, from its start to its end, and what takes the time in it."""
 
 import json
-import subprocess
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks import workload
-from benchmarks.measure import Result
+from benchmarks.measure import Result, printed_by
 from benchmarks.networks import initial_network
 from utils import PROJECT, checkpoint
 from utils.runs.made_with import made_with
@@ -26,6 +27,7 @@ def process(settings) -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
         options = written_test_set(Path(folder), counts)
         options += ["--device", str(settings.device), "--output-dir", folder]
+        options += ["--compile", str(settings.compile)]
         for precision in settings.precisions:
             of_precision = [*options, "--precision", precision]
             name = f"ucf_test.py, {len(counts)} videos, {precision}"
@@ -46,9 +48,10 @@ def parts_of_process(options: list[str]) -> dict[str, float]:
     """Seconds of each part of one process; `the rest` has its end, too."""
     begun = time.time()
     command = [sys.executable, "-m", "benchmarks.clocked_test", str(begun), *options]
-    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    printed = printed_by(command, cwd=PROJECT, env={**os.environ, **threads})
     whole = time.time() - begun
-    parts = json.loads(done.stdout.splitlines()[-1])
+    parts = json.loads(printed.splitlines()[-1])
     return parts | {"the rest": whole - sum(parts.values())}
 
 

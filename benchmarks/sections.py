@@ -1,6 +1,5 @@
 """What the benchmark measures, section by section: each gives rows of the table."""
 
-import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -20,6 +19,7 @@ from benchmarks.measure import (
     kept_for_backward,
     matrix_peak,
     peak_memory,
+    printed_by,
 )
 from benchmarks.networks import fast_step, network, plain_network, plain_scoring, plain_step
 from benchmarks.process import process
@@ -100,27 +100,28 @@ def memory(settings) -> list[Result]:
         filled = Filled.of(lengths, args.visual_length, args.attn_window)
         visual = filled.unpack(snippets)
         theirs, ours = plain_network(CPU), network(args, CPU)
+        text = ours.encode_text().detach()  # those of the texts are as many for any batch
         kept = [
             kept_for_backward(
-                lambda model=theirs, y=labels, n=lengths, x=visual: plain.looped_losses(
-                    model(x, n), y, n, args.loss2_weight
-                )
+                lambda model=theirs, y=labels, n=lengths, x=visual, text=text: plain.looped_losses(
+                    model(x, n, text), y, n, args.loss2_weight
+                ),
+                theirs.parameters(),
             ),
             kept_for_backward(
-                lambda model=ours, y=labels, n=lengths, x=visual, filled=filled: dsanet_losses(
-                    model(x, n, filled=filled), y, n, args.loss2_weight
-                )
+                lambda model=ours, y=labels, n=lengths, x=visual, filled=filled, text=text: (
+                    dsanet_losses(model(x, n, text, filled), y, n, args.loss2_weight)
+                ),
+                ours.parameters(),
             ),
         ]
         kept = [1e3 * gigabytes / 4 for gigabytes in kept]
         results.append(Result(f"kept for backward, a video, {what}", *kept, "MB"))
     if settings.memory_batch:
         command = [sys.executable, "-m", "benchmarks.bench", "--device", str(settings.device)]
-        command += ["--batch", str(settings.memory_batch), "--one-step"]
-        peaks = [
-            subprocess.run([*command, which], check=True, capture_output=True, text=True).stdout
-            for which in ("plain", "ours")
-        ]
+        command += ["--batch", str(settings.memory_batch)]
+        command += ["--threads", str(settings.threads), *["--compile"] * settings.compile]
+        peaks = [printed_by([*command, "--one-step", which]) for which in ("plain", "ours")]
         name = f"peak memory, batch {settings.memory_batch}, real lengths"
         results.append(Result(name, *map(float, peaks), "GB"))
     return results
@@ -267,6 +268,9 @@ def scored_videos(dataset: str) -> ScoredVideos:
     return ScoredVideos(predictions, GroundTruth(edges, spans, segments, labels), rows, facts)
 
 
+READERS = min(CORES, 128)  # processes, as many as --num-workers takes
+
+
 def feeding(settings) -> list[Result]:
     """Clips per second, from files and from the cache."""
     counts = np.sort(workload.snippet_counts("ucf"))
@@ -281,10 +285,10 @@ def feeding(settings) -> list[Result]:
         arguments = ("--train-list", f"{folder}/list.csv", "--batch-size", "32")
         runs, order = {}, torch.Generator()
         for name, cache in (("files", ()), ("cache", ("--cache", folder))):
-            args = workload.options("ucf", *arguments, *cache, "--num-workers", str(CORES))
+            args = workload.options("ucf", *arguments, *cache, "--num-workers", str(READERS))
             every_row = Shuffled(range(len(rows)), args.batch_size, order)
-            clips = training_clips(rows, 256, args.train_list, args.cache, CORES)
-            loader = training_batches(clips, every_row, CORES, CPU)
+            clips = training_clips(rows, 256, args.train_list, args.cache, READERS)
+            loader = training_batches(clips, every_row, READERS, CPU)
             runs[name] = lambda loader=loader: [len(lengths) for _, _, lengths in loader]
         long = [read_features(path) for path, t in zip(paths, counts, strict=True) if t > 256]
         runs["looped"] = lambda: [plain.looped_clip(feat, 256) for feat in long]

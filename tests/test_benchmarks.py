@@ -72,7 +72,11 @@ def test_measures():
     x = torch.randn(64, 32, requires_grad=True)
     w = torch.nn.Parameter(torch.randn(32, 16))
     assert gflop(lambda: x @ w) == pytest.approx(2 * 64 * 32 * 16 / 1e9)
-    assert kept_for_backward(lambda: (x * 2).exp().sum()) == pytest.approx(4 * 64 * 32 / 1e9)
+    assert kept_for_backward(lambda: (x * 2).exp().sum(), [w]) == pytest.approx(4 * 64 * 32 / 1e9)
+    layer, frozen = torch.nn.Linear(32, 48), torch.nn.Linear(48, 16).requires_grad_(False)
+    weights = [*layer.parameters(), *frozen.parameters()]
+    found = kept_for_backward(lambda: frozen(layer(x)).exp().sum(), weights)
+    assert found == pytest.approx(4 * 64 * (32 + 16) / 1e9)
     with Operators() as count:
         y = (x * 2).view(32, 64) + 1
         y.sum().item()

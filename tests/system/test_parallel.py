@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import ucf_train
-from helpers.processes import by_hand, double, ended, torchrun, wait_until, workers
+from helpers.processes import DOUBLE, by_hand, double, ended, torchrun, wait_until, workers
 from helpers.scripts import drop_checkpoints, exit_code, make_data, options_of
 from helpers.videos import write_video
 from utils.datasets import order as orders
@@ -138,6 +138,19 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_killed(alone, togethe
     assert "resuming" in out
     assert "processes: 2" in (folder / "provenance.yml").read_text()
     assert_agree(alone, folder)
+
+
+@pytest.mark.slow
+@needs_pgrep
+def test_one_process_that_was_killed_goes_on(data, alone, tmp_path):
+    command = ["ucf_train.py", *options_of(tmp_path, data("ucf"))]
+    begun = torchrun(1, command, "--max-restarts=1", launcher=DOUBLE)
+    wait_until((tmp_path / "checkpoint.pth").exists, begun)
+    os.kill(workers(begun)[0], signal.SIGKILL)
+    code, out, errors = ended(begun)
+    assert code == 0, errors
+    assert "resuming" in out
+    assert_agree(alone, tmp_path)
 
 
 @pytest.mark.slow

@@ -39,12 +39,17 @@ def set_up_device(name: str, precision: str, deterministic: bool = False) -> tor
         note(f"there is a GPU here, but PyTorch cannot use it ({reason}): computing on the CPU")
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for pinned memory, too
-    # PyTorch's own default would round convolutions on a GPU to TF32 even where fp32 is asked for.
-    for backend in (torch.backends, torch.backends.cuda.matmul):  # torch.compile parts these two
-        backend.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    set_precision(precision)
     if device.type == "cpu":
         keep_freed_memory()
     return device
+
+
+def set_precision(precision: str) -> None:
+    """Of matrix products in float32, for all that is computed from now on. (PyTorch's own default
+    would round convolutions on a GPU to TF32 even where fp32 is asked for.)"""
+    for backend in (torch.backends, torch.backends.cuda.matmul):  # torch.compile parts these two
+        backend.fp32_precision = "tf32" if precision == "tf32" else "ieee"
 
 
 def pick_device(name: str) -> torch.device:

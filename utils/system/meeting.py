@@ -31,17 +31,21 @@ POLL_SECONDS = 0.05
 
 
 def join_processes() -> None:
-    """Join the processes that torchrun started; alone, do nothing. All but the main one stay
-    silent from then on, errors aside. What comes before it, every process says.
+    """Join the processes that torchrun started. All but the main one stay silent from then on,
+    errors aside. What comes before it, every process says. One that torchrun started alone only
+    keeps its store, which tells whether it was started again.
 
     Raises:
         UserError: the master, or one of the processes, cannot be reached.
     """
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1 or processes() > 1:
+    alone = int(os.environ.get("WORLD_SIZE", 1)) == 1
+    if processes() > 1 or (alone and "TORCHELASTIC_RUN_ID" not in os.environ):
         return
     master = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
     try:
         launcher, rank, count = next(dist.rendezvous("env://", timeout=MEET))
+        if alone:
+            return set_group(Group(launcher=launcher))
         name = knock(launcher, rank) if rank else welcome_all(launcher, count)
         store = dist.PrefixStore(name, launcher)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
