@@ -200,7 +200,7 @@ def answer_all(sources, own, detector, weights, known, device, size: int) -> Non
 def answers_of(features, sources: dict[str, Path], own, detector, about, known, failures):
     """The Answer for each video, as soon as its Features are there; why there is none goes to
     `failures`."""
-    from utils.datasets.lists import video_name
+    from utils.datasets.features import video_name
     from utils.datasets.video_table import known_lengths
     from utils.events.answer import answer_for
 

@@ -62,11 +62,13 @@ class OwnProcess:
         other.close()
 
     def __call__(self):
-        self.pipe.send(True)
         try:
+            self.pipe.send(True)
             self.pipe.recv()
-        except EOFError:
-            raise UserError(KILLED) from None
+        except (EOFError, BrokenPipeError):
+            self.process.join()
+            failed = "a process that measures failed, see above"
+            raise UserError(KILLED if self.process.exitcode < 0 else failed) from None
 
     def close(self):
         self.pipe.send(False)
@@ -159,7 +161,8 @@ def printed_by(command: list[str], **how) -> str:
     done = subprocess.run(command, capture_output=True, text=True, **how)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise UserError(lines[-1].removeprefix("error: ") if lines else KILLED)
+        killed = done.returncode < 0 or not lines
+        raise UserError(KILLED if killed else lines[-1].removeprefix("error: "))
     return done.stdout
 
 

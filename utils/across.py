@@ -135,6 +135,9 @@ def place_of(text: str, given: dict[str, dict[str, str]], options: list[str]) ->
         text: `ucf`, `xd` or a file.
         given: paths by option and name.
         options: further ones, of all data sets.
+
+    Raises:
+        UserError: they cannot be.
     """
     recipe, own = recipe_of(text)
     parser, usual = DATASETS[recipe]
@@ -144,7 +147,9 @@ def place_of(text: str, given: dict[str, dict[str, str]], options: list[str]) ->
             own.append(f"{dashed(option)}={given[option][name]}")
     options = [*own, *options]
     parsed = parser.read(options)
-    return Place(dataset_of(parsed, usual), recipe, options, parsed)
+    facts = dataset_of(parsed, usual)
+    facts.left_out(parsed)  # before hours of training on the others
+    return Place(facts, recipe, options, parsed)
 
 
 def trained(place: Place, out: Path) -> str:
@@ -183,7 +188,9 @@ def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
     folder = out / f"{trained_on}_on_{place.name}"
     files = {"model-path": weights, "output-dir": folder, "predictions": folder / "predictions.npz"}
     script = PROJECT / f"{place.recipe}_test.py"
-    theirs = {*OF_WEIGHTS, "crops", "config"} - {*MAY_DIFFER_IN_TEST}
+    theirs = {*OF_WEIGHTS, "leave_out", "crops", "config"} - {*MAY_DIFFER_IN_TEST}
+    if place.facts.is_own and not place.facts.gt:
+        theirs |= {"gt_path", "gt_segment_path", "gt_label_path"}
     options = {n: getattr(place.parsed, n) for n in place.parsed.given if n not in theirs}
     test = [sys.executable, script, *as_arguments(options | files)]
     ended = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)

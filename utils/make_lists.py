@@ -22,9 +22,9 @@ from utils.datasets.annotations import (
     read_ucf_annotations,
     read_xd_annotations,
 )
-from utils.datasets.features import SNIPPET_FRAMES, read_features
+from utils.datasets.features import SNIPPET_FRAMES, read_features, video_name
 from utils.datasets.ground_truth import rasterize
-from utils.datasets.lists import COLUMNS, video_name
+from utils.datasets.lists import COLUMNS
 from utils.datasets.own_lists import add_crop, build_own, with_places
 from utils.labels import UCF_CRIME, XD_VIOLENCE, Dataset, read_dataset
 from utils.options.kinds import fraction_below_1, nonnegative_int

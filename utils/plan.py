@@ -54,9 +54,10 @@ class Plan(NamedTuple):
             )
         if most:
             needed = math.ceil(most / (steps * passes))
-            bound = not adapts and "max_epoch" in args.given
+            bound = "max_epoch" in args.given
             if bound and epochs < needed and "max_steps" not in args.given:
-                note(f"--max-epoch {epochs} ends the run after {epochs * steps} of {most} steps")
+                ended = epochs * steps * passes
+                note(f"--max-epoch {epochs} ends the run after {ended} of {most} steps")
             epochs = min(needed, epochs) if bound else needed
         planned = epochs * passes * sgnm_steps
         if most:

@@ -63,6 +63,9 @@ def test_what_is_wrong_on_the_command_line_is_not_a_rows(tmp_path):
     path = write(tmp_path, {"rows": {"a": {"options": {"crops": 10}}}})
     with pytest.raises(UserError, match=r"^argument --lr: "):
         read_grid(path, None, None, ["--lr=x"])
+    path = write(tmp_path, {"options": {"method": "rtfm"}, "rows": {"a": {"options": {"lrr": 1}}}})
+    with pytest.raises(UserError, match=r"row 'a': unrecognized arguments: --lrr=1"):
+        read_grid(path, None, None, ["--crops=10"])
 
 
 def test_rows_with_names_of_the_same_letters_have_folders_of_their_own(tmp_path, lists):

@@ -8,6 +8,7 @@ import ablate
 from helpers.grids import ROWS, write
 from helpers.own_set import TWO, own_set
 from helpers.scripts import one_error
+from utils.ablation.grid import read_grid
 
 BEST = '{"auc1": 0.9, "average_map": None}'
 OF_VIDEOS = '{"auc1": None, "average_map": None, "video_auc": 0.75, "video_ap": 0.5}'
@@ -61,6 +62,16 @@ def test_a_published_set_is_named_by_either_option(scripts, lists, tmp_path, cap
     assert text.startswith("| T, XD-Violence ")
     ablate.main([*command, *lists, "--dataset=xd"])
     assert "2 runs, 2 of them finished before" in capsys.readouterr().out
+
+
+def test_metrics_of_whole_videos_need_no_events(tmp_path):
+    data = own_set(tmp_path / "shop", events=False)
+    for wanted, kept in (
+        (["class_accuracy", "unseen_video_auc", "ap1"], ["class_accuracy", "unseen_video_auc"]),
+        (["ap1"], ["video_auc", "video_ap"]),
+    ):
+        path = write(tmp_path, {**ROWS, "metrics": wanted})
+        assert read_grid(path, "ucf", None, [f"--dataset={data.file}"]).metrics == kept
 
 
 def test_what_is_described_decides_results(scripts, tmp_path, capsys):

@@ -73,6 +73,16 @@ def test_segments_of_rows_that_are_shares_of_their_video(lists):
         from_segments(TruthFiles.of(paths(lists)), rows, facts, [edge / 9 for edge in edges])
 
 
+def test_a_normal_video_may_have_no_segments(lists):
+    ours = read(lists)
+    for name in ("segment", "label"):
+        path = lists / f"gt_{name}_ucf.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "Normal_Videos_003_x264": []}))
+    rows = read_list(paths(lists).test_list, UCF_CRIME)
+    found = from_segments(TruthFiles.of(paths(lists)), rows, UCF_CRIME, ours.edges)
+    assert (found.segments[2], found.labels[2]) == ([(0, 80)], ["A"])
+
+
 @pytest.mark.parametrize("name", ["segment", "label"])
 def test_segments_and_labels_are_of_as_many_videos_as_the_list_has(name, lists):
     """The frames, or the lengths of the rows, are known by themselves."""

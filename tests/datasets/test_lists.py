@@ -5,8 +5,8 @@ import torch
 from benchmarks.plain import looped_clip
 from utils.datasets.batches import chunk_batches
 from utils.datasets.clips import process_feat, process_split
-from utils.datasets.features import read_features
-from utils.datasets.lists import read_list, video_and_crop
+from utils.datasets.features import read_features, video_and_crop
+from utils.datasets.lists import read_list
 from utils.labels import UCF_CRIME, XD_VIOLENCE
 from utils.network.batch import Filled
 from utils.system.errors import UserError

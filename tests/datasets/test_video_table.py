@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from helpers.own import described, features, table
-from utils.datasets.lists import list_lines, read_list, video_and_crop
+from utils.datasets.features import video_and_crop
+from utils.datasets.lists import list_lines, read_list
 from utils.datasets.video_table import known_lengths, known_videos, read_video_table
 from utils.system.errors import UserError
 

@@ -69,6 +69,7 @@ def test_the_table():
         (["ucf", "xd", "--weights", "model.pth"], "--weights model.pth: expected NAME=PATH"),
         (["ucf", "xd", "--weights", "ucf=none.pth"], "--weights ucf=none.pth: not found"),
         (["ucf", "gone.yml"], "gone.yml"),
+        (["ucf", "xd", "--leave-out", "Explosion"], "XD-Violence has no such anomaly class"),
     ],
 )
 def test_bad_options_end_in_one_line(options, message, tmp_path, capsys):

@@ -78,6 +78,10 @@ def test_epochs_that_end_a_run_before_its_steps_do(capsys):
     assert (plan.epochs, plan.most_steps) == (3, 15_000)
     told = "note: --max-epoch 3 ends the run after 6 of 15000 steps\n"
     assert capsys.readouterr().err == told
+    adapted = Plan.of(options("--method=rtfm", "--max-epoch=3", "--adapt=True"), 2, 4)
+    assert adapted.epochs == 3
+    told = f"--max-epoch 3 ends the run after {3 * 2 * adapted.passes} of 15000 steps\n"
+    assert capsys.readouterr().err.endswith(told)
     for more in (["--max-epoch=7500"], ["--max-epoch=3", "--max-steps=15000"]):
         Plan.of(options("--method=rtfm", *more), 2, 4)
         assert capsys.readouterr().err == ""

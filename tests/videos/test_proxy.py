@@ -36,7 +36,7 @@ def test_a_copy_of_key_frames_alone_has_few(tmp_path):
     with av.open(str(tmp_path / "p.mp4")) as container:
         packets = [p for p in container.demux(video=0) if p.size]
     assert len(packets) == 40
-    assert sum(packet.is_keyframe for packet in packets) == 1
+    assert sum(packet.is_keyframe for packet in packets) < 5
 
 
 @pytest.mark.parametrize("size, expected", [((1280, 720), (854, 480)), ((64, 48), (64, 48))])

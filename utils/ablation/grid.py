@@ -101,7 +101,7 @@ def read_grid(
         rows = [row._replace(paper={}) for row in rows]
     if not facts.has_events:
         known = SELECTABLE_WITHOUT_EVENTS
-        metrics = [m for m in metrics if m in known] or [*known]
+        metrics = [m for m in metrics if ALL_METRICS[m].of_videos] or [*known]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     metrics = list(dict.fromkeys(chosen or metrics))
     note = said["note"] if any(m in row.paper for row in rows for m in metrics) else ""
@@ -123,8 +123,12 @@ def _command_line_first(recipe: str, options: list[str]):
     may have what it needs: the method of `--crops`.)"""
     try:
         yield
-    except UserError:
-        DATASETS[recipe][0].read(options)
+    except UserError as error:
+        try:
+            DATASETS[recipe][0].read(options)
+        except UserError as alone:
+            if str(error).endswith(str(alone)):
+                raise alone from None
         raise
 
 

@@ -1,5 +1,6 @@
 """Events as one table, `video,start,end,class`: what happens in videos, and from when to when."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class DatasetEvent(NamedTuple):
 
 
 def events_of(
-    rows: list[Row], ends: list[float], facts: Dataset, others: set[str]
+    rows: list[Row], ends: list[float], facts: Dataset, others: Callable[[], set[str]]
 ) -> list[list[DatasetEvent]]:
     """The events of videos, by time. Events of one class that overlap are merged, and said to be.
 
@@ -76,17 +77,20 @@ def events_of(
         ends: of the videos, as far as their rows reach; where the list knows how long a video is,
             that counts.
         facts: of the data set.
-        others: names of further videos, whose events do not matter here.
+        others: gives the names of further videos, whose events do not matter here. Asked where an
+            event is of one.
 
     Raises:
         UserError: the table cannot be read, or has an event of an unknown video or class, of a
             normal video, or outside its video.
     """
     found: dict[str, list[DatasetEvent]] = {row.video: [] for row in rows}
+    known: set[str] | None = None
     by_video = {row.video: (row, end) for row, end in zip(rows, ends, strict=True)}
     for event in read_event_table(facts.events):
         if event.video not in found:
-            if event.video not in others:
+            known = others() if known is None else known
+            if event.video not in known:
                 raise UserError(f"{event.place}: {event.video} is in no list of {facts.title}")
         elif event.start is not None:
             found[event.video].append(_event_in_unit(event, *by_video[event.video], facts))

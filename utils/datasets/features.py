@@ -6,9 +6,25 @@ import numpy as np
 
 from utils.network.backbone import WIDTH
 from utils.system.errors import UserError
+from utils.system.files import composed
 from utils.system.untrusted import load_array
 
 SNIPPET_FRAMES = 16
+CROP_DIGITS = 2  # in the name of a file
+
+
+def video_and_crop(stem: str) -> tuple[str, int]:
+    """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0, by its name
+    without the ending. A crop has one or two digits: `cam__20240101` is a video."""
+    stem = composed(stem)
+    video, _, crop = stem.rpartition("__")
+    is_crop = video and crop.isdecimal() and len(crop) <= CROP_DIGITS
+    return (video, int(crop)) if is_crop else (stem, 0)
+
+
+def video_name(path: Path) -> str:
+    """Name of the video of a feature file."""
+    return video_and_crop(path.stem)[0]
 
 
 def read_features(path: Path, header_only: bool = False, width: int = WIDTH) -> np.ndarray:

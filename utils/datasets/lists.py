@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from utils.datasets.csv_table import read_cells
-from utils.datasets.features import read_features
+from utils.datasets.features import read_features, video_name
 from utils.labels import Dataset
 from utils.network.backbone import WIDTH
 from utils.row_time import UNITS
@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # lists are read without PyTorch
     import torch
 
 COLUMNS = ["path", "label"]
-CROP_DIGITS = 2
 
 
 class Row(NamedTuple):
@@ -48,20 +47,6 @@ class Row(NamedTuple):
             return read_features(self.path, header_only, self.width)
         except UserError as error:
             raise UserError(f"{self.place}: {error}" if self.place else str(error)) from None
-
-
-def video_and_crop(stem: str) -> tuple[str, int]:
-    """Of a feature file `<video>__<crop>.npy`, or `<video>.npy`, whose crop is 0, by its name
-    without the ending. A crop has one or two digits: `cam__20240101` is a video."""
-    stem = composed(stem)
-    video, _, crop = stem.rpartition("__")
-    is_crop = video and crop.isdecimal() and len(crop) <= CROP_DIGITS
-    return (video, int(crop)) if is_crop else (stem, 0)
-
-
-def video_name(path: Path) -> str:
-    """Name of the video of a feature file."""
-    return video_and_crop(path.stem)[0]
 
 
 def crops_of_videos(rows: list[Row]) -> list[list[int]]:

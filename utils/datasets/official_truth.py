@@ -144,7 +144,9 @@ def from_segments(
             )
         clipped = [(start, min(stop, end)) for start, stop in segments[i] if start < end]
         labels[i] = [c for (start, _), c in zip(segments[i], labels[i], strict=True) if start < end]
-        segments[i] = [(0, end)] if row.normal else clipped
+        segments[i] = clipped
+        if row.normal:
+            segments[i], labels[i] = [(0, end)], [facts.ground_truth_normal]
         spans.append([] if row.normal else union(clipped))
     return GroundTruth(edges, spans, segments, labels)
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from utils.datasets.features import read_features
-from utils.datasets.lists import CROP_DIGITS, Row, video_and_crop
+from utils.datasets.features import CROP_DIGITS, read_features, video_and_crop
+from utils.datasets.lists import Row
 from utils.datasets.official_truth import TruthFiles
 from utils.datasets.split import drawn
 from utils.datasets.truth_of_list import read_ground_truth
@@ -267,7 +267,8 @@ def _check_events(videos: list[tuple[Path, TableVideo]], others: set[str], facts
         rows.append(Row(path, facts.encode(v.label), v.place, width, v.video, length))
     names = (facts.gt, facts.gt_segment, facts.gt_label)
     files = TruthFiles(*(str(facts.lists / (name or "")) for name in names))
-    truth = read_ground_truth(files, str(facts.lists / facts.test_list), rows, facts, others)
+    test_list = str(facts.lists / facts.test_list)
+    truth = read_ground_truth(files, test_list, rows, facts, lambda: others)
     count = sum(len(s) for s, row in zip(truth.segments, rows, strict=True) if not row.normal)
     share = 100 * truth.abnormal.sum() / truth.durations.sum()
     events = plural(count, "event")

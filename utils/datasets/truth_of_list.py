@@ -1,5 +1,8 @@
 """The ground truth of a test list: from a table of events, or from the official files."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from utils.datasets.event_table import events_of
@@ -17,7 +20,7 @@ def read_ground_truth(
     test_list: str,
     rows: list[Row],
     facts: Dataset,
-    others: set[str] | None = None,
+    others: Callable[[], set[str]] | None = None,
     edges: list[np.ndarray] | None = None,
 ) -> GroundTruth | None:
     """The ground truth of a test list, see that it belongs to it. None if the data set has none.
@@ -40,8 +43,7 @@ def read_ground_truth(
     if not facts.has_events:
         return None
     if facts.events:
-        if others is None:
-            others = known_videos(facts, files.train_list)
+        others = others or partial(known_videos, facts, files.train_list)
         truth = from_events(rows, facts, others, edges or [edges_of(row, facts) for row in rows])
     elif edges:
         truth = from_segments(files, rows, facts, edges)
@@ -72,7 +74,10 @@ def _require_apart(rows: list[Row]) -> None:
 
 
 def from_events(
-    rows: list[Row], facts: Dataset, others: set[str], edges: list[np.ndarray]
+    rows: list[Row],
+    facts: Dataset,
+    others: Callable[[], set[str]],
+    edges: list[np.ndarray],
 ) -> GroundTruth:
     """From the data set's table of events."""
     ends = [of_video[-1].item() for of_video in edges]

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.datasets.csv_table import read_table
-from utils.datasets.lists import list_lines, video_name
+from utils.datasets.features import video_name
+from utils.datasets.lists import list_lines
 from utils.labels import Dataset
 from utils.row_time import UNITS
 from utils.system.errors import UserError

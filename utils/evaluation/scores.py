@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from utils.datasets.csv_table import read_table
-from utils.datasets.lists import video_and_crop
+from utils.datasets.features import video_and_crop
 from utils.evaluation.predictions import predictions_of, read_arrays, scored_of
 from utils.evaluation.scored_videos import Prediction
 from utils.labels import Dataset

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.datasets.lists import video_name
+from utils.datasets.features import video_name
 from utils.evaluation.scored_videos import Prediction
 from utils.event_defaults import FPS, MIN_CONFIDENCE, MIN_SECONDS
 from utils.events.annotated import KnownEvents, Segment
 from utils.find_events import Event, Timeline, anomaly_shares, find_events
 from utils.labels import Dataset
-from utils.network.backbone import RANDOM, random_clip
+from utils.network.backbone import is_random, random_clip
 from utils.row_time import FRAMES, RowTime
 from utils.system.errors import UserError
 from utils.system.files import composed
@@ -50,10 +50,9 @@ class About(NamedTuple):
     def on_features_of(self, clip: str | None) -> "About":
         """The same, of features that this CLIP's visual tower made, see `weights_identity`; None
         where it is not known which."""
-        identity = (clip or "").split()[:1]
-        if identity == [RANDOM]:
+        if is_random(clip):
             return self._replace(random_clip=(*self.random_clip, "visual"))
-        known = {"clip_visual": identity[0]} if identity else {}
+        known = {"clip_visual": words[0]} if (words := (clip or "").split()) else {}
         return self._replace(sha256={**self.sha256, **known})
 
     @property

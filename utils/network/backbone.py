@@ -14,6 +14,11 @@ PICTURE_SIZE = 224  # height and width of what a visual tower looks at
 HEAD_WIDTH = 64  # of every attention
 
 
+def is_random(identity: str | None) -> bool:
+    """Whether CLIP's weights, as `weights_identity` says them, are random; None if not known."""
+    return (identity or "").split()[:1] == [RANDOM]  # the backbone may stand behind
+
+
 class Backbone(NamedTuple):
     """A CLIP network.
 

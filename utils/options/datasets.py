@@ -44,14 +44,17 @@ def defaults_of(path: str, method: str) -> dict:
     }
 
 
-def check_truth(parsed: argparse.Namespace) -> None:
+def check_truth(parsed: argparse.Namespace, line: dict) -> None:
     """
+    Args:
+        parsed: all options.
+        line: those of the command line. (The `options.yml` of a run says them all.)
+
     Raises:
         UserError: ground truth in the official form is named, and the data set has none.
     """
-    named = [
-        name for name in ("gt_path", "gt_segment_path", "gt_label_path") if name in parsed.given
-    ]
+    options = ("gt_path", "gt_segment_path", "gt_label_path")
+    named = [name for name in options if name in line]
     if parsed.dataset and named and not read_dataset(parsed.dataset).gt:
         raise UserError(
             f"{dashed(named[0])} would not be read: {parsed.dataset} names no ground-truth; say it "

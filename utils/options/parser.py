@@ -134,7 +134,7 @@ class OptionParser(OneLineParser):
         check_file(parsed, file, own)
         check_method(parsed)
         check_width(parsed)
-        check_truth(parsed)
+        check_truth(parsed, line)
         check_selection(parsed)
         settle_adapting(parsed)
         return parsed, rest

@@ -40,8 +40,12 @@ def made_with(args, facts: Dataset, clip: str | None, held_out: str | None = Non
         clip: sha256 of CLIP's weights, or that they are random; None for a method without.
         held_out: `split.identity` of the validation videos.
     """
-    knowledge = {"options": fixed_options(args), "dataset": facts.described(), "clip": clip}
-    knowledge["held_out"] = held_out
+    knowledge = {
+        "options": fixed_options(args),
+        "dataset": facts.described(),
+        "clip": clip,
+        "held_out": held_out,
+    }
     if METHODS[args.method].tells_classes and writes_texts(args):
         knowledge["texts"] = class_texts(args, facts)
     # Copied through JSON so that nothing is shared: equal runs must write equal files.

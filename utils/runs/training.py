@@ -33,7 +33,7 @@ from utils.runs.progress import SETS, TERMS, RunProgress, loss_line, place_of
 from utils.runs.record import Record
 from utils.system import group, parallel
 from utils.system.command import lost_another_process
-from utils.system.console import say
+from utils.system.console import note, say
 from utils.system.device import give_back_memory
 from utils.system.errors import UserError
 from utils.system.files import older, remove_left_behind, require_different, require_writable
@@ -117,6 +117,8 @@ class Run:
             checkpoint_path=args.checkpoint_path,
             predictions=args.predictions,
         )
+        if args.predictions and self.sets.test is None:
+            note("there is no test set, so --predictions are not written")
         parallel.from_main(self.lock.take)
         self.resumed |= parallel.from_main(self.checkpoints.was_restarted)
         if self.resumed:

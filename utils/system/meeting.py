@@ -20,7 +20,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from utils.system.console import be_quiet
+from utils.system.console import be_quiet, note
 from utils.system.errors import UserError
 from utils.system.group import Group, processes, set_group
 from utils.system.parallel import wait_for_all
@@ -33,7 +33,7 @@ POLL_SECONDS = 0.05
 def join_processes() -> None:
     """Join the processes that torchrun started. All but the main one stay silent from then on,
     errors aside. What comes before it, every process says. One that torchrun started alone only
-    keeps its store, which tells whether it was started again.
+    keeps torchrun's store, which tells whether it was started again.
 
     Raises:
         UserError: the master, or one of the processes, cannot be reached.
@@ -53,6 +53,8 @@ def join_processes() -> None:
         set_group(Group(rank, count, store, launcher))
         wait_for_all()
     except (RuntimeError, ValueError) as error:
+        if alone:  # it can do without
+            return note("torchrun's store cannot be reached: a restart would begin anew")
         raise UserError(
             f"process {os.environ.get('RANK')} cannot reach the others by way of {master}: "
             f"{' '.join(str(error).split())[:200]}; is torchrun up on all machines?"

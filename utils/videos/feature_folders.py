@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.datasets.lists import video_and_crop
-from utils.network.backbone import RANDOM
+from utils.datasets.features import video_and_crop
+from utils.network.backbone import is_random
 from utils.system.errors import UserError
 from utils.system.files import composed, files_below
 from utils.videos.records import place_of, read_record
@@ -47,7 +47,7 @@ def find_features(path: Path, with_records: bool) -> FoundFeatures:
             crop = None  # its name says none
         record = record_of(place_of(file)) if with_records else None
         recorded = record if record and crop in record["crops"] else {}
-        random += str(recorded.get("clip_weights")).split()[0] == RANDOM  # with the backbone behind
+        random += is_random(str(recorded.get("clip_weights")))
         kind = Kind(recorded.get("pool"), crop)
         files = videos.setdefault(video, {})
         if kind in files:

@@ -6,6 +6,7 @@ bottom-left, bottom-right), 5–9 the same mirrored.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -113,7 +114,7 @@ class Video:
             ) from None
         if not count:
             raise UserError(f"{self.name} holds no frame")
-        # An AVI also announces frames that were left out; the others tell their time.
+        # An AVI counts frames that were left out, too. The times of the rest show that it is whole.
         if max(count + unseen, reached) < self.expected:
             raise UserError(
                 f"{self.name} ends after {count} of {self.expected - unseen} frames: truncated?"
@@ -154,7 +155,7 @@ def frame_times(path: Path, decode: bool = False) -> np.ndarray | None:
             frame: not so before the first key frame, or where frames are two fields.
 
     Raises:
-        UserError: as Video.
+        UserError: as Video and, with `decode`, as `decoded`.
     """
     video = Video(path)
     base = video.stream.time_base
@@ -163,15 +164,12 @@ def frame_times(path: Path, decode: bool = False) -> np.ndarray | None:
         if decode:
             found = [(f.pts, f.dts, f.duration) for f in video.decoded()]
         else:
-            packets = (p for p in container.demux(video.stream) if p.size and not p.is_discard)
-            found, begun = [], False
-            for p in packets:
-                begun = begun or p.is_keyframe
-                found.append((p.pts, p.dts, p.duration))
-                if not begun:
-                    break
-            if not begun:
+            packets = (p for p in container.demux(video.stream) if p.size)
+            first = next(packets, None)
+            if first and not first.is_keyframe:
                 return frame_times(path, decode=True)
+            shown = (p for p in chain(filter(None, [first]), packets) if not p.is_discard)
+            found = [(p.pts, p.dts, p.duration) for p in shown]
     stamps = _on_one_clock(found, NEW_CLOCK / base)
     if len(set(stamps)) < min(2, len(stamps)) or not stamps:
         return np.arange(len(found)) / float(rate) if rate else None

@@ -13,8 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.datasets.features import SNIPPET_FRAMES
-from utils.datasets.lists import video_and_crop
+from utils.datasets.features import SNIPPET_FRAMES, video_and_crop
 from utils.system.console import dashed
 from utils.system.errors import UserError
 from utils.system.files import composed, remove_left_behind, write_json
