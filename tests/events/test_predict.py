@@ -208,6 +208,7 @@ def test_whose_annotations_they_are_is_seen_by_their_classes(tmp_path):
             assert known.of("v", Timeline(9, 16.0, None)) == [Segment(2, 4, name)]
 
 
+@pytest.mark.slow
 def test_names_as_a_mac_writes_them(command, tmp_path):
     """Their features are made anew where they must be, and what they were made with is known."""
     video = write_video(tmp_path / "cafe\u0301.mp4", 20)
