@@ -50,11 +50,10 @@ def test_videos_of_one_kind_select_no_weights(events, tmp_path, capsys):
         table(data.folder / "events.csv", "video,start,end,class")
     folder, options = tmp_path / "run", {**data.options, **MIL}
     error = one_error(SCRIPTS["xd"].train, capsys, options_of(folder, options))
-    assert error == "error: weights cannot be selected by " + (
-        "ap1: the test videos have only one kind of frame; give --validation 0.1 or --select last"
-        if events
-        else "video_auc, which is not defined on these videos (normal and anomalous ones are "
-        "needed): give another --select-by or --select last"
+    metric, what = ("ap1", "frame") if events else ("video_auc", "video")
+    assert error == (
+        f"error: weights cannot be selected by {metric}: the test set has only one kind of {what}; "
+        "give --validation 0.1 or --select last"
     )
     assert not (folder / "model.pth").exists()
     run(SCRIPTS["xd"].train, folder, {**options, "select": "last"})

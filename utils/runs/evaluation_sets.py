@@ -48,13 +48,25 @@ class EvaluationSets(NamedTuple):
             note(f"there is no {args.test_list}: the result is of the validation videos alone")
         else:
             note(f"there is no {args.test_list}: nothing is evaluated, the last step's are kept")
-        of_frames = args.select == "best" and not METRICS[args.select_by].of_videos
-        if of_frames and not on_validation and test.truth and test.truth.one_kind:
-            raise UserError(
-                f"weights cannot be selected by {args.select_by}: the test videos have only one "
-                "kind of frame; give --validation 0.1 or --select last"
-            )
+        if args.select == "best" and not on_validation:
+            _require_both_kinds(test, args.select_by)
         return cls(facts, selection or test, test, identity(held_out))
+
+
+def _require_both_kinds(test: EvaluationSet, select_by: str) -> None:
+    """
+    Raises:
+        UserError: the metric is not defined on the test set.
+    """
+    if METRICS[select_by].of_videos:
+        what, one_kind = "video", len({row.normal for row in test.rows}) == 1
+    else:
+        what, one_kind = "frame", test.truth and test.truth.one_kind
+    if one_kind:
+        raise UserError(
+            f"weights cannot be selected by {select_by}: the test set has only one kind of {what}; "
+            "give --validation 0.1 or --select last"
+        )
 
 
 def _test_set(args, facts: Dataset) -> EvaluationSet:

@@ -288,11 +288,6 @@ class Run:
         self.state.evaluated_this_epoch = True
         self._log({"metrics": metrics})
         best, key = self.state.best_metrics, self.args.select_by
-        if self.args.select == "best" and metrics[key] is None:
-            raise UserError(
-                f"weights cannot be selected by {key}, which is not defined on these videos "
-                "(normal and anomalous ones are needed): give another --select-by or --select last"
-            )
         superseded = best is None or self._is_early(best["epoch"], best["step"])
         if superseded or self.args.select == "last" or metrics[key] > best[key]:
             self.state.best_metrics = {"epoch": self.epoch + 1, "step": self.step, **metrics}
