@@ -65,10 +65,8 @@ class OwnProcess:
         try:
             self.pipe.send(True)
             self.pipe.recv()
-        except (EOFError, BrokenPipeError):
-            self.process.join()
-            failed = "a process that measures failed, see above"
-            raise UserError(KILLED if self.process.exitcode < 0 else failed) from None
+        except (EOFError, ConnectionError):
+            raise _ended(self.process) from None
 
     def close(self):
         self.pipe.send(False)
@@ -177,9 +175,16 @@ def grown_memory(make, *args) -> float:
     try:
         return pipe.recv()
     except EOFError:
-        raise UserError(KILLED) from None
+        raise _ended(process) from None
     finally:
         process.join()
+
+
+def _ended(process) -> UserError:
+    """Why a process ended before its time."""
+    process.join()
+    killed = process.exitcode < 0
+    return UserError(KILLED if killed else "a process that measures failed: its error is above")
 
 
 def _grow(pipe, make, *args):

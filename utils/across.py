@@ -148,7 +148,8 @@ def place_of(text: str, given: dict[str, dict[str, str]], options: list[str]) ->
     options = [*own, *options]
     parsed = parser.read(options)
     facts = dataset_of(parsed, usual)
-    facts.left_out(parsed)  # before hours of training on the others
+    if name not in given["weights"]:
+        facts.left_out(parsed)  # before hours of training on the others
     return Place(facts, recipe, options, parsed)
 
 
@@ -188,7 +189,9 @@ def tested(weights: str, trained_on: str, place: Place, out: Path) -> dict:
     folder = out / f"{trained_on}_on_{place.name}"
     files = {"model-path": weights, "output-dir": folder, "predictions": folder / "predictions.npz"}
     script = PROJECT / f"{place.recipe}_test.py"
-    theirs = {*OF_WEIGHTS, "leave_out", "crops", "config"} - {*MAY_DIFFER_IN_TEST}
+    theirs = {*OF_WEIGHTS, "crops", "config"} - {*MAY_DIFFER_IN_TEST}
+    if place.name != trained_on:
+        theirs.add("leave_out")
     if place.facts.is_own and not place.facts.gt:
         theirs |= {"gt_path", "gt_segment_path", "gt_label_path"}
     options = {n: getattr(place.parsed, n) for n in place.parsed.given if n not in theirs}

@@ -80,6 +80,19 @@ def test_a_normal_video_may_have_no_segments(lists):
         path.write_text(json.dumps({**json.loads(path.read_text()), "Normal_Videos_003_x264": []}))
     rows = read_list(paths(lists).test_list, UCF_CRIME)
     found = from_segments(TruthFiles.of(paths(lists)), rows, UCF_CRIME, ours.edges)
+    for truth in (found, read(lists)):
+        assert (truth.segments[2], truth.labels[2]) == ([(0, 80)], ["A"])
+
+
+def test_a_normal_video_in_two_parts(lists):
+    edges = read(lists).edges
+    for name, parts in (("segment", [[0, 40], [40, 80]]), ("label", ["A", "A"])):
+        path = lists / f"gt_{name}_ucf.json"
+        path.write_text(
+            json.dumps({**json.loads(path.read_text()), "Normal_Videos_003_x264": parts})
+        )
+    rows = read_list(paths(lists).test_list, UCF_CRIME)
+    found = from_segments(TruthFiles.of(paths(lists)), rows, UCF_CRIME, edges)
     assert (found.segments[2], found.labels[2]) == ([(0, 80)], ["A"])
 
 

@@ -199,11 +199,11 @@ def test_a_test_fits_a_temperature_to_the_videos_that_were_held_out(tmp_path, ca
         ({}, ""),
         (
             {"validation": 0.4, "train_list": others},
-            f"note: {tmp_path / 'model.pth'} does not say that these videos of {others} were held "
-            "out of its training (--validation 0.4 --seed 234): no temperature is fitted",
+            f"note: {tmp_path / 'model.pth'} does not say that the videos of {others} that "
+            "--validation 0.4 --seed 234 draws were held out: no temperature is fitted",
         ),
-        ({"validation": 0.4, "seed": 7}, "out of its training (--validation 0.4 --seed 7)"),
-        ({"validation": 0.2}, "out of its training (--validation 0.2 --seed 234)"),
+        ({"validation": 0.4, "seed": 7}, "that --validation 0.4 --seed 7 draws were held out"),
+        ({"validation": 0.2}, "that --validation 0.2 --seed 234 draws were held out"),
         ({"validation": 0.4, "train_list": "gone.csv"}, "gone.csv not found"),
     ):
         run(SCRIPTS["ucf"].test, tmp_path, options, bootstrap=0, **more)

@@ -100,8 +100,8 @@ def read_grid(
     if facts.is_own:
         rows = [row._replace(paper={}) for row in rows]
     if not facts.has_events:
-        known = SELECTABLE_WITHOUT_EVENTS
-        metrics = [m for m in metrics if ALL_METRICS[m].of_videos] or [*known]
+        of_videos = [m for m in metrics if ALL_METRICS[m].of_videos]
+        metrics = of_videos or [*SELECTABLE_WITHOUT_EVENTS]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     metrics = list(dict.fromkeys(chosen or metrics))
     note = said["note"] if any(m in row.paper for row in rows for m in metrics) else ""

@@ -101,6 +101,7 @@ def from_files(files: TruthFiles, test_list: str, rows: list[Row], facts: Datase
             f"ten crops, and the ground truth must be made for these features"
         )
     _check(segments, labels, named, rows, files, facts)
+    _fill_normal(segments, labels, edges, rows, facts)
     videos = np.split(frames, np.cumsum([e[-1] for e in edges])[:-1])
     return GroundTruth(edges, [runs_of_ones(video) for video in videos], segments, labels)
 
@@ -142,13 +143,26 @@ def from_segments(
                 f"{row.video} has {end} frames here, but {'' if row.normal else 'at least '}{last} "
                 f"in {files.segments}: are these the scores of this video?"
             )
-        clipped = [(start, min(stop, end)) for start, stop in segments[i] if start < end]
         labels[i] = [c for (start, _), c in zip(segments[i], labels[i], strict=True) if start < end]
-        segments[i] = clipped
-        if row.normal:
-            segments[i], labels[i] = [(0, end)], [facts.ground_truth_normal]
+        clipped = [(start, min(stop, end)) for start, stop in segments[i] if start < end]
+        segments[i] = [(0, end)] if row.normal and clipped else clipped
+        labels[i] = labels[i][: len(segments[i])]
         spans.append([] if row.normal else union(clipped))
+    _fill_normal(segments, labels, edges, rows, facts)
     return GroundTruth(edges, spans, segments, labels)
+
+
+def _fill_normal(
+    segments: list[list],
+    labels: list[list],
+    edges: list[np.ndarray],
+    rows: list[Row],
+    facts: Dataset,
+) -> None:
+    """Give normal videos that have no segment one of their whole length, as the others have."""
+    for i, (row, of_video) in enumerate(zip(rows, edges, strict=True)):
+        if row.normal and not segments[i]:
+            segments[i], labels[i] = [(0, int(of_video[-1]))], [facts.ground_truth_normal]
 
 
 def _check(

@@ -180,7 +180,7 @@ def _ap_table(metrics: dict) -> list[str]:
 def _accuracy_table(of_classes: dict[str, float | None]) -> list[str]:
     width = max(16, *(len(name) + 2 for name in of_classes))
     return [
-        "Share of a class's videos whose likeliest class is among their labels, in percent:",
+        "Share of a class's videos whose likeliest anomaly class is one of theirs, in percent:",
         *(
             f"{name:{width}}" + (f"{'none':>8}" if value is None else f"{100 * value:8.2f}")
             for name, value in of_classes.items()

@@ -59,7 +59,7 @@ class Record:
         self.diverged_path.unlink(missing_ok=True)
         options = {k: v for k, v in vars(self.args).items() if v is not None}
         options = {k: v for k, v in options.items() if k not in NOT_REPEATED}
-        if self.args.max_steps and "max_epoch" not in self.args.given:
+        if "max_epoch" not in self.args.given:
             del options["max_epoch"]  # which, once given, could end the run earlier
         _write_yaml(self.folder / OPTIONS, options)
 

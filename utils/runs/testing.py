@@ -82,8 +82,8 @@ def temperature_of(detector: Detector) -> float | None:
         _, held_out = leave_out(rows, held_out, facts, args.leave_out)
         if detector.held_out != identity(held_out):
             raise UserError(
-                f"{args.model_path} does not say that these videos of {args.train_list} were held "
-                f"out of its training (--validation {args.validation:g} --seed {args.seed})"
+                f"{args.model_path} does not say that the videos of {args.train_list} that "
+                f"--validation {args.validation:g} --seed {args.seed} draws were held out"
             )
         videos = EvaluationSet(args, facts, held_out)
     except UserError as error:

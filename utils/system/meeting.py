@@ -54,7 +54,9 @@ def join_processes() -> None:
         wait_for_all()
     except (RuntimeError, ValueError) as error:
         if alone:  # it can do without
-            return note("torchrun's store cannot be reached: a restart would begin anew")
+            return note(
+                "torchrun's store cannot be reached: a restart without --resume begins anew"
+            )
         raise UserError(
             f"process {os.environ.get('RANK')} cannot reach the others by way of {master}: "
             f"{' '.join(str(error).split())[:200]}; is torchrun up on all machines?"
