@@ -51,13 +51,15 @@ def main(argv=None) -> None:
         print(one_step_memory(settings.one_step, settings))
         return
 
-    results = []
-    for section in (s for s in SECTIONS if s.__name__ in settings.only):
-        print(f"measuring: {section.__name__} …", file=sys.stderr)
-        results += section(settings)
     name = torch.cuda.get_device_name(settings.device) if on_gpu else cpu_name()
     machine = f"{name}, torch {torch.__version__}, batch {settings.batch} of 256 snippets"
-    print(table(machine, results))
+    results = []
+    try:
+        for section in (s for s in SECTIONS if s.__name__ in settings.only):
+            print(f"measuring: {section.__name__} …", file=sys.stderr)
+            results += section(settings)
+    finally:  # also what was measured before one that failed, or was stopped
+        print(table(machine, results))
     if settings.json:
         write_json(settings.json, {"machine": machine, "results": [r._asdict() for r in results]})
 

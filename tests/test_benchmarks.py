@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks import clocked_test, extraction, full_protocol, rtfm, scaling, workload
+from benchmarks import bench, clocked_test, extraction, full_protocol, rtfm, scaling, workload
 from benchmarks.measure import Operators, Result, gflop, grown_memory, kept_for_backward
 from benchmarks.networks import initial_network
 from benchmarks.plain import PlainDSANet, PlainStableAdamW, looped_scores
@@ -39,6 +39,21 @@ def test_table():
     assert cells[3] == ["waits", "196", "0", "all gone", "", "", ""]
     assert cells[4] == ["a process", "", "7 s", "", "", "", ""]
     assert len({len(line) for line in lines[2:]}) == 1
+
+
+def test_what_was_measured_before_a_section_that_fails(monkeypatch, capsys, tmp_path):
+    def first(settings):
+        return [Result("a step", 8.0, 2.0, "s")]
+
+    def second(settings):
+        raise UserError("no memory")
+
+    monkeypatch.setattr(bench, "SECTIONS", (first, second))
+    with pytest.raises(SystemExit, match=r"^2$"):
+        bench.main([f"--json={tmp_path / 'results.json'}", f"--threads={torch.get_num_threads()}"])
+    said = capsys.readouterr()
+    assert "| a step |   8 s |" in said.out and said.err.endswith("error: no memory\n")
+    assert not (tmp_path / "results.json").exists()
 
 
 @pytest.mark.slow

@@ -206,6 +206,19 @@ def test_what_a_score_is_of_is_said_where_nothing_tells_it(own, capsys):
     assert evaluated("s.npz", "--per", "frame")["auc1"] == found["auc1"]
 
 
+def test_shares_of_videos_whose_length_nothing_says(own, capsys):
+    describe(Path(), lists="list", row="share")
+    lines = Path("list/test.csv").read_text().splitlines()
+    table(Path("list/test.csv"), *(line.rpartition(",")[0] for line in lines))
+    save_npz(own)
+    error = one_error(evaluated, capsys, "s.npz")
+    assert error.startswith("error: list/test.csv, line 2: video a: its rows are equal shares")
+    Path("events.csv").unlink()
+    features(Path("x"), {f"{n}__0": t for n, t in COUNTS.items()})
+    found = evaluated("s.npz", "--feature-root=.")
+    assert found["video_auc"] is not None and "hours" not in found["test_set"]
+
+
 @golden.needs_real_data
 def test_a_video_whose_length_nothing_says_is_checked_with_all_the_others(tmp_path, capsys):
     lists = golden.REAL / "lists"

@@ -53,13 +53,17 @@ class GroundTruth:
         return np.concatenate(parts)
 
 
-def edges_of(row: Row, facts: Dataset) -> np.ndarray:
-    """When the rows of a video's features begin and end.
+def edges_of(row: Row, facts: Dataset, count: int | None = None) -> np.ndarray:
+    """When the rows of a video begin and end.
+
+    Args:
+        count: of its rows; by default those of its features.
 
     Raises:
-        UserError: the features cannot be read, or do not fit the video's length.
+        UserError: the features cannot be read, or the rows do not fit the video's length.
     """
-    count = len(row.features(header_only=True))
+    if count is None:
+        count = len(row.features(header_only=True))
     try:
         return facts.row.edges(count, row.length)
     except UserError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.datasets.ground_truth import edges_of
 from utils.datasets.lists import Row
 from utils.datasets.official_truth import TruthFiles, read_frames, read_segments
 from utils.datasets.truth_of_list import read_ground_truth
@@ -52,11 +53,14 @@ def scored_by(
     if per == FRAME and facts.row.unit != FRAMES:
         raise UserError(f"--per frame: the rows of {facts.title} are counted in {facts.row.unit}")
     per = per or per_what(of_rows, ends, facts, path)
-    laid = _Aligner(path, facts, per)
-    predictions, edges = zip(*map(laid.over, of_rows, rows, ends), strict=True)
-    laid.tell(args, [of_video[-1] for of_video in edges])
-    truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts, edges=[*edges])
-    return ScoredVideos([*predictions], truth, rows, facts, [*edges], facts.left_out(args))
+    if facts.row.size is None and not facts.has_events:  # lengths need not be known
+        predictions, edges = [s.prediction for s in of_rows], None
+    else:
+        laid = _Aligner(path, facts, per)
+        predictions, edges = map(list, zip(*map(laid.over, of_rows, rows, ends), strict=True))
+        laid.tell(args, [of_video[-1] for of_video in edges])
+    truth = read_ground_truth(TruthFiles.of(args), args.test_list, rows, facts, edges=edges)
+    return ScoredVideos(predictions, truth, rows, facts, edges, facts.left_out(args))
 
 
 def known_ends(rows: list[Row], facts: Dataset, args) -> list[float | None]:
@@ -65,7 +69,7 @@ def known_ends(rows: list[Row], facts: Dataset, args) -> list[float | None]:
     ends: list[float | None] = []
     for row in rows:
         end = row.length
-        if os.path.isfile(row.path):
+        if facts.row.size is not None and os.path.isfile(row.path):
             end = facts.row.edges(len(row.features(header_only=True)), row.length)[-1].item()
         ends.append(end)
     if facts.gt and not all(ends):
@@ -114,7 +118,7 @@ class _Aligner:
         prediction, edges = scores
         count, size = len(prediction.score), self.facts.row.size
         if size is None:  # however many there are, they share the video
-            return prediction, self.facts.row.edges(count, row.length)
+            return prediction, edges_of(row, self.facts, count)
         if edges is None and self.per == FRAME:
             prediction, edges = merged(prediction)
         elif edges is None:

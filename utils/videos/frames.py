@@ -81,12 +81,9 @@ class Video:
         seconds = (self.container.duration or 0) / av.time_base
         return round(seconds * (self.stream.average_rate or 0))
 
-    def _frames_until(self, packet: av.Packet) -> int:
-        """Frames up to a packet and its own, by its time and the rate."""
-        rate, begin = self.stream.average_rate, self.stream.start_time or 0
-        if packet.dts is None or not rate:
-            return 0
-        return round((packet.dts - begin) * packet.time_base * rate) + 1
+    def _frames_between(self, first: int, last: int) -> int:
+        """Frames from one packet's time to another's, with both, by the rate."""
+        return round((last - first) * self.stream.time_base * (self.stream.average_rate or 0)) + 1
 
     def frames(self) -> Iterator[np.ndarray]:
         """Its frames in order, upright: (H, W, 3) uint8, RGB. Raises as `decoded`."""
@@ -98,16 +95,18 @@ class Video:
         Raises:
             UserError: it cannot be decoded to its end, or holds no frame.
         """
-        count = unseen = reached = 0
+        count = unseen = 0
+        first = last = self.stream.start_time or 0
         try:
             with self.container:
                 for packet in self.container.demux(self.stream):
                     unseen += packet.is_discard  # cut away, but still in the file
-                    reached = max(reached, self._frames_until(packet))
+                    last = packet.dts if packet.dts is not None else last
                     for frame in packet.decode():
                         self.time = frame.time
                         yield frame
                         count += 1
+                reached = self._frames_between(first, last)
         except UNREADABLE as error:
             raise UserError(
                 f"{self.name} cannot be decoded after {count} frames: {_reason(error)}"
