@@ -113,7 +113,7 @@ def test_weights_bring_the_texts_that_they_were_trained_with(options, written, t
         torch.testing.assert_close(found.model(visual, lengths), model(visual, lengths))
 
 
-def test_other_classes_keep_their_texts(written, tmp_path):
+def test_other_classes_keep_their_texts(written, tmp_path, capsys):
     """Even those that are called as the weights' own; a normal one is as it was trained."""
     args = args_of(f"--texts={written}", "--text-tuning=manual", "--leave-out", "Abuse")
     path = tmp_path / "w.pth"
@@ -128,6 +128,11 @@ def test_other_classes_keep_their_texts(written, tmp_path):
         found = Detector.of(test, facts, torch.device("cpu"), weights)
         assert found.facts.texts == facts.texts == class_texts(found.args, found.facts)
         assert not found.args.leave_out
+    told = "if these are the same classes, say --leave-out Abuse"
+    assert capsys.readouterr().err.count(told) == 1
+    test = args_of(f"--model-path={path}", "--leave-out", "Abuse")
+    assert Detector.of(test, other, torch.device("cpu"), weights).args.leave_out == ["Abuse"]
+    assert told not in capsys.readouterr().err
 
 
 def test_weights_whose_texts_are_damaged_are_refused(written, tmp_path):

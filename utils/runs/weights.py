@@ -161,6 +161,12 @@ class Weights(NamedTuple):
         if self.dataset is None or facts.classes != self.dataset.classes:
             return args, facts
         if facts.texts not in (self.dataset.texts, self.usual_texts):  # other classes so called
+            if self.left_out and not args.leave_out:
+                out = " ".join(self.left_out)
+                note(
+                    f"{self.path} was trained without {out}, and with other class texts than those "
+                    f"of {facts.title}: if these are the same classes, say --leave-out {out}"
+                )
             return args, facts
         taken = {"leave_out": list(self.left_out) or None}
         if not args.texts:
