@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from utils.both_datasets import DATASETS
 from utils.labels import dataset_of
-from utils.metric_names import ALL_METRICS
+from utils.metric_names import ALL_METRICS, METRICS
 from utils.options.datasets import SELECTABLE_WITHOUT_EVENTS
 from utils.options.parser import as_arguments
 from utils.system.errors import UserError
@@ -104,6 +104,12 @@ def read_grid(
         metrics = of_videos or [*SELECTABLE_WITHOUT_EVENTS]
     title = f"{said['title'] or Path(path).stem}, {facts.title}"
     metrics = list(dict.fromkeys(chosen or metrics))
+    of_parts = [m for m in metrics if m not in METRICS]  # of seen and of unseen classes
+    if of_parts and not any(row.parsed.leave_out for row in rows):
+        raise UserError(
+            f"grid {path}: {of_parts[0]} needs classes that are left out of training: say "
+            "--leave-out CLASS ..."
+        )
     note = said["note"] if any(m in row.paper for row in rows for m in metrics) else ""
     return Grid(title, recipe, metrics, seeds or said["seeds"], rows, note)
 
