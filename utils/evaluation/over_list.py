@@ -70,7 +70,7 @@ def known_ends(rows: list[Row], facts: Dataset, args) -> list[float | None]:
     for row in rows:
         end = row.length
         if facts.row.size is not None and os.path.isfile(row.path):
-            end = facts.row.edges(len(row.features(header_only=True)), row.length)[-1].item()
+            end = edges_of(row, facts)[-1].item()
         ends.append(end)
     if facts.gt and not all(ends):
         segments, _, _ = read_segments(TruthFiles.of(args))

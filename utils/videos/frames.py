@@ -101,7 +101,7 @@ class Video:
             with self.container:
                 for packet in self.container.demux(self.stream):
                     unseen += packet.is_discard  # cut away, but still in the file
-                    last = packet.dts if packet.dts is not None else last
+                    last = last if packet.dts is None else max(last, packet.dts)
                     for frame in packet.decode():
                         self.time = frame.time
                         yield frame
